@@ -1,0 +1,47 @@
+//! What the attribute stands on, as parsed; keeps syn's own nodes.
+
+use proc_macro2::{Group, TokenStream, TokenTree};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Block, Signature, Visibility};
+
+/// A function, up to its body.
+pub(crate) struct Header {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+}
+
+/// A function; its body may be one that can't be parsed (yet: someone is typing).
+pub(crate) struct Input {
+    pub(crate) header: Header,
+    pub(crate) body: Body,
+}
+
+pub(crate) enum Body {
+    Parsed(Block),
+    /// With the error that says where.
+    Broken(Group, syn::Error),
+    /// A `;`: the function of a trait.
+    Absent(TokenStream),
+}
+
+impl Parse for Input {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let header = Header { attrs, vis: input.parse()?, sig: input.parse()? };
+        let body = match input.parse()? {
+            TokenTree::Group(group) => Body::parse(group),
+            other => Body::Absent(other.into()),
+        };
+        Ok(Self { header, body })
+    }
+}
+
+impl Body {
+    fn parse(group: Group) -> Self {
+        match syn::parse2(TokenTree::Group(group.clone()).into()) {
+            Ok(block) => Self::Parsed(block),
+            Err(error) => Self::Broken(group, error),
+        }
+    }
+}

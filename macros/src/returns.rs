@@ -1,0 +1,115 @@
+//! What the return type of a manager function says: what the block gets, and what the body ends in.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::visit_mut::{self, VisitMut};
+use syn::{GenericArgument, Lifetime, Path, PathArguments, ReturnType, Type, TypeImplTrait, parse_quote};
+
+use crate::errors::Errors;
+use crate::lifetime;
+
+/// `dyn for<#names> LendN<#names, Out = #value>`, N the number of names, and the body's type.
+pub(crate) struct Returns {
+    /// What the block gets.
+    value: Type,
+    /// The lifetimes that it leaves out.
+    names: Vec<Lifetime>,
+    /// What the body ends in.
+    pub(crate) exit: Type,
+}
+
+const MOST_LEFT_OUT: usize = 4;
+
+impl Returns {
+    /// Reads the return type; what is wrong with it goes to `errors`, and `()` is taken.
+    pub(crate) fn parse(output: &ReturnType, private: &TokenStream, errors: &mut Errors) -> Self {
+        let (mut value, exit) = match output {
+            ReturnType::Default => (parse_quote!(()), parse_quote!(())),
+            ReturnType::Type(_, ty) => split(ty, private),
+        };
+        let mut impls = ImplTraits(Vec::new());
+        impls.visit_type_mut(&mut value);
+        for found in &impls.0 {
+            errors.on(
+                found,
+                "a manager can't lend an `impl Trait`: name the type, or lend a `Box<dyn Trait>` or a `&mut dyn Trait`",
+            );
+        }
+        let names = lifetime::name_left_out(&mut value);
+        if names.len() > MOST_LEFT_OUT {
+            errors.on(output, format_args!("{MOST_LEFT_OUT} lifetimes can be left out at most: name the others"));
+        }
+        if names.len() > MOST_LEFT_OUT || !impls.0.is_empty() {
+            return Self { value: parse_quote!(()), names: Vec::new(), exit };
+        }
+        Self { value, names, exit }
+    }
+
+    /// The family of types that the manager lends.
+    pub(crate) fn lent(&self, private: &TokenStream) -> TokenStream {
+        let Self { value, names, .. } = self;
+        let count = names.len();
+        let lend = quote::format_ident!("Lend{count}", span = proc_macro2::Span::mixed_site());
+        if names.is_empty() {
+            quote!(#private::Lends<dyn #private::#lend<Out = #value>, #count>)
+        } else {
+            quote!(#private::Lends<dyn for<#(#names),*> #private::#lend<#(#names,)* Out = #value>, #count>)
+        }
+    }
+}
+
+/// Input:  `io::Result<V>`
+///
+/// Output: `V` and `io::Result<()>`
+fn split(ty: &Type, private: &TokenStream) -> (Type, Type) {
+    let path = match ty {
+        Type::Path(ty) if ty.qself.is_none() && is_result(&ty.path) => &ty.path,
+        Type::Group(group) => return split(&group.elem, private),
+        Type::Paren(paren) => return split(&paren.elem, private),
+        _ => return (ty.clone(), parse_quote!(())),
+    };
+    let mut exit = path.clone();
+    if let Some(value) = first_type(&mut exit) {
+        let value = std::mem::replace(value, parse_quote!(()));
+        return (value, Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path: exit }));
+    }
+    let value = parse_quote!(<#path as #private::ResultAlias>::Value);
+    let mut whole = ty.clone();
+    Static.visit_type_mut(&mut whole);
+    (value, parse_quote!(::core::result::Result<(), <#whole as #private::ResultAlias>::Error>))
+}
+
+fn is_result(path: &Path) -> bool {
+    path.segments.last().is_some_and(|segment| segment.ident.to_string().ends_with("Result"))
+}
+
+/// The first type argument of a path.
+fn first_type(path: &mut Path) -> Option<&mut Type> {
+    let PathArguments::AngleBracketed(arguments) = &mut path.segments.last_mut()?.arguments else {
+        return None;
+    };
+    arguments.args.iter_mut().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+/// Says `'static` for what is left out where an error type is named: an error outlives the block.
+struct Static;
+
+impl VisitMut for Static {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "_" {
+            *lifetime = parse_quote!('static);
+        }
+    }
+}
+
+struct ImplTraits(Vec<TypeImplTrait>);
+
+impl VisitMut for ImplTraits {
+    fn visit_type_impl_trait_mut(&mut self, found: &mut TypeImplTrait) {
+        self.0.push(found.clone());
+        visit_mut::visit_type_impl_trait_mut(self, found);
+    }
+}

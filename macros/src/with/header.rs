@@ -1,0 +1,103 @@
+//! Parses the header of a `with!`, `manager as pattern, ... =>`, and the block behind it.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::quote_spanned;
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream};
+use syn::{Expr, Pat, Token};
+
+/// One manager of a header.
+pub(crate) struct Entry {
+    pub(crate) manager: Expr,
+    /// What its value is bound to; a name that nobody can use if there is no `as`.
+    pub(crate) pattern: Pat,
+    /// The keyword or the manager, whichever an error about the value is to point at.
+    pub(crate) span: Span,
+}
+
+pub(crate) enum Block {
+    Parsed(Box<Expr>),
+    /// Someone is typing.
+    Broken(TokenStream, syn::Error),
+}
+
+const SHAPE: &str = "write `with!(manager() as value => { ... })`";
+
+/// The managers, up to and with the `=>`.
+pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    loop {
+        entries.push(input.parse()?);
+        if input.parse::<Option<Token![=>]>>()?.is_some() {
+            return Ok(entries);
+        }
+        if input.is_empty() {
+            return Err(input.error(format_args!("expected `=>` and a block: {SHAPE}")));
+        }
+        if !input.peek(Token![,]) {
+            return Err(input.error("expected `,` and another manager, or `=>` and the block"));
+        }
+        input.parse::<Token![,]>()?;
+        if input.parse::<Option<Token![=>]>>()?.is_some() {
+            return Ok(entries);
+        }
+    }
+}
+
+impl Parse for Entry {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let manager = manager(input)?;
+        let span = syn::spanned::Spanned::span(&manager);
+        let Some(_) = input.parse::<Option<Token![as]>>()? else {
+            let site = Span::mixed_site();
+            let pattern = Pat::Verbatim(quote_spanned!(site=> _value));
+            return Ok(Self { manager, pattern, span });
+        };
+        let pattern = Pat::parse_single(input)?;
+        let span = syn::spanned::Spanned::span(&pattern);
+        Ok(Self { manager, pattern, span })
+    }
+}
+
+/// The expression before `as`, `,` or `=>`. It may have these in it (`<T as Pool>::get::<A, B>()`), so it ends at the first of them
+/// that leaves something complete before it.
+fn manager(input: ParseStream) -> syn::Result<Expr> {
+    if input.is_empty() || input.peek(Token![=>]) || input.peek(Token![,]) {
+        return Err(input.error(format_args!("expected a manager: {SHAPE}")));
+    }
+    let mut read = TokenStream::new();
+    loop {
+        let at_end = input.is_empty() || input.peek(Token![=>]);
+        if at_end || input.peek(Token![as]) || input.peek(Token![,]) {
+            match syn::parse2(read.clone()) {
+                Ok(manager) => return Ok(manager),
+                Err(error) if at_end => return Err(error),
+                Err(_) => {}
+            }
+        }
+        read.extend([input.parse::<TokenTree>()?]);
+    }
+}
+
+/// The rest: one expression.
+pub(crate) fn block(input: ParseStream) -> syn::Result<Block> {
+    if input.is_empty() {
+        return Err(input.error("expected a block after `=>`"));
+    }
+    let ahead = input.fork();
+    let parsed = ahead.parse::<Expr>().and_then(|block| {
+        ahead.parse::<Option<Token![,]>>()?;
+        if ahead.is_empty() {
+            Ok(block)
+        } else {
+            Err(ahead.error("the block ends before this: put all of it in `{ ... }`"))
+        }
+    });
+    match parsed {
+        Ok(block) => {
+            input.advance_to(&ahead);
+            Ok(Block::Parsed(Box::new(block)))
+        }
+        Err(error) => Ok(Block::Broken(input.parse()?, error)),
+    }
+}

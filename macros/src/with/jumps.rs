@@ -1,0 +1,208 @@
+//! The `break`s and `continue`s that leave the block of a `with!`: they are carried over the exit phase.
+
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
+use syn::parse::{ParseStream, Parser};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, ExprBreak, Item, Label, Lifetime, Macro, Stmt};
+
+use crate::tokens;
+
+/// What leaves a block, other than its end.
+#[derive(Default)]
+pub(crate) struct Ways {
+    /// The different jumps.
+    pub(crate) jumps: Vec<Jump>,
+    /// Whether there may be a `return`: one, or a `?`, or a macro that may hide one.
+    pub(crate) may_return: bool,
+}
+
+/// `break`, `continue`, `break 'label`, ...
+pub(crate) struct Jump {
+    pub(crate) keyword: &'static str,
+    pub(crate) label: Option<Lifetime>,
+    pub(crate) has_value: bool,
+    /// Of the keyword, where it is written first.
+    pub(crate) span: Span,
+}
+
+impl Jump {
+    fn is_like(&self, other: &Self) -> bool {
+        (self.keyword, &self.label, self.has_value) == (other.keyword, &other.label, other.has_value)
+    }
+}
+
+/// Input:  `{ if done { break 'outer 5; } }`
+///
+/// Output: `{ if done { break 'with_block ControlFlow::Break(5); } }`, and `[break 'outer value]`
+///
+/// Where there are several jumps, their values stand in as many `Either`s.
+pub(crate) fn carry(block: &mut Expr, private: &TokenStream) -> Ways {
+    let original = block.clone();
+    let mut ways = visit(block, private, 1);
+    if ways.jumps.len() > 1 {
+        *block = original;
+        ways = visit(block, private, ways.jumps.len());
+    }
+    ways
+}
+
+fn visit(block: &mut Expr, private: &TokenStream, count: usize) -> Ways {
+    let mut carrier = Carrier { private, count, ways: Ways::default(), in_loop: false, labels: Vec::new() };
+    carrier.visit_expr_mut(block);
+    carrier.ways
+}
+
+/// The `index`th of `count` values, or patterns.
+///
+/// Output, for 0, 1, 2 of 3: `This(v)`, `Other(This(v))`, `Other(Other(v))`
+pub(crate) fn either(value: TokenStream, index: usize, count: usize, private: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let innermost = if index + 1 == count { value } else { quote_spanned!(site=> #private::Either::This(#value)) };
+    (0..index).fold(innermost, |inner, _| quote_spanned!(site=> #private::Either::Other(#inner)))
+}
+
+/// The label of the block of a `with!`.
+pub(crate) fn block_label() -> Lifetime {
+    Lifetime::new("'with_block", Span::mixed_site())
+}
+
+struct Carrier<'a> {
+    private: &'a TokenStream,
+    count: usize,
+    ways: Ways,
+    in_loop: bool,
+    /// The labels within the block.
+    labels: Vec<Lifetime>,
+}
+
+impl Carrier<'_> {
+    /// What a jump becomes, if it leaves the block.
+    fn jump(
+        &mut self,
+        (keyword, span): (&'static str, Span),
+        label: Option<&Lifetime>,
+        value: Option<&Expr>,
+    ) -> Option<TokenStream> {
+        let stays = label.map_or(self.in_loop, |label| self.labels.contains(label));
+        if stays {
+            return None;
+        }
+        let jump = Jump { keyword, label: label.cloned(), has_value: value.is_some(), span };
+        let index = self.ways.jumps.iter().position(|known| known.is_like(&jump)).unwrap_or_else(|| {
+            self.ways.jumps.push(jump);
+            self.ways.jumps.len() - 1
+        });
+        let site = Span::mixed_site();
+        let value = value.map_or_else(|| quote_spanned!(site=> ()), ToTokens::to_token_stream);
+        let value = either(value, index, self.count, self.private);
+        let block = block_label();
+        Some(quote_spanned!(site=> break #block ::core::ops::ControlFlow::Break(#value)))
+    }
+
+    fn within(&mut self, label: Option<&Label>, is_loop: bool, visit: impl FnOnce(&mut Self)) {
+        let outside = self.in_loop;
+        self.in_loop |= is_loop;
+        let labels = self.labels.len();
+        self.labels.extend(label.map(|label| label.name.clone()));
+        visit(self);
+        self.labels.truncate(labels);
+        self.in_loop = outside;
+    }
+
+    /// The arguments of a macro: a jump in them is carried where they can be read as Rust, or it stands by itself.
+    fn macro_arguments(&mut self, mac: &mut Macro) {
+        self.ways.may_return = true;
+        let jumps = |ident: &syn::Ident| ident == "break" || ident == "continue";
+        if tokens::find_ident(mac.tokens.clone(), &jumps).is_some() {
+            mac.tokens = self.tokens(std::mem::take(&mut mac.tokens));
+        }
+    }
+
+    fn tokens(&mut self, stream: TokenStream) -> TokenStream {
+        let mut carried = TokenStream::new();
+        let mut rest = stream;
+        while let Some(token) = rest.clone().into_iter().next() {
+            let jump = matches!(&token, TokenTree::Ident(word) if word == "break" || word == "continue");
+            if let (true, Ok((mut expr, after))) = (jump, first_jump.parse2(rest.clone())) {
+                self.visit_expr_mut(&mut expr);
+                expr.to_tokens(&mut carried);
+                rest = after;
+                continue;
+            }
+            match &token {
+                TokenTree::Group(group) => self.group(group).to_tokens(&mut carried),
+                other => other.to_tokens(&mut carried),
+            }
+            rest = rest.into_iter().skip(1).collect();
+        }
+        carried
+    }
+
+    fn group(&mut self, group: &Group) -> Group {
+        let content = match tokens::statements(group) {
+            Some(mut statements) => {
+                for statement in &mut statements {
+                    self.visit_stmt_mut(statement);
+                }
+                tokens::print(&statements)
+            }
+            None => self.tokens(group.stream()),
+        };
+        tokens::regroup(group, content)
+    }
+}
+
+/// The jump that a stream begins with, and what comes after it.
+fn first_jump(input: ParseStream) -> syn::Result<(Expr, TokenStream)> {
+    Ok((input.parse()?, input.parse()?))
+}
+
+impl VisitMut for Carrier<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::Break(ExprBreak { break_token, label, expr: value, .. }) => {
+                if let Some(value) = value {
+                    self.visit_expr_mut(value);
+                }
+                if let Some(jump) = self.jump(("break", break_token.span), label.as_ref(), value.as_deref()) {
+                    *expr = Expr::Verbatim(jump);
+                }
+            }
+            Expr::Continue(leaving) => {
+                if let Some(jump) = self.jump(("continue", leaving.continue_token.span), leaving.label.as_ref(), None) {
+                    *expr = Expr::Verbatim(jump);
+                }
+            }
+            Expr::Loop(each) => self.within(each.label.as_ref(), true, |this| this.visit_block_mut(&mut each.body)),
+            Expr::While(each) => self.within(each.label.as_ref(), true, |this| {
+                this.visit_expr_mut(&mut each.cond);
+                this.visit_block_mut(&mut each.body);
+            }),
+            Expr::ForLoop(each) => {
+                self.visit_expr_mut(&mut each.expr);
+                self.within(each.label.as_ref(), true, |this| this.visit_block_mut(&mut each.body));
+            }
+            Expr::Block(block) => {
+                self.within(block.label.as_ref(), false, |this| this.visit_block_mut(&mut block.block));
+            }
+            Expr::Macro(call) => self.macro_arguments(&mut call.mac),
+            // What leaves these does not leave the block.
+            Expr::Closure(_) | Expr::Async(_) | Expr::Const(_) => {}
+            Expr::Return(_) | Expr::Try(_) => {
+                self.ways.may_return = true;
+                visit_mut::visit_expr_mut(self, expr);
+            }
+            _ => visit_mut::visit_expr_mut(self, expr),
+        }
+    }
+
+    fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
+        match statement {
+            Stmt::Macro(call) => self.macro_arguments(&mut call.mac),
+            _ => visit_mut::visit_stmt_mut(self, statement),
+        }
+    }
+
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+}

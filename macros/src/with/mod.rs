@@ -1,0 +1,60 @@
+//! `with!`: enters managers, runs a block, and leaves them on every way out.
+
+mod expand;
+mod header;
+mod jumps;
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+use syn::parse::{ParseStream, Parser};
+
+use crate::errors::Errors;
+use crate::{fallback, wrapper};
+use header::{Block, Entry};
+
+/// Input:  `(path::to::crate) connection(&pool) as conn => { conn.insert(1).await?; }`
+///
+/// Output: see `with/expand.rs`
+pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    let (krate, tokens) = wrapper::split_crate(input);
+    let mut errors = Errors::default();
+    let tokens = wrapper::replace_misplaced(tokens, &krate, &mut errors);
+    let expanded = match parse.parse2(tokens) {
+        Ok((entries, Block::Parsed(block))) => expand::with(&entries, *block, &krate),
+        Ok((entries, Block::Broken(tokens, error))) => {
+            errors.push(error);
+            broken(&entries, tokens, &krate)
+        }
+        Err(error) => {
+            errors.push(error);
+            quote!(::core::unreachable!())
+        }
+    };
+    if errors.is_empty() {
+        return expanded;
+    }
+    let errors = errors.into_tokens();
+    quote!({ #errors #expanded })
+}
+
+fn parse(input: ParseStream) -> syn::Result<(Vec<Entry>, Block)> {
+    Ok((header::parse(input)?, header::block(input)?))
+}
+
+/// What stands in for a `with!` whose block can't be parsed: the managers, the names that the header binds, and what can be read of the block.
+fn broken(entries: &[Entry], block: TokenStream, krate: &TokenStream) -> TokenStream {
+    let saved = fallback::salvage(braces_off(block));
+    let bindings = entries.iter().map(|Entry { manager, pattern, .. }| {
+        quote_spanned!(Span::mixed_site()=> let #pattern = #krate::__private::lent_by(&#manager);)
+    });
+    quote_spanned!(Span::mixed_site()=> #(#bindings)* #saved ::core::unreachable!())
+}
+
+/// What is in the braces of a broken block.
+fn braces_off(block: TokenStream) -> TokenStream {
+    let mut tokens = block.clone().into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Group(group)), None) => group.stream(),
+        _ => block,
+    }
+}

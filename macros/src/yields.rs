@@ -1,0 +1,352 @@
+//! Finds the `yield!` markers of a body, notes where each stands, and puts the lending in their place.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::parse::{ParseStream, Parser};
+use syn::visit_mut::{self, VisitMut};
+use syn::{BinOp, Block, Expr, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Path, Stmt, Token};
+
+use crate::errors::Errors;
+use crate::tokens::{self, is_bang, is_yield};
+
+/// The name of a body's handle on its frame. `with!` looks for it, to see whether a marker stands in its block.
+pub(crate) const YIELD_POINT: &str = "manager_yield_point";
+
+/// A marker, and what speaks against its place.
+pub(crate) struct Marker {
+    /// The name and the `!`, for errors.
+    pub(crate) tokens: TokenStream,
+    /// Whether its future may come to stand by itself: in an `async` block, or in the arguments of a macro.
+    pub(crate) in_async: bool,
+    pub(crate) problem: Option<Problem>,
+    /// What ends the body in success, or leads around the marker, before it is reached.
+    pub(crate) skips: Vec<Span>,
+}
+
+/// Why a marker can't stand where it does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Problem {
+    Loop,
+    Closure,
+    Item,
+    /// There is a way around it.
+    Skippable,
+}
+
+/// Input:  `{ let tx = begin().await?; r#yield!(&mut tx); tx.end().await }`
+///
+/// Output: `{ let tx = begin().await?; manager_yield_point.lend(&mut tx).await; tx.end().await }`
+pub(crate) fn replace(body: &mut Block, private: &TokenStream, errors: &mut Errors) -> Vec<Marker> {
+    let mut yields =
+        Yields { private, errors, markers: Vec::new(), place: Place::default(), skips: Vec::new(), labels: Vec::new() };
+    end_in_statement(body);
+    yields.visit_block_mut(body);
+    yields.markers
+}
+
+/// A body may end in its marker, whose outcome is not the value of the body.
+fn end_in_statement(body: &mut Block) {
+    match body.stmts.last_mut() {
+        Some(Stmt::Macro(last)) if is_marker(&last.mac.path) => {
+            last.semi_token = last.semi_token.or_else(Default::default);
+        }
+        Some(Stmt::Expr(Expr::Macro(last), semi @ None)) if is_marker(&last.mac.path) => {
+            *semi = Some(Token![;](Span::mixed_site()));
+        }
+        _ => {}
+    }
+}
+
+pub(crate) fn is_marker(path: &Path) -> bool {
+    path.segments.last().is_some_and(|segment| is_yield(&TokenTree::Ident(segment.ident.clone())))
+}
+
+struct Yields<'a> {
+    private: &'a TokenStream,
+    errors: &'a mut Errors,
+    markers: Vec<Marker>,
+    place: Place,
+    /// The successful `return`s and the labelled `break`s so far that leave what is being visited.
+    skips: Vec<Skip>,
+    /// The labelled blocks that are being visited.
+    labels: Vec<Lifetime>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Place {
+    in_async: bool,
+    problem: Option<Problem>,
+}
+
+struct Skip {
+    span: Span,
+    /// Of the block that is left; without one, it is the body.
+    label: Option<Lifetime>,
+}
+
+impl Yields<'_> {
+    /// Visits what is in `problem`.
+    fn within(&mut self, problem: Option<Problem>, visit: impl FnOnce(&mut Self)) {
+        let outside = self.place;
+        self.place.problem = outside.problem.or(problem);
+        visit(self);
+        self.place = outside;
+    }
+
+    /// Visits what a `return` in it does not leave the body from.
+    fn in_function(&mut self, problem: Option<Problem>, visit: impl FnOnce(&mut Self)) {
+        let skips = self.skips.len();
+        self.within(problem, visit);
+        self.skips.truncate(skips);
+    }
+
+    /// Notes a marker; gives what stands in its place.
+    fn marker(&mut self, name: &Ident, value: TokenStream) -> TokenStream {
+        let labels = &self.labels;
+        let around = |skip: &&Skip| skip.label.as_ref().is_none_or(|label| labels.contains(label));
+        let skips = self.skips.iter().filter(around).map(|skip| skip.span).collect();
+        let Place { in_async, problem } = self.place;
+        self.markers.push(Marker { tokens: quote!(#name!), in_async, problem, skips });
+        let value = match parse_value.parse2(value) {
+            Ok(value) => value,
+            Err(error) => {
+                self.errors.push(error);
+                return quote!(::core::unreachable!());
+            }
+        };
+        let site = Span::mixed_site().located_at(name.span());
+        if matches!(problem, Some(Problem::Closure | Problem::Item)) {
+            let private = self.private;
+            return quote_spanned!(site=> #private::misplaced(#value));
+        }
+        let yield_point = Ident::new(YIELD_POINT, site);
+        quote_spanned!(site=> #yield_point.lend(#value).await)
+    }
+
+    fn marker_macro(&mut self, mac: &Macro) -> TokenStream {
+        match mac.path.segments.last() {
+            Some(name) => self.marker(&name.ident, mac.tokens.clone()),
+            None => TokenStream::new(),
+        }
+    }
+
+    /// The arguments of a macro that may have a marker in them.
+    fn macro_arguments(&mut self, mac: &mut Macro) {
+        let is_yield = |ident: &Ident| is_yield(&TokenTree::Ident(ident.clone()));
+        if tokens::find_ident(mac.tokens.clone(), &is_yield).is_none() {
+            return;
+        }
+        let outside = self.place;
+        self.place.in_async |= mac.path.segments.last().is_none_or(|name| name.ident != "with");
+        mac.tokens = self.tokens(std::mem::take(&mut mac.tokens));
+        self.place = outside;
+    }
+
+    fn tokens(&mut self, stream: TokenStream) -> TokenStream {
+        let mut stream = stream.into_iter().peekable();
+        let mut replaced = TokenStream::new();
+        let mut in_loop = None;
+        while let Some(token) = stream.next() {
+            match token {
+                TokenTree::Ident(name)
+                    if is_yield(&TokenTree::Ident(name.clone())) && stream.peek().is_some_and(is_bang) =>
+                {
+                    stream.next();
+                    let value = stream.next().map_or_else(TokenStream::new, content);
+                    replaced.extend(self.marker(&name, value));
+                }
+                TokenTree::Ident(name) if ["loop", "while", "for"].iter().any(|word| name == word) => {
+                    in_loop = Some(Problem::Loop);
+                    name.to_tokens(&mut replaced);
+                }
+                TokenTree::Group(group) => {
+                    self.within(in_loop, |this| this.group(&group).to_tokens(&mut replaced));
+                    if tokens::statements(&group).is_some() {
+                        in_loop = None;
+                    }
+                }
+                other => other.to_tokens(&mut replaced),
+            }
+        }
+        replaced
+    }
+
+    fn group(&mut self, group: &Group) -> Group {
+        let content = match tokens::statements(group) {
+            Some(mut statements) => {
+                for statement in &mut statements {
+                    self.visit_stmt_mut(statement);
+                }
+                tokens::print(&statements)
+            }
+            None => self.tokens(group.stream()),
+        };
+        tokens::regroup(group, content)
+    }
+
+    fn expr_if(&mut self, expr: &mut ExprIf) {
+        let then_leaves = expr.then_branch.stmts.iter().any(statement_leaves);
+        let else_leaves = expr.else_branch.as_ref().is_some_and(|(_, branch)| leaves(branch));
+        self.visit_expr_mut(&mut expr.cond);
+        self.within((!else_leaves).then_some(Problem::Skippable), |this| this.visit_block_mut(&mut expr.then_branch));
+        if let Some((_, branch)) = &mut expr.else_branch {
+            self.within((!then_leaves).then_some(Problem::Skippable), |this| this.visit_expr_mut(branch));
+        }
+    }
+
+    fn expr_match(&mut self, expr: &mut ExprMatch) {
+        self.visit_expr_mut(&mut expr.expr);
+        let left: Vec<bool> = expr.arms.iter().map(|arm| leaves(&arm.body)).collect();
+        for (this_arm, arm) in expr.arms.iter_mut().enumerate() {
+            let others_leave = left.iter().enumerate().all(|(arm, leaves)| arm == this_arm || *leaves);
+            self.within(Some(Problem::Skippable), |this| this.visit_pat_mut(&mut arm.pat));
+            self.within((!others_leave).then_some(Problem::Skippable), |this| this.visit_expr_mut(&mut arm.body));
+        }
+    }
+}
+
+impl VisitMut for Yields<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::Macro(marker) if is_marker(&marker.mac.path) => {
+                *expr = Expr::Verbatim(self.marker_macro(&marker.mac));
+            }
+            Expr::Macro(other) => self.macro_arguments(&mut other.mac),
+            Expr::If(conditional) => self.expr_if(conditional),
+            Expr::Match(conditional) => self.expr_match(conditional),
+            Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => {
+                self.visit_expr_mut(&mut binary.left);
+                self.within(Some(Problem::Skippable), |this| this.visit_expr_mut(&mut binary.right));
+            }
+            Expr::Loop(_) | Expr::While(_) => {
+                self.within(Some(Problem::Loop), |this| visit_mut::visit_expr_mut(this, expr));
+            }
+            Expr::ForLoop(each) => {
+                self.visit_expr_mut(&mut each.expr);
+                self.within(Some(Problem::Loop), |this| this.visit_block_mut(&mut each.body));
+            }
+            Expr::Closure(_) => self.in_function(Some(Problem::Closure), |this| visit_mut::visit_expr_mut(this, expr)),
+            Expr::Const(_) => self.in_function(Some(Problem::Item), |this| visit_mut::visit_expr_mut(this, expr)),
+            Expr::Async(_) => self.in_function(None, |this| {
+                this.place.in_async = true;
+                visit_mut::visit_expr_mut(this, expr);
+            }),
+            Expr::Block(block) if block.label.is_some() => {
+                self.labels.extend(block.label.as_ref().map(|label| label.name.clone()));
+                visit_mut::visit_expr_block_mut(self, block);
+                self.labels.pop();
+            }
+            Expr::Return(leaving) => {
+                visit_mut::visit_expr_return_mut(self, leaving);
+                if is_success(leaving.expr.as_deref()) {
+                    self.skips.push(Skip { span: leaving.return_token.span, label: None });
+                }
+            }
+            Expr::Break(leaving) => {
+                visit_mut::visit_expr_break_mut(self, leaving);
+                if let Some(label) = &leaving.label {
+                    self.skips.push(Skip { span: leaving.break_token.span, label: Some(label.clone()) });
+                }
+            }
+            _ => visit_mut::visit_expr_mut(self, expr),
+        }
+    }
+
+    fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
+        match statement {
+            Stmt::Macro(marker) if is_marker(&marker.mac.path) => {
+                let lending = Expr::Verbatim(self.marker_macro(&marker.mac));
+                *statement = Stmt::Expr(lending, marker.semi_token);
+            }
+            Stmt::Macro(other) => self.macro_arguments(&mut other.mac),
+            _ => visit_mut::visit_stmt_mut(self, statement),
+        }
+    }
+
+    fn visit_local_mut(&mut self, local: &mut Local) {
+        let Some(init) = &mut local.init else { return };
+        self.visit_expr_mut(&mut init.expr);
+        if let Some((_, otherwise)) = &mut init.diverge {
+            self.within(Some(Problem::Skippable), |this| this.visit_expr_mut(otherwise));
+        }
+    }
+
+    fn visit_item_mut(&mut self, item: &mut Item) {
+        self.in_function(Some(Problem::Item), |this| visit_mut::visit_item_mut(this, item));
+    }
+
+    fn visit_pat_mut(&mut self, pattern: &mut Pat) {
+        // Only a guard has an expression in it that runs.
+        if let Pat::Guard(guard) = pattern {
+            self.visit_expr_mut(&mut guard.guard);
+        }
+    }
+}
+
+/// What stands in a marker's parentheses: a value, or nothing for `()`.
+pub(crate) fn parse_value(input: ParseStream) -> syn::Result<Expr> {
+    if input.is_empty() {
+        return Ok(syn::parse_quote!(()));
+    }
+    let value = input.parse()?;
+    input.parse::<Option<Token![,]>>()?;
+    if input.is_empty() {
+        Ok(value)
+    } else {
+        Err(input.error("`yield!` lends one value; for several write a tuple: `(a, b)`"))
+    }
+}
+
+pub(crate) fn content(token: TokenTree) -> TokenStream {
+    match token {
+        TokenTree::Group(group) => group.stream(),
+        other => other.into(),
+    }
+}
+
+/// Whether `return` with this leaves a body in success, as far as the text shows.
+fn is_success(value: Option<&Expr>) -> bool {
+    match value {
+        None => true,
+        Some(Expr::Call(call)) => calls(&call.func, &["Ok"]),
+        Some(_) => false,
+    }
+}
+
+/// Whether the text shows that an expression is left, and not to end the body in success.
+fn leaves(expr: &Expr) -> bool {
+    match expr {
+        Expr::Return(leaving) => !is_success(leaving.expr.as_deref()),
+        Expr::Break(_) | Expr::Continue(_) | Expr::Loop(_) => true,
+        Expr::Macro(call) => is_panic(&call.mac),
+        Expr::Call(call) => calls(&call.func, &["exit", "abort"]),
+        Expr::Try(tried) => matches!(&*tried.expr, Expr::Call(call) if calls(&call.func, &["Err"])),
+        Expr::Block(block) => block.block.stmts.iter().any(statement_leaves),
+        Expr::Unsafe(block) => block.block.stmts.iter().any(statement_leaves),
+        Expr::Paren(paren) => leaves(&paren.expr),
+        Expr::If(ExprIf { then_branch, else_branch: Some((_, otherwise)), .. }) => {
+            then_branch.stmts.iter().any(statement_leaves) && leaves(otherwise)
+        }
+        Expr::Match(choice) => !choice.arms.is_empty() && choice.arms.iter().all(|arm| leaves(&arm.body)),
+        _ => false,
+    }
+}
+
+fn statement_leaves(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::Expr(expr, _) => leaves(expr),
+        Stmt::Macro(call) => is_panic(&call.mac),
+        Stmt::Local(_) | Stmt::Item(_) => false,
+    }
+}
+
+fn is_panic(mac: &Macro) -> bool {
+    const NAMES: [&str; 5] = ["panic", "unreachable", "todo", "unimplemented", "bail"];
+    mac.path.segments.last().is_some_and(|name| NAMES.iter().any(|panic| name.ident == panic))
+}
+
+/// Whether a called expression is a path that ends in one of `names`.
+fn calls(function: &Expr, names: &[&str]) -> bool {
+    let Expr::Path(function) = function else { return false };
+    function.path.segments.last().is_some_and(|last| names.iter().any(|name| last.ident == name))
+}

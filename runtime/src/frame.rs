@@ -1,0 +1,613 @@
+//! The one module with `unsafe`: how the parts of a running `with!` reach each other.
+//!
+//! A `with!` is one future. In it stand, as locals that are pinned with it, the [`Handoff`] and the [`Driver`]; and in the driver the body of the
+//! manager and the [`Frame`] with the block. The driver polls the body; the marker in the body polls the block:
+//!
+//! ```text
+//! with! ── polls ──▶ Driver ── polls ──▶ body ── polls ──▶ marker (Lending)
+//!                      │ owns                                 │ finds by pointer, polls, drops
+//!                      └──────▶ Frame ◀──────────────────────┘
+//!                                 │ owns
+//!                                 └──▶ block
+//! ```
+//!
+//! Everything here that is called unsafe rests on three facts:
+//!
+//! 1. **The frame outlives the body.** Both are in the pinned driver, which drops the body first. When the driver is leaked, so is
+//!    the body, and nobody can poll or drop a part of it any more.
+//! 2. **The block never outlives what is lent to it.** The value borrows from the body for as long as the marker's
+//!    future lives (it is in its type), and that future drops the block before it ends or is dropped. If it is leaked while the block is there, the driver
+//!    notices when the body is gone, and aborts.
+//! 3. **One at a time.** The block, the body and the driver are polled and dropped by one thread at a time, the one that holds the
+//!    `with!`. A marker that stands by itself is polled by nobody but the body. One in an `async` block is a value that a scoped thread could get hold of: there each poll and
+//!    drop looks whether it is on the driver's thread ([`Home`]).
+//!
+//! The generated code has no `unsafe`; what it must keep to is said at the items that it calls. They are hidden and not for
+//! anyone else; what of a misuse can be noticed panics.
+
+use core::any::TypeId;
+use core::cell::{Cell, UnsafeCell};
+use core::future::Future;
+use core::marker::{PhantomData, PhantomPinned};
+use core::mem::{ManuallyDrop, transmute};
+use core::pin::Pin;
+use core::ptr::NonNull;
+use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready};
+
+use crate::exit::{Around, Exit};
+use crate::handoff::{End, Handoff};
+use crate::home::Home;
+use crate::lend::Lent;
+use crate::manager::{About, Manager};
+use crate::outcome::Outcome;
+use crate::panics;
+use crate::verdict::Verdict;
+
+/// A value that is shared within one task only.
+#[derive(Default)]
+pub(crate) struct OneTask<T>(T);
+
+// SAFETY: by fact 3 no two threads use the value at the same time, so sharing it is no more than sending it.
+unsafe impl<T: Send> Sync for OneTask<T> {}
+
+impl<T> OneTask<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    pub(crate) const fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A pointer from one part of a `with!` to another.
+struct Link<T: ?Sized>(NonNull<T>);
+
+// SAFETY: what it points to is a part of the same future, moves from thread to thread with it only, and says itself by its own type
+// whether it may (the driver holds it by value). By fact 3 nobody follows the pointer on another thread meanwhile.
+unsafe impl<T: ?Sized> Send for Link<T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized> Sync for Link<T> {}
+
+impl<T: ?Sized> Clone for Link<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for Link<T> {}
+
+/// How far a `with!` has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The body has not been polled.
+    New,
+    /// It has not reached its marker.
+    Entering,
+    /// The marker has lent a value, and the block lives.
+    Lent,
+    /// The block is over.
+    Ended(Outcome),
+    /// The marker was dropped, and the block with it.
+    RacedAway,
+}
+
+/// The part of a driver that the marker reaches by pointer.
+struct Frame<'h, 'a, L: Lent, X, Rest: Exit, T, Jump, B: Future, Literal, W> {
+    about: &'static About,
+    block: UnsafeCell<Option<B>>,
+    handoff: &'h Handoff<'a, L, X, Rest, T, Jump, B::Output>,
+    stage: Cell<Stage>,
+    cancelled: Cell<bool>,
+    home: Cell<Option<Link<Home>>>,
+    within: W,
+    literal: PhantomData<fn() -> Literal>,
+}
+
+/// What the marker does to its [`Frame`], whatever the block in it is.
+trait Host<L: Lent> {
+    /// Says that the body is under way.
+    fn attach(&self, home: Option<Link<Home>>);
+
+    /// Takes the value out of `slot` for the block.
+    ///
+    /// # Safety
+    ///
+    /// `slot` points to an `Option<L::Value<'_>>`, and the value in it is good until the block is dropped.
+    unsafe fn lend(&self, slot: NonNull<()>);
+
+    /// Polls the block, and drops it when it has ended or is cancelled.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome>;
+
+    /// Drops the block though it has not ended.
+    fn release(&self);
+
+    /// How the block ended.
+    fn outcome(&self) -> Option<Outcome>;
+}
+
+impl<L, X, Rest, T, Jump, B, Literal, W> Frame<'_, '_, L, X, Rest, T, Jump, B, Literal, W>
+where
+    L: Lent,
+    X: Around<Rest>,
+    Rest: Exit,
+    B: Future<Output: Verdict<Literal>>,
+    W: Within,
+{
+    fn home(&self) -> Option<&Home> {
+        // SAFETY: `attach` got it from a reference to the first local of the body, which is pinned; the driver forgets it when the
+        // body has ended.
+        self.home.get().map(|home| unsafe { home.0.as_ref() })
+    }
+
+    /// Polls the block: how it ended, if it did.
+    fn poll_block(&self, cx: &mut Context<'_>) -> Option<Outcome> {
+        // SAFETY: only the marker's future gets here, and it is not polled by the block, so there is one such reference at a time
+        // (fact 3).
+        let block = unsafe { &mut *self.block.get() };
+        // SAFETY: the block is in the pinned driver, and dropped where it stands.
+        let block = unsafe { Pin::new_unchecked(block) };
+        let block = block.as_pin_mut()?;
+        match panics::catch(|| block.poll(cx)) {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(value)) => {
+                let failed = value.failed();
+                self.handoff.set_end(End::Return(value), failed);
+            }
+            Err(payload) => self.handoff.set_panic(payload),
+        }
+        self.handoff.outcome()
+    }
+
+    /// Drops the block where it stands. A panic in that is a panic of the block.
+    fn drop_block(&self) {
+        // SAFETY: as in `poll_block`; pinned values may be dropped in place.
+        if let Err(payload) = panics::catch(|| unsafe { *self.block.get() = None }) {
+            self.handoff.set_panic(payload);
+        }
+    }
+
+    /// Ends the block; `outcome` is how, unless dropping it panics.
+    fn end(&self, outcome: Outcome) -> Outcome {
+        self.stage.set(Stage::Ended(outcome));
+        self.drop_block();
+        let outcome = match self.handoff.outcome() {
+            Some(Outcome::Panicked) => Outcome::Panicked,
+            _ if outcome.is_completed() => self.within.outcome().unwrap_or(outcome),
+            _ => outcome,
+        };
+        self.stage.set(Stage::Ended(outcome));
+        outcome
+    }
+
+    /// What becomes of the `with!` when its manager has ended in `exit`.
+    fn conclude(&self, exit: X) -> End<<X::Both as Exit>::Value<T>, Jump, B::Output> {
+        if self.stage.get() == Stage::Lent {
+            abort_leaked(self.about);
+        }
+        match (exit.error(), self.handoff.take_end()) {
+            (None, Some(Err(payload))) => panics::resume(payload),
+            (Some(_lost), Some(Err(payload))) => {
+                panics::report(self.about.name, "failed while a panic was under way; its error is lost");
+                panics::resume(payload)
+            }
+            (Some(error), _) => End::Value(error),
+            (None, Some(Ok(End::Value(value)))) => End::Value(X::value(value)),
+            (None, Some(Ok(End::Jump(jump)))) => End::Jump(jump),
+            (None, Some(Ok(End::Return(value)))) => End::Return(value),
+            (None, None) => self.ended_early(),
+        }
+    }
+
+    /// The manager ended in success, and there is no value for its `with!`.
+    fn ended_early(&self) -> ! {
+        let name = self.about.name;
+        assert!(self.stage.get() == Stage::RacedAway, "`{name}` ended without reaching its `yield!`");
+        panic!(
+            "`{name}` dropped its block before the end and then succeeded: `with!` has no value; return an `Err` instead"
+        )
+    }
+}
+
+impl<'a, L, X, Rest, T, Jump, B, Literal, W> Host<L> for Frame<'_, 'a, L, X, Rest, T, Jump, B, Literal, W>
+where
+    L: Lent,
+    X: Around<Rest>,
+    Rest: Exit,
+    B: Future<Output: Verdict<Literal>>,
+    W: Within,
+{
+    fn attach(&self, home: Option<Link<Home>>) {
+        assert!(self.stage.get() == Stage::New, "a manager is attached once");
+        self.stage.set(Stage::Entering);
+        self.home.set(home);
+    }
+
+    unsafe fn lend(&self, slot: NonNull<()>) {
+        self.home().inspect(|home| home.check());
+        let name = self.about.name;
+        assert!(self.stage.get() == Stage::Entering, "`{name}` reached its `yield!` a second time");
+        // SAFETY: the caller says that it points to such an `Option`. The lifetime changes to that of the handoff, which is
+        // over when the block and the exit phase are; the value is good so long (fact 2).
+        let slot = unsafe { slot.cast::<Option<L::Value<'a>>>().as_mut() };
+        if let Some(value) = slot.take() {
+            self.stage.set(Stage::Lent);
+            self.handoff.lend(value);
+        }
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        self.home().inspect(|home| home.visit(cx.waker()));
+        assert!(self.stage.get() == Stage::Lent, "polled after its end");
+        if self.cancelled.get() {
+            return Poll::Ready(self.end(Outcome::Cancelled));
+        }
+        match self.poll_block(cx) {
+            Some(outcome) => Poll::Ready(self.end(outcome)),
+            None => Poll::Pending,
+        }
+    }
+
+    fn release(&self) {
+        let at_home = self.home().is_none_or(Home::is_here);
+        // A block that may not be dropped on this thread is left to the driver, as one whose marker was leaked.
+        if at_home && self.stage.get() == Stage::Lent {
+            self.stage.set(Stage::RacedAway);
+            self.drop_block();
+        }
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        match self.stage.get() {
+            Stage::Ended(outcome) if self.home().is_none_or(Home::is_here) => Some(outcome),
+            _ => None,
+        }
+    }
+}
+
+/// The future of a `with!`: runs the manager, and through it the block.
+#[must_use = "a driver does nothing until it is awaited"]
+pub struct Driver<'h, 'a, F, L: Lent, X, Rest: Exit, T, Jump, B, Literal, W>
+where
+    X: Around<Rest>,
+    B: Future<Output: Verdict<Literal>>,
+    F: Future<Output = X>,
+    W: Within,
+{
+    frame: Frame<'h, 'a, L, X, Rest, T, Jump, B, Literal, W>,
+    body: Option<F>,
+    /// The body is being polled, or has panicked.
+    polling: bool,
+    /// The frame is reached by pointer.
+    _pinned: PhantomPinned,
+}
+
+/// Runs `block` with what `manager` lends.
+///
+/// The `lifespan` of the `handoff` must be a local that stands beside it, so that nothing of the lent value outlives the `with!`. For
+/// `literal` see [`Verdict`]; for `within` see [`Within`].
+pub fn run<'h, 'a, F, L, X, Rest, T, Jump, B, Literal, W>(
+    manager: Manager<F, L>,
+    handoff: &'h Handoff<'a, L, X, Rest, T, Jump, B::Output>,
+    block: B,
+    within: W,
+    _literal: Literal,
+) -> Driver<'h, 'a, F, L, X, Rest, T, Jump, B, Literal, W>
+where
+    F: Future<Output = X>,
+    L: Lent,
+    X: Around<Rest>,
+    Rest: Exit,
+    B: Future<Output: Verdict<Literal>>,
+    W: Within,
+{
+    let frame = Frame {
+        about: manager.about,
+        block: UnsafeCell::new(Some(block)),
+        handoff,
+        stage: Cell::new(Stage::New),
+        cancelled: Cell::new(false),
+        home: Cell::new(None),
+        within,
+        literal: PhantomData,
+    };
+    Driver { frame, body: Some(manager.body), polling: false, _pinned: PhantomPinned }
+}
+
+impl<F, L, X, Rest, T, Jump, B, Literal, W> Driver<'_, '_, F, L, X, Rest, T, Jump, B, Literal, W>
+where
+    F: Future<Output = X>,
+    L: Lent,
+    X: Around<Rest>,
+    Rest: Exit,
+    B: Future<Output: Verdict<Literal>>,
+    W: Within,
+{
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<X> {
+        let frame = &self.frame;
+        frame.home().inspect(|home| home.enter(cx.waker()));
+        let Some(body) = &mut self.body else { return Poll::Pending };
+        // SAFETY: callers have the driver pinned; the body stays where it is until it is dropped there.
+        let body = unsafe { Pin::new_unchecked(body) };
+        self.polling = true;
+        let exit = if frame.stage.get() == Stage::New { first_poll(body, frame, cx.waker()) } else { body.poll(cx) };
+        self.polling = false;
+        if exit.is_ready() {
+            // It was a local of the body.
+            frame.home.set(None);
+        }
+        exit
+    }
+
+    /// The `with!` is dropped while the block is under way: the marker drops the block and gives `Cancelled`, and the exit phase
+    /// runs on from there as far as it gets.
+    fn cancel(&mut self) {
+        self.frame.cancelled.set(true);
+        self.frame.home().inspect(|home| home.wake());
+        let exit = self.poll_body(&mut Context::from_waker(Waker::noop()));
+        if let Poll::Ready(Some(_lost)) = exit.map(X::error::<()>) {
+            panics::report(self.frame.about.name, "failed after a cancellation; its error is lost");
+        }
+    }
+}
+
+impl<F, L, X, Rest, T, Jump, B, Literal, W> Future for Driver<'_, '_, F, L, X, Rest, T, Jump, B, Literal, W>
+where
+    F: Future<Output = X>,
+    L: Lent,
+    X: Around<Rest>,
+    Rest: Exit,
+    B: Future<Output: Verdict<Literal>>,
+    W: Within,
+{
+    type Output = End<<X::Both as Exit>::Value<T>, Jump, B::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: nothing is moved out of the driver.
+        let this = unsafe { self.get_unchecked_mut() };
+        let exit = ready!(this.poll_body(cx));
+        Poll::Ready(this.frame.conclude(exit))
+    }
+}
+
+impl<F, L, X, Rest, T, Jump, B, Literal, W> Drop for Driver<'_, '_, F, L, X, Rest, T, Jump, B, Literal, W>
+where
+    F: Future<Output = X>,
+    L: Lent,
+    X: Around<Rest>,
+    Rest: Exit,
+    B: Future<Output: Verdict<Literal>>,
+    W: Within,
+{
+    fn drop(&mut self) {
+        if self.polling {
+            // The body has panicked, and its locals are gone.
+            self.frame.home.set(None);
+        } else if self.frame.stage.get() == Stage::Lent {
+            panics::contain(|| self.cancel());
+        }
+        self.frame.home().inspect(|home| home.enter(Waker::noop()));
+        // A marker that is still there drops the block with it.
+        panics::contain(|| self.body = None);
+        if self.frame.stage.get() == Stage::Lent {
+            abort_leaked(self.frame.about);
+        }
+    }
+}
+
+/// The block can't be dropped: what it borrows from the manager may be gone.
+#[cold]
+fn abort_leaked(about: &About) -> ! {
+    let name = about.name;
+    panics::abort(format_args!(
+        "`{name}` leaked the future of its `yield!`, or dropped it on another thread, while a block was lent to it"
+    ))
+}
+
+/// What the first poll of a body has for a waker: the driver's own, and where the frame is.
+#[repr(C)]
+struct Call<'c, L: Lent> {
+    head: CallHead<'c>,
+    host: NonNull<dyn Host<L> + 'c>,
+}
+
+/// The part of a [`Call`] that is the same for all that can be lent.
+struct CallHead<'c> {
+    waker: &'c Waker,
+    lent: TypeId,
+}
+
+/// Its address tells that a waker is a [`Call`].
+static CALL: RawWakerVTable = RawWakerVTable::new(clone_call, wake_call, wake_call, drop_call);
+
+/// A clone is one of the driver's waker: it outlives the call.
+fn clone_call(call: *const ()) -> RawWaker {
+    // SAFETY: `first_poll` made it, and it lives as long as the waker that is being cloned.
+    let head = unsafe { &*call.cast::<CallHead<'_>>() };
+    let waker = ManuallyDrop::new(head.waker.clone());
+    RawWaker::new(waker.data(), waker.vtable())
+}
+
+fn wake_call(call: *const ()) {
+    // SAFETY: as in `clone_call`.
+    let head = unsafe { &*call.cast::<CallHead<'_>>() };
+    head.waker.wake_by_ref();
+}
+
+fn drop_call(_call: *const ()) {}
+
+/// Polls the body for the first time, and tells it where its frame is.
+fn first_poll<F: Future, L: Lent>(body: Pin<&mut F>, host: &dyn Host<L>, waker: &Waker) -> Poll<F::Output> {
+    let call = Call { head: CallHead { waker, lent: type_id::<L>() }, host: NonNull::from(host) };
+    // SAFETY: the functions of `CALL` keep to the contract of wakers: they only use the driver's waker, which is shared between
+    // threads like any. What they read lives longer than this waker, and clones of it are not of its kind.
+    let waker = unsafe { Waker::new((&raw const call).cast(), &CALL) };
+    body.poll(&mut Context::from_waker(&waker))
+}
+
+/// The identity of a type, apart from its lifetimes.
+fn type_id<T>() -> TypeId {
+    trait Identity {
+        fn identity(&self) -> TypeId
+        where
+            Self: 'static;
+    }
+
+    impl<T> Identity for PhantomData<T> {
+        fn identity(&self) -> TypeId
+        where
+            Self: 'static,
+        {
+            TypeId::of::<Self>()
+        }
+    }
+
+    let phantom: &dyn Identity = &PhantomData::<T>;
+    // SAFETY: only a lifetime changes, and an identity is the same for all of them.
+    let phantom = unsafe { transmute::<&dyn Identity, &(dyn Identity + 'static)>(phantom) };
+    phantom.identity()
+}
+
+/// Finds the frame of the `with!` that polls this body: the first thing that a body does. `L` is what its manager lends, and
+/// `here` is a local of the body that stands before all others.
+///
+/// # Panics
+///
+/// When it is awaited elsewhere, or when the manager lends something else.
+pub fn attach<L: Lent, H: Here>(here: &H) -> Attach<'_, L, H> {
+    Attach { here, lent: PhantomData }
+}
+
+/// A body's way to its frame; see [`attach`].
+#[derive(Debug)]
+pub struct Attach<'f, L, H> {
+    here: &'f H,
+    lent: PhantomData<fn() -> L>,
+}
+
+impl<'f, L: Lent, H: Here> Future for Attach<'f, L, H> {
+    type Output = YieldPoint<'f, L, H>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let waker = cx.waker();
+        assert!(core::ptr::eq(waker.vtable(), &raw const CALL), "not polled by a driver");
+        // SAFETY: by its vtable it is a `Call`, and it lives while it is polled with.
+        let head = unsafe { &*waker.data().cast::<CallHead<'f>>() };
+        assert!(head.lent == type_id::<L>(), "polled by the driver of another manager");
+        // SAFETY: as above, and its type is this one: the lifetimes are those that the frame has, by the signature that the generated code gives
+        // to both the manager and `attach`.
+        let call = unsafe { &*waker.data().cast::<Call<'f, L>>() };
+        let point = YieldPoint { host: Link(call.host), here: PhantomData };
+        point.host().attach(self.here.home().map(|home| Link(NonNull::from(home))));
+        self.here.home().inspect(|home| home.enter(waker));
+        Poll::Ready(point)
+    }
+}
+
+/// Where the marker of a body stands.
+pub trait Here {
+    /// What there is to be looked after when it is in an `async` block.
+    fn home(&self) -> Option<&Home>;
+}
+
+/// The marker stands in the body itself.
+#[derive(Debug)]
+pub struct Inline;
+
+impl Here for Inline {
+    fn home(&self) -> Option<&Home> {
+        None
+    }
+}
+
+impl Here for Home {
+    fn home(&self) -> Option<&Home> {
+        Some(self)
+    }
+}
+
+/// A body's handle on its frame: what `yield!` is called on. `'f` is the life of a local of the body.
+pub struct YieldPoint<'f, L: Lent, H> {
+    host: Link<dyn Host<L> + 'f>,
+    here: PhantomData<&'f H>,
+}
+
+impl<L: Lent, H> Clone for YieldPoint<'_, L, H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<L: Lent, H> Copy for YieldPoint<'_, L, H> {}
+
+impl<'f, L: Lent, H> YieldPoint<'f, L, H> {
+    fn host(&self) -> &(dyn Host<L> + 'f) {
+        // SAFETY: `'f` is within the body, which the frame outlives (fact 1).
+        unsafe { self.host.0.as_ref() }
+    }
+}
+
+/// Where a `with!` stands: in the block of another one that has the marker of a manager in it, or not.
+///
+/// A manager around a marker is to see the outcome that the marker gave, though its own block went on to its end: in Python, the error
+/// would have come through it.
+pub trait Within {
+    /// How the block ended that was lent to at the marker.
+    fn outcome(&self) -> Option<Outcome>;
+}
+
+impl Within for () {
+    fn outcome(&self) -> Option<Outcome> {
+        None
+    }
+}
+
+impl<L: Lent, H> Within for YieldPoint<'_, L, H> {
+    fn outcome(&self) -> Option<Outcome> {
+        self.host().outcome()
+    }
+}
+
+/// The future of a `yield!`: the block, as the manager has it.
+#[must_use = "the block runs when this is awaited"]
+pub struct Lending<'f, L: Lent, H, V> {
+    point: YieldPoint<'f, L, H>,
+    value: Option<V>,
+    lent: bool,
+}
+
+impl<'f, L: Lent, H, V> Lending<'f, L, H, V> {
+    /// `V` must be a member of the family `L`.
+    pub(crate) fn new(point: YieldPoint<'f, L, H>, value: V) -> Self {
+        Self { point, value: Some(value), lent: false }
+    }
+}
+
+// What it holds is moved out before anything is pinned.
+impl<L: Lent, H, V> Unpin for Lending<'_, L, H, V> {}
+
+impl<L: Lent, H, V> Future for Lending<'_, L, H, V> {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let this = &mut *self;
+        if this.value.is_some() {
+            let slot = NonNull::from(&mut this.value).cast();
+            // SAFETY: the value is an `L::Value` (the callers of `new`: `YieldPoint::lend`), and what it borrows is borrowed for as long as `self`
+            // lives, which has `V` in its type and drops the block when it is dropped (fact 2).
+            unsafe { this.point.host().lend(slot) };
+            this.lent = true;
+        }
+        let outcome = ready!(this.point.host().poll(cx));
+        this.lent = false;
+        Poll::Ready(outcome)
+    }
+}
+
+impl<L: Lent, H, V> Drop for Lending<'_, L, H, V> {
+    fn drop(&mut self) {
+        if self.lent {
+            self.point.host().release();
+        }
+    }
+}

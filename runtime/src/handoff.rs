@@ -1,0 +1,177 @@
+//! What the marker and the block pass to each other: the lent value one way, the block's end the other.
+
+use core::cell::Cell;
+use core::convert::Infallible;
+use core::future::Future;
+use core::ops::ControlFlow;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::exit::{Around, Exit};
+use crate::frame::OneTask;
+use crate::lend::Lent;
+use crate::outcome::Outcome;
+use crate::panics::Payload;
+use crate::verdict::Verdict;
+
+/// How a block ended. `with!` matches on it and goes on in the user's function.
+#[derive(Debug)]
+pub enum End<W, Jump, Return> {
+    /// It has a value.
+    Value(W),
+    /// It was left by one of its `break`s and `continue`s.
+    Jump(Jump),
+    /// The function around it is being left by `return` or `?`.
+    Return(Return),
+}
+
+/// The end of a block, or its panic.
+pub(crate) type Caught<W, Jump, Return> = Result<End<W, Jump, Return>, Payload>;
+
+/// Which of several jumps leaves a block.
+#[derive(Debug)]
+pub enum Either<A, B> {
+    /// The first of them.
+    This(A),
+    /// One of the others.
+    Other(B),
+}
+
+/// A local of `with!` that the lent value borrows, so that the borrow checker knows how long it lives: `'a` in
+/// [`Handoff`]. Its name in the expansion is the one that an error about an escaping value shows.
+#[derive(Debug)]
+pub struct Lifespan;
+
+/// The place where one `with!` hands the lent value to the block, and the end of the block back.
+///
+/// `'a` is for how long the value is lent. The driver holds on to it until the exit phase is over, so whatever the block stores in the value lives
+/// as long. `L` is what is lent, `X` the exit of the manager and `Rest` of those after it in the header.
+pub struct Handoff<'a, L: Lent, X, Rest: Exit, T, Jump, Return> {
+    content: OneTask<Shared<L::Value<'a>, Rest::Value<T>, Jump, Return>>,
+    outcome: OneTask<Cell<Option<Outcome>>>,
+    exit: core::marker::PhantomData<fn() -> X>,
+}
+
+type Shared<V, W, Jump, Return> = Cell<Content<V, W, Jump, Return>>;
+
+enum Content<V, W, Jump, Return> {
+    Nothing,
+    Lent(V),
+    Ended(End<W, Jump, Return>),
+    Panicked(Payload),
+}
+
+impl<'a, L, X, Rest, T, Jump, Return> Handoff<'a, L, X, Rest, T, Jump, Return>
+where
+    L: Lent,
+    X: Around<Rest>,
+    Rest: Exit,
+{
+    pub(crate) fn new(_lifespan: &'a Lifespan) -> Self {
+        Self {
+            content: OneTask::new(Cell::new(Content::Nothing)),
+            outcome: OneTask::new(Cell::new(None)),
+            exit: core::marker::PhantomData,
+        }
+    }
+
+    /// Says that this `with!` is in the block of another one of the same header.
+    #[must_use]
+    pub fn inside<M, Y>(self, _outer: &Handoff<'_, M, Y, X::Both, T, Jump, Return>) -> Self
+    where
+        M: Lent,
+    {
+        self
+    }
+
+    /// The value of `with!`, for its type only: it takes the type that is expected of `with!` to the block.
+    ///
+    /// # Panics
+    ///
+    /// Always; `with!` has it in code that is never run.
+    pub fn typed(&self) -> <X::Both as Exit>::Value<T> {
+        unreachable!("never run")
+    }
+
+    /// Takes the lent value: the first thing that a block does.
+    ///
+    /// # Panics
+    ///
+    /// When nothing is lent. The marker lends before it polls the block.
+    pub fn value(&self) -> L::Value<'a> {
+        match self.content.get().replace(Content::Nothing) {
+            Content::Lent(value) => value,
+            _ => unreachable!("a block is polled when a value has been lent to it"),
+        }
+    }
+
+    /// Ends a block that may jump out, with its value or a jump: the last thing that it does. For `literal` see [`Verdict`].
+    pub fn end_or_jump<Literal>(&self, end: ControlFlow<Jump, Rest::Value<T>>, _literal: Literal) -> Forever
+    where
+        T: Verdict<Literal>,
+    {
+        match end {
+            ControlFlow::Continue(value) => {
+                let failed = Rest::block_value(&value).is_none_or(T::failed);
+                self.set_end(End::Value(value), failed);
+            }
+            ControlFlow::Break(jump) => self.set_end(End::Jump(jump), false),
+        }
+        Forever
+    }
+
+    pub(crate) fn set_end(&self, end: End<Rest::Value<T>, Jump, Return>, failed: bool) {
+        self.content.get().set(Content::Ended(end));
+        let outcome = if failed { Outcome::Failed(()) } else { Outcome::Completed };
+        self.outcome.get().set(Some(outcome));
+    }
+
+    pub(crate) fn set_panic(&self, payload: Payload) {
+        self.content.get().set(Content::Panicked(payload));
+        self.outcome.get().set(Some(Outcome::Panicked));
+    }
+
+    pub(crate) fn lend(&self, value: L::Value<'a>) {
+        self.content.get().set(Content::Lent(value));
+    }
+
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        self.outcome.get().get()
+    }
+
+    /// What the block left behind: nothing if it was dropped before its end.
+    pub(crate) fn take_end(&self) -> Option<Caught<Rest::Value<T>, Jump, Return>> {
+        match self.content.get().replace(Content::Nothing) {
+            Content::Ended(end) => Some(Ok(end)),
+            Content::Panicked(payload) => Some(Err(payload)),
+            Content::Nothing | Content::Lent(_) => None,
+        }
+    }
+}
+
+impl<L, X, Rest, T, Return> Handoff<'_, L, X, Rest, T, Infallible, Return>
+where
+    L: Lent,
+    X: Around<Rest>,
+    Rest: Exit,
+{
+    /// Ends a block that does not jump, with its value: the last thing that it does. For `literal` see [`Verdict`].
+    pub fn end<Literal>(&self, value: Rest::Value<T>, literal: Literal) -> Forever
+    where
+        T: Verdict<Literal>,
+    {
+        self.end_or_jump(ControlFlow::Continue(value), literal)
+    }
+}
+
+/// A future that never ends: a block waits in it, after its end, to be dropped.
+#[derive(Debug)]
+pub struct Forever;
+
+impl Future for Forever {
+    type Output = Infallible;
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Infallible> {
+        Poll::Pending
+    }
+}

@@ -1,0 +1,56 @@
+//! What a manager lends, as types: a family `V<'a>`, where `'a` stands for "while the block runs".
+
+use core::marker::PhantomData;
+
+/// A family of lent types.
+pub trait Lent {
+    /// The member for a block that runs for `'a`.
+    type Value<'a>;
+}
+
+/// The family that is described by `L`, a trait object type over `N` lifetimes that the return type left out.
+///
+/// A trait object type is the one place where a function can write `for<'a>` over a type in which its own generics and `Self`
+/// appear; no such object is ever made. Each left-out lifetime is its own, because an invariant `&mut Tx<'_>` of a local could not
+/// be lent with both the same. `with!` takes one lifetime for all of them.
+pub struct Lends<L: ?Sized, const N: usize>(PhantomData<fn(&L)>);
+
+macro_rules! arities {
+    ($($n:literal $Lend:ident($($left_out:lifetime $block:lifetime)*))*) => {$(
+        #[doc = concat!("A lent type with ", $n, " left-out lifetimes.")]
+        pub trait $Lend<$($left_out),*> {
+            /// The lent type.
+            type Out;
+        }
+
+        impl<L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>> Lent for Lends<L, $n> {
+            type Value<'a> = <L as $Lend<$($block),*>>::Out;
+        }
+
+        impl<'f, L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>, Here> YieldPoint<'f, Lends<L, $n>, Here> {
+            /// The yield point: lends `value` to the block and polls it to its end.
+            ///
+            /// The left-out lifetimes must end before the manager's body does (`'f`): the block may store what it likes in a lent
+            /// `&Cell<&T>`, and it must not find its way to somebody who reads it later.
+            pub fn lend<$($left_out),*>(
+                self,
+                value: <L as $Lend<$($left_out),*>>::Out,
+            ) -> Lending<'f, Lends<L, $n>, Here, <L as $Lend<$($left_out),*>>::Out>
+            where
+                $('f: $left_out),*
+            {
+                Lending::new(self, value)
+            }
+        }
+    )*};
+}
+
+use crate::frame::{Lending, YieldPoint};
+
+arities! {
+    0 Lend0()
+    1 Lend1('y 'a)
+    2 Lend2('y 'a 'z 'a)
+    3 Lend3('y 'a 'z 'a 'x 'a)
+    4 Lend4('y 'a 'z 'a 'x 'a 'w 'a)
+}

@@ -1,0 +1,75 @@
+//! Panics: caught where there is `std`, and let through where there is not.
+
+#[cfg(feature = "std")]
+mod imp {
+    extern crate std;
+
+    use std::any::Any;
+    use std::boxed::Box;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    /// What a panic carries.
+    pub(crate) type Payload = Box<dyn Any + Send>;
+
+    /// Runs `f` and catches its panic.
+    ///
+    /// Nothing of `f` that a panic left half changed is seen again: the callers drop it, or let the panic go on.
+    pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
+        catch_unwind(AssertUnwindSafe(f))
+    }
+
+    /// Lets a caught panic go on, without a second message.
+    pub(crate) fn resume(payload: Payload) -> ! {
+        std::panic::resume_unwind(payload)
+    }
+
+    /// Runs `f` in a place that a panic must not leave. The panic hook has told of it.
+    pub(crate) fn contain(f: impl FnOnce()) {
+        let Err(payload) = catch(f) else { return };
+        if let Err(payload) = catch(move || drop(payload)) {
+            // A payload that panics when it is dropped gives a payload that may do so, too.
+            core::mem::forget(payload);
+        }
+    }
+
+    /// Tells on standard error of what nobody is left to be told of.
+    pub(crate) fn report(manager: &str, what: &str) {
+        std::eprintln!("async-context-manager: `{manager}` {what}");
+    }
+}
+
+#[cfg(not(feature = "std"))]
+mod imp {
+    /// What a panic carries: there are none to be caught.
+    pub(crate) type Payload = core::convert::Infallible;
+
+    pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
+        Ok(f())
+    }
+
+    pub(crate) fn resume(payload: Payload) -> ! {
+        match payload {}
+    }
+
+    pub(crate) fn contain(f: impl FnOnce()) {
+        f();
+    }
+
+    pub(crate) fn report(_manager: &str, _what: &str) {}
+}
+
+pub(crate) use imp::{Payload, catch, contain, report, resume};
+
+/// Ends the process, also without `std`: a panic while another one unwinds is never let through.
+pub(crate) fn abort(message: core::fmt::Arguments<'_>) -> ! {
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("aborting");
+        }
+    }
+
+    let _bomb = Bomb;
+    panic!("{message}");
+}

@@ -1,0 +1,49 @@
+//! What generated code calls. Not public API: it may change in any release, and the macros are the only ones that know how to use
+//! it.
+
+pub use crate::exit::{Around, Exit, ResultAlias};
+pub use crate::frame::{Inline, Within, YieldPoint, attach, run};
+pub use crate::handoff::{Either, End, Handoff, Lifespan};
+pub use crate::home::Home;
+pub use crate::lend::{Lend0, Lend1, Lend2, Lend3, Lend4, Lends};
+pub use crate::manager::{About, IntoManager};
+pub use crate::verdict::Verdict;
+pub use core::future::Future;
+
+use crate::lend::Lent;
+use crate::manager::Manager;
+use crate::outcome::Outcome;
+pub use async_context_manager_macros::{context_managers, with};
+
+/// The manager, and the place where its `with!` hands over values. It is the last of its header, or the only one.
+pub fn open<M, T, Jump, Return>(manager: M, lifespan: &Lifespan) -> Opened<'_, M, (), T, Jump, Return>
+where
+    M: IntoManager<Exit: Around<()>>,
+{
+    open_around(manager, lifespan)
+}
+
+/// As [`open`], for a manager that has others after it in the header.
+pub fn open_around<M, Rest, T, Jump, Return>(manager: M, lifespan: &Lifespan) -> Opened<'_, M, Rest, T, Jump, Return>
+where
+    M: IntoManager<Exit: Around<Rest>>,
+    Rest: Exit,
+{
+    (manager.into_manager(), Handoff::new(lifespan))
+}
+
+/// A manager that is about to be entered.
+pub type Opened<'a, M, Rest, T, Jump, Return> = (
+    Manager<<M as IntoManager>::Body, <M as IntoManager>::Lent>,
+    Handoff<'a, <M as IntoManager>::Lent, <M as IntoManager>::Exit, Rest, T, Jump, Return>,
+);
+
+/// Stands for a marker that is not where it can be, next to the error that says so.
+pub fn misplaced<V>(_value: V) -> Outcome {
+    unreachable!("not compiled")
+}
+
+/// Stands for what a manager lends, next to the error of a block that can't be parsed.
+pub fn lent_by<M: IntoManager>(_manager: &M) -> <M::Lent as Lent>::Value<'_> {
+    unreachable!("not compiled")
+}
