@@ -5,7 +5,7 @@ use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Ident, Path, Token, parse_quote};
+use syn::{Ident, Lit, Path, Token, parse_quote};
 
 use crate::errors::Errors;
 
@@ -24,6 +24,7 @@ impl Parse for Arg {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let name = input.call(Ident::parse_any)?;
         let value = match input.parse::<Option<Token![=]>>()? {
+            Some(_) if input.peek(Lit) => return Err(input.error("expected a path without quotes: `crate = path`")),
             Some(_) => Some(input.call(Path::parse_mod_style)?),
             None => None,
         };

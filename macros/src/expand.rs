@@ -29,13 +29,19 @@ pub(crate) fn manager_fn(args: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = match syn::parse2(spelled) {
         Ok(input) => function(input, &args, &mut errors),
         Err(error) => {
-            errors.push(syn::Error::new(
-                error.span(),
-                format_args!("`#[async_context_manager]` stands on an `async fn`: {error}"),
-            ));
+            errors.push(syn::Error::new(error.span(), "expected an `async fn`"));
             item
         }
     };
+    let errors = errors.into_tokens();
+    quote!(#expanded #errors)
+}
+
+/// The same for a function that has been parsed.
+pub(crate) fn function_with(args: TokenStream, input: Input) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::parse(args, &mut errors);
+    let expanded = function(input, &args, &mut errors);
     let errors = errors.into_tokens();
     quote!(#expanded #errors)
 }
@@ -48,7 +54,7 @@ fn function(input: Input, args: &Args, errors: &mut Errors) -> TokenStream {
     let returns = Returns::parse(&header.sig.output, &private, errors);
     match body {
         Body::Parsed(mut block) => {
-            let markers = yields::replace(&mut block, &private, errors);
+            let markers = yields::replace(&mut block, !returns.broken, &private, errors);
             validate::markers(&header.sig, &markers, errors);
             manager(header, &returns, &markers, &block, krate)
         }
@@ -75,25 +81,36 @@ fn manager(
     block: &syn::Block,
     krate: &TokenStream,
 ) -> TokenStream {
-    let arguments = name_arguments(&mut header.sig);
-    let name = header.sig.ident.to_string();
     let private = quote!(#krate::__private);
-    let lent = returns.lent(&private);
-    let exit = &returns.exit;
-    let here = if markers.iter().any(|marker| marker.in_async) { quote!(Home::default()) } else { quote!(Inline) };
-    let yield_point = Ident::new(YIELD_POINT, Span::mixed_site());
+    let name = header.sig.ident.to_string();
+    let arguments = name_arguments(&mut header.sig);
+    let attach = attach(&header.sig.ident, returns, markers, &private);
+    let expect = expected_exit(&returns.exit);
     let header = signature(header, returns, krate);
-    let expect = expected_exit(exit);
     quote_spanned! {Span::mixed_site()=>
         #header {
             #krate::Manager::new(&#private::About { name: #name }, async move {
-                let here = #private::#here;
-                let #yield_point = #private::attach::<#lent, _>(&here).await;
+                #attach
                 #arguments
                 #expect
                 #block
             })
         }
+    }
+}
+
+/// Output: `let this_manager = Inline; let manager_yield_point = attach::<...>(&this_manager).await;`
+fn attach(name: &Ident, returns: &Returns, markers: &[Marker], private: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site().located_at(name.span());
+    // An error about something that outlives the body shows it by this name, so it is not a hygienic one.
+    let this = Ident::new("this_manager", name.span());
+    let yield_point = Ident::new(YIELD_POINT, site);
+    let lent = returns.lent(private);
+    let in_async = markers.iter().any(|marker| marker.in_async);
+    let here = if in_async { quote_spanned!(site=> Home::default()) } else { quote_spanned!(site=> Inline) };
+    quote_spanned! {site=>
+        let #this = #private::#here;
+        let #yield_point = #private::attach::<#lent, _>(&#this).await;
     }
 }
 

@@ -24,8 +24,11 @@ pub(crate) fn salvage(block: TokenStream) -> TokenStream {
 /// What can be read of the first statement, and what comes after it.
 fn next_statement(tokens: TokenStream) -> (TokenStream, TokenStream) {
     let whole = |input: ParseStream| Ok((input.parse::<Stmt>()?, input.parse::<TokenStream>()?));
-    if let Ok((statement, rest)) = whole.parse2(tokens.clone()) {
-        return (statement.into_token_stream(), rest);
+    match whole.parse2(tokens.clone()) {
+        // The value of a block, though more may come.
+        Ok((Stmt::Expr(expr, None), rest)) => return (quote!(let _ = &#expr;), rest),
+        Ok((statement, rest)) => return (statement.into_token_stream(), rest),
+        Err(_) => {}
     }
     let (broken, rest) = split_at_end(tokens);
     (beginning(broken), rest)
@@ -44,7 +47,7 @@ fn split_at_end(tokens: TokenStream) -> (TokenStream, TokenStream) {
     (statement, tokens.collect())
 }
 
-/// The longest beginning of a broken statement that is an expression; for `let x = conn.`, of what follows the `=`.
+/// What the longest beginning of a broken statement that is an expression is said of; for `let x = conn.`, of what follows the `=`.
 fn beginning(tokens: TokenStream) -> TokenStream {
     let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
     if let Some(equals) =
@@ -54,9 +57,22 @@ fn beginning(tokens: TokenStream) -> TokenStream {
     }
     while !tokens.is_empty() {
         if let Ok(expr) = syn::parse2::<Expr>(tokens.iter().cloned().collect()) {
-            return quote!(let _ = &#expr;);
+            let name = receiver(expr);
+            return quote!(let _ = &#name;);
         }
         tokens.pop();
     }
     TokenStream::new()
+}
+
+/// What a chain of calls and fields begins with: how it goes on is not to be relied on yet.
+fn receiver(expr: Expr) -> Expr {
+    match expr {
+        Expr::Field(field) => receiver(*field.base),
+        Expr::MethodCall(call) => receiver(*call.receiver),
+        Expr::Await(awaited) => receiver(*awaited.base),
+        Expr::Try(tried) => receiver(*tried.expr),
+        Expr::Index(index) => receiver(*index.expr),
+        other => other,
+    }
 }

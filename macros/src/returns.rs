@@ -1,12 +1,13 @@
 //! What the return type of a manager function says: what the block gets, and what the body ends in.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{GenericArgument, Lifetime, Path, PathArguments, ReturnType, Type, TypeImplTrait, parse_quote};
 
 use crate::errors::Errors;
-use crate::lifetime;
+use crate::{lifetime, tokens};
 
 /// `dyn for<#names> LendN<#names, Out = #value>`, N the number of names, and the body's type.
 pub(crate) struct Returns {
@@ -16,6 +17,8 @@ pub(crate) struct Returns {
     names: Vec<Lifetime>,
     /// What the body ends in.
     pub(crate) exit: Type,
+    /// Whether there is an error about `value`, so that the marker's can't be compared to it.
+    pub(crate) broken: bool,
 }
 
 const MOST_LEFT_OUT: usize = 4;
@@ -40,16 +43,16 @@ impl Returns {
             errors.on(output, format_args!("{MOST_LEFT_OUT} lifetimes can be left out at most: name the others"));
         }
         if names.len() > MOST_LEFT_OUT || !impls.0.is_empty() {
-            return Self { value: parse_quote!(()), names: Vec::new(), exit };
+            return Self { value: parse_quote!(()), names: Vec::new(), exit, broken: true };
         }
-        Self { value, names, exit }
+        Self { value, names, exit, broken: false }
     }
 
     /// The family of types that the manager lends.
     pub(crate) fn lent(&self, private: &TokenStream) -> TokenStream {
         let Self { value, names, .. } = self;
         let count = names.len();
-        let lend = quote::format_ident!("Lend{count}", span = proc_macro2::Span::mixed_site());
+        let lend = quote::format_ident!("Lend{count}", span = Span::mixed_site());
         if names.is_empty() {
             quote!(#private::Lends<dyn #private::#lend<Out = #value>, #count>)
         } else {
@@ -73,10 +76,13 @@ fn split(ty: &Type, private: &TokenStream) -> (Type, Type) {
         let value = std::mem::replace(value, parse_quote!(()));
         return (value, Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path: exit }));
     }
-    let value = parse_quote!(<#path as #private::ResultAlias>::Value);
     let mut whole = ty.clone();
     Static.visit_type_mut(&mut whole);
-    (value, parse_quote!(::core::result::Result<(), <#whole as #private::ResultAlias>::Error>))
+    let span = Span::mixed_site().located_at(ty.span());
+    let private = tokens::locate(private, span);
+    let value = Type::Verbatim(quote_spanned!(span=> <#ty as #private::ResultAlias>::Value));
+    let exit = Type::Verbatim(quote_spanned!(span=> <#whole as #private::ResultAlias>::Exit));
+    (value, exit)
 }
 
 fn is_result(path: &Path) -> bool {

@@ -37,6 +37,15 @@ pub(crate) fn spell_raw(tokens: TokenStream, places: &mut Vec<Span>) -> TokenStr
     spelled
 }
 
+/// The same tokens, to be seen at `span` in errors.
+pub(crate) fn locate(tokens: &TokenStream, span: Span) -> TokenStream {
+    let locate = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(span));
+        token
+    };
+    tokens.clone().into_iter().map(locate).collect()
+}
+
 pub(crate) fn is_bang(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == '!')
 }

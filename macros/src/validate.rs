@@ -28,7 +28,7 @@ pub(crate) fn markers(sig: &Signature, markers: &[Marker], errors: &mut Errors) 
             .on(name, format_args!("`{name}` has no yield point: write `r#yield!(value);` where its block is to run"));
     }
     if markers.len() > 1 {
-        let all: TokenStream = markers.iter().map(|marker| marker.tokens.to_token_stream()).collect();
+        let all: TokenStream = markers.iter().map(|marker| marker.name.to_token_stream()).collect();
         errors.on(
             all,
             format_args!("`{name}` has {} yield points: write one `yield!`, on the way that all take", markers.len()),
@@ -36,7 +36,7 @@ pub(crate) fn markers(sig: &Signature, markers: &[Marker], errors: &mut Errors) 
     }
     for marker in markers {
         if let Some(message) = marker.problem.and_then(|problem| complaint(problem, markers.len())) {
-            errors.on(&marker.tokens, message);
+            errors.on(&marker.name, message);
         } else if let ([_], Some(skip)) = (markers, marker.skips.first()) {
             errors.at(*skip, format_args!("this ends `{name}` in success before its `yield!`: return an `Err` to fail the entering, or go on to the `yield!`"));
         }

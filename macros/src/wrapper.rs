@@ -2,12 +2,14 @@
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Expr, ImplItemFn, Item, ItemFn, Macro, Stmt, Token, TraitItemFn};
+use syn::{Attribute, Expr, ImplItemFn, Item, ItemFn, Macro, Meta, Stmt, Token, TraitItemFn};
 
 use crate::errors::Errors;
-use crate::{tokens, yields};
+use crate::input::Input;
+use crate::{expand, tokens, yields};
 
 /// Input:  `(path::to::crate) #[async_context_manager] async fn a() { yield!(); }`
 ///
@@ -16,11 +18,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let (krate, items) = split_crate(input);
     let mut errors = Errors::default();
     let mut items = match parse_items.parse2(tokens::spell_raw(items, &mut Vec::new())) {
-        Ok((items, None)) => items,
-        Ok((items, Some(error))) => {
-            errors.push(error);
-            items
-        }
+        Ok(items) => items,
         Err(error) => return error.to_compile_error(),
     };
     let mut outside = Outside { krate: &krate, errors: &mut errors };
@@ -41,19 +39,29 @@ pub(crate) fn split_crate(input: TokenStream) -> (TokenStream, TokenStream) {
     (krate, input.collect())
 }
 
-/// The items up to the first broken one, and what is wrong with that.
-fn parse_items(input: ParseStream) -> syn::Result<(Vec<Item>, Option<syn::Error>)> {
+/// The items. A manager function in which someone is typing is expanded here, as `rustc` could not parse it.
+fn parse_items(input: ParseStream) -> syn::Result<Vec<Item>> {
     let mut items = Vec::new();
     while !input.is_empty() {
-        match input.parse() {
-            Ok(item) => items.push(item),
-            Err(error) => {
-                input.parse::<TokenStream>()?;
-                return Ok((items, Some(error)));
-            }
+        let ahead = input.fork();
+        if let Ok(item) = ahead.parse() {
+            input.advance_to(&ahead);
+            items.push(item);
+        } else {
+            items.push(Item::Verbatim(broken_function(input)?));
         }
     }
-    Ok((items, None))
+    Ok(items)
+}
+
+fn broken_function(input: ParseStream) -> syn::Result<TokenStream> {
+    let mut function: Input = input.parse()?;
+    let args = function.header.attrs.iter().position(is_manager).map(|index| function.header.attrs.remove(index));
+    let args = match args.map(|attr| attr.meta) {
+        Some(Meta::List(args)) => args.tokens,
+        _ => TokenStream::new(),
+    };
+    Ok(expand::function_with(args, function))
 }
 
 /// Finds markers in functions that are no managers.
@@ -82,19 +90,19 @@ pub(crate) fn misplaced(
 
 impl VisitMut for Outside<'_> {
     fn visit_item_fn_mut(&mut self, function: &mut ItemFn) {
-        if !is_manager(&function.attrs) {
+        if !function.attrs.iter().any(is_manager) {
             visit_mut::visit_item_fn_mut(self, function);
         }
     }
 
     fn visit_impl_item_fn_mut(&mut self, function: &mut ImplItemFn) {
-        if !is_manager(&function.attrs) {
+        if !function.attrs.iter().any(is_manager) {
             visit_mut::visit_impl_item_fn_mut(self, function);
         }
     }
 
     fn visit_trait_item_fn_mut(&mut self, function: &mut TraitItemFn) {
-        if !is_manager(&function.attrs) {
+        if !function.attrs.iter().any(is_manager) {
             visit_mut::visit_trait_item_fn_mut(self, function);
         }
     }
@@ -144,6 +152,6 @@ pub(crate) fn replace_misplaced(stream: TokenStream, krate: &TokenStream, errors
     replaced
 }
 
-fn is_manager(attrs: &[Attribute]) -> bool {
-    attrs.iter().any(|attr| attr.path().segments.last().is_some_and(|name| name.ident == "async_context_manager"))
+fn is_manager(attr: &Attribute) -> bool {
+    attr.path().segments.last().is_some_and(|name| name.ident == "async_context_manager")
 }

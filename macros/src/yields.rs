@@ -14,8 +14,8 @@ pub(crate) const YIELD_POINT: &str = "manager_yield_point";
 
 /// A marker, and what speaks against its place.
 pub(crate) struct Marker {
-    /// The name and the `!`, for errors.
-    pub(crate) tokens: TokenStream,
+    /// The word `yield`, for errors.
+    pub(crate) name: Ident,
     /// Whether its future may come to stand by itself: in an `async` block, or in the arguments of a macro.
     pub(crate) in_async: bool,
     pub(crate) problem: Option<Problem>,
@@ -36,9 +36,18 @@ pub(crate) enum Problem {
 /// Input:  `{ let tx = begin().await?; r#yield!(&mut tx); tx.end().await }`
 ///
 /// Output: `{ let tx = begin().await?; manager_yield_point.lend(&mut tx).await; tx.end().await }`
-pub(crate) fn replace(body: &mut Block, private: &TokenStream, errors: &mut Errors) -> Vec<Marker> {
-    let mut yields =
-        Yields { private, errors, markers: Vec::new(), place: Place::default(), skips: Vec::new(), labels: Vec::new() };
+///
+/// Where there is an error about what is lent, nothing is (`lends`).
+pub(crate) fn replace(body: &mut Block, lends: bool, private: &TokenStream, errors: &mut Errors) -> Vec<Marker> {
+    let mut yields = Yields {
+        lends,
+        private,
+        errors,
+        markers: Vec::new(),
+        place: Place::default(),
+        skips: Vec::new(),
+        labels: Vec::new(),
+    };
     end_in_statement(body);
     yields.visit_block_mut(body);
     yields.markers
@@ -62,6 +71,7 @@ pub(crate) fn is_marker(path: &Path) -> bool {
 }
 
 struct Yields<'a> {
+    lends: bool,
     private: &'a TokenStream,
     errors: &'a mut Errors,
     markers: Vec<Marker>,
@@ -106,7 +116,7 @@ impl Yields<'_> {
         let around = |skip: &&Skip| skip.label.as_ref().is_none_or(|label| labels.contains(label));
         let skips = self.skips.iter().filter(around).map(|skip| skip.span).collect();
         let Place { in_async, problem } = self.place;
-        self.markers.push(Marker { tokens: quote!(#name!), in_async, problem, skips });
+        self.markers.push(Marker { name: name.clone(), in_async, problem, skips });
         let value = match parse_value.parse2(value) {
             Ok(value) => value,
             Err(error) => {
@@ -115,7 +125,7 @@ impl Yields<'_> {
             }
         };
         let site = Span::mixed_site().located_at(name.span());
-        if matches!(problem, Some(Problem::Closure | Problem::Item)) {
+        if !self.lends || matches!(problem, Some(Problem::Closure | Problem::Item)) {
             let private = self.private;
             return quote_spanned!(site=> #private::misplaced(#value));
         }

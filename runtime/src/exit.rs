@@ -4,7 +4,7 @@
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
     label = "a return type whose name ends in `Result` is taken for a `Result<V, E>`",
-    note = "for a type of your own with such a name, import it under another: `use path::{Self} as Other`"
+    note = "a type of your own with such a name can be returned by another: `type Found = SearchResult;`"
 )]
 pub trait Exit: Sized {
     /// The value of `with!` for a block of type `T`.
@@ -12,6 +12,9 @@ pub trait Exit: Sized {
 
     /// The block's own value in it, if there is one.
     fn block_value<T>(value: &Self::Value<T>) -> Option<&T>;
+
+    /// Whether the manager itself failed.
+    fn is_error(&self) -> bool;
 }
 
 impl Exit for () {
@@ -19,6 +22,10 @@ impl Exit for () {
 
     fn block_value<T>(value: &T) -> Option<&T> {
         Some(value)
+    }
+
+    fn is_error(&self) -> bool {
+        false
     }
 }
 
@@ -28,28 +35,47 @@ impl<E> Exit for Result<(), E> {
     fn block_value<T>(value: &Result<T, E>) -> Option<&T> {
         value.as_ref().ok()
     }
+
+    fn is_error(&self) -> bool {
+        self.is_err()
+    }
 }
 
-/// How an exit and those of the managers after it in the same header (`Rest`) make one layer: one `Result` at most.
+/// The exit of a manager and of those after it in the same header (`Rest`) together: one `Result` at most.
+///
+/// It is there for differing errors too, so that [`Around`] has the only word about them.
+pub trait Layer<Rest: Exit>: Exit {
+    /// The exit of all of them.
+    type Both: Exit;
+}
+
+impl<Rest: Exit> Layer<Rest> for () {
+    type Both = Rest;
+}
+
+impl<E> Layer<()> for Result<(), E> {
+    type Both = Self;
+}
+
+impl<E, F> Layer<Result<(), F>> for Result<(), E> {
+    type Both = Self;
+}
+
+/// What the value of `with!` is, when the managers after one in the same header (`Rest`) have come to theirs.
 #[diagnostic::on_unimplemented(
     message = "the managers of one `with!` must fail with the same error type",
     label = "`{Self}` here, `{Rest}` after it in the header",
     note = "nest them, `with!(a() => with!(b() => ...)?)`, where `?` converts the error"
 )]
-pub trait Around<Rest: Exit>: Exit {
-    /// The exit of all of them together.
-    type Both: Exit;
-
-    /// The value of `with!`, when this manager has nothing to add to that of the rest.
+pub trait Around<Rest: Exit>: Layer<Rest> {
+    /// When this manager has nothing to add.
     fn value<T>(rest: Rest::Value<T>) -> <Self::Both as Exit>::Value<T>;
 
-    /// The value of `with!`, when this manager ended in an error.
+    /// When it ended in an error.
     fn error<T>(self) -> Option<<Self::Both as Exit>::Value<T>>;
 }
 
 impl<Rest: Exit> Around<Rest> for () {
-    type Both = Rest;
-
     fn value<T>(rest: Rest::Value<T>) -> Rest::Value<T> {
         rest
     }
@@ -60,8 +86,6 @@ impl<Rest: Exit> Around<Rest> for () {
 }
 
 impl<E> Around<()> for Result<(), E> {
-    type Both = Self;
-
     fn value<T>(rest: T) -> Result<T, E> {
         Ok(rest)
     }
@@ -72,8 +96,6 @@ impl<E> Around<()> for Result<(), E> {
 }
 
 impl<E> Around<Self> for Result<(), E> {
-    type Both = Self;
-
     fn value<T>(rest: Result<T, E>) -> Result<T, E> {
         rest
     }
@@ -87,16 +109,16 @@ impl<E> Around<Self> for Result<(), E> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
     label = "a return type whose name ends in `Result` is taken for a `Result<V, E>`",
-    note = "for a type of your own with such a name, import it under another: `use path::{Self} as Other`"
+    note = "a type of your own with such a name can be returned by another: `type Found = SearchResult;`"
 )]
 pub trait ResultAlias {
     /// What the block gets.
     type Value;
-    /// What entering and leaving fail with.
-    type Error;
+    /// What the body ends in.
+    type Exit: Exit;
 }
 
 impl<V, E> ResultAlias for Result<V, E> {
     type Value = V;
-    type Error = E;
+    type Exit = Result<(), E>;
 }

@@ -93,10 +93,10 @@ enum Stage {
 }
 
 /// The part of a driver that the marker reaches by pointer.
-struct Frame<'h, 'a, L: Lent, X, Rest: Exit, T, Jump, B: Future, Literal, W> {
+struct Frame<'h, 'a, L: Lent, Both, Rest: Exit, T, Jump, B: Future, Literal, W> {
     about: &'static About,
     block: UnsafeCell<Option<B>>,
-    handoff: &'h Handoff<'a, L, X, Rest, T, Jump, B::Output>,
+    handoff: &'h Handoff<'a, L, Both, Rest, T, Jump, B::Output>,
     stage: Cell<Stage>,
     cancelled: Cell<bool>,
     home: Cell<Option<Link<Home>>>,
@@ -126,10 +126,10 @@ trait Host<L: Lent> {
     fn outcome(&self) -> Option<Outcome>;
 }
 
-impl<L, X, Rest, T, Jump, B, Literal, W> Frame<'_, '_, L, X, Rest, T, Jump, B, Literal, W>
+impl<L, Both, Rest, T, Jump, B, Literal, W> Frame<'_, '_, L, Both, Rest, T, Jump, B, Literal, W>
 where
     L: Lent,
-    X: Around<Rest>,
+    Both: Exit,
     Rest: Exit,
     B: Future<Output: Verdict<Literal>>,
     W: Within,
@@ -181,7 +181,7 @@ where
     }
 
     /// What becomes of the `with!` when its manager has ended in `exit`.
-    fn conclude(&self, exit: X) -> End<<X::Both as Exit>::Value<T>, Jump, B::Output> {
+    fn conclude<X: Around<Rest, Both = Both>>(&self, exit: X) -> End<Both::Value<T>, Jump, B::Output> {
         if self.stage.get() == Stage::Lent {
             abort_leaked(self.about);
         }
@@ -209,10 +209,10 @@ where
     }
 }
 
-impl<'a, L, X, Rest, T, Jump, B, Literal, W> Host<L> for Frame<'_, 'a, L, X, Rest, T, Jump, B, Literal, W>
+impl<'a, L, Both, Rest, T, Jump, B, Literal, W> Host<L> for Frame<'_, 'a, L, Both, Rest, T, Jump, B, Literal, W>
 where
     L: Lent,
-    X: Around<Rest>,
+    Both: Exit,
     Rest: Exit,
     B: Future<Output: Verdict<Literal>>,
     W: Within,
@@ -267,14 +267,13 @@ where
 
 /// The future of a `with!`: runs the manager, and through it the block.
 #[must_use = "a driver does nothing until it is awaited"]
-pub struct Driver<'h, 'a, F, L: Lent, X, Rest: Exit, T, Jump, B, Literal, W>
+pub struct Driver<'h, 'a, F, L: Lent, Both: Exit, Rest: Exit, T, Jump, B, Literal, W>
 where
-    X: Around<Rest>,
     B: Future<Output: Verdict<Literal>>,
-    F: Future<Output = X>,
+    F: Future<Output: Exit>,
     W: Within,
 {
-    frame: Frame<'h, 'a, L, X, Rest, T, Jump, B, Literal, W>,
+    frame: Frame<'h, 'a, L, Both, Rest, T, Jump, B, Literal, W>,
     body: Option<F>,
     /// The body is being polled, or has panicked.
     polling: bool,
@@ -286,17 +285,17 @@ where
 ///
 /// The `lifespan` of the `handoff` must be a local that stands beside it, so that nothing of the lent value outlives the `with!`. For
 /// `literal` see [`Verdict`]; for `within` see [`Within`].
-pub fn run<'h, 'a, F, L, X, Rest, T, Jump, B, Literal, W>(
+pub fn run<'h, 'a, F, L, Both, Rest, T, Jump, B, Literal, W>(
     manager: Manager<F, L>,
-    handoff: &'h Handoff<'a, L, X, Rest, T, Jump, B::Output>,
+    handoff: &'h Handoff<'a, L, Both, Rest, T, Jump, B::Output>,
     block: B,
     within: W,
     _literal: Literal,
-) -> Driver<'h, 'a, F, L, X, Rest, T, Jump, B, Literal, W>
+) -> Driver<'h, 'a, F, L, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output = X>,
+    F: Future<Output: Exit>,
     L: Lent,
-    X: Around<Rest>,
+    Both: Exit,
     Rest: Exit,
     B: Future<Output: Verdict<Literal>>,
     W: Within,
@@ -314,16 +313,16 @@ where
     Driver { frame, body: Some(manager.body), polling: false, _pinned: PhantomPinned }
 }
 
-impl<F, L, X, Rest, T, Jump, B, Literal, W> Driver<'_, '_, F, L, X, Rest, T, Jump, B, Literal, W>
+impl<F, L, Both, Rest, T, Jump, B, Literal, W> Driver<'_, '_, F, L, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output = X>,
+    F: Future<Output: Exit>,
     L: Lent,
-    X: Around<Rest>,
+    Both: Exit,
     Rest: Exit,
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<X> {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
         let frame = &self.frame;
         frame.home().inspect(|home| home.enter(cx.waker()));
         let Some(body) = &mut self.body else { return Poll::Pending };
@@ -345,22 +344,22 @@ where
         self.frame.cancelled.set(true);
         self.frame.home().inspect(|home| home.wake());
         let exit = self.poll_body(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(Some(_lost)) = exit.map(X::error::<()>) {
+        if matches!(exit, Poll::Ready(exit) if exit.is_error()) {
             panics::report(self.frame.about.name, "failed after a cancellation; its error is lost");
         }
     }
 }
 
-impl<F, L, X, Rest, T, Jump, B, Literal, W> Future for Driver<'_, '_, F, L, X, Rest, T, Jump, B, Literal, W>
+impl<F, L, Both, Rest, T, Jump, B, Literal, W> Future for Driver<'_, '_, F, L, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output = X>,
+    F: Future<Output: Around<Rest, Both = Both>>,
     L: Lent,
-    X: Around<Rest>,
+    Both: Exit,
     Rest: Exit,
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
-    type Output = End<<X::Both as Exit>::Value<T>, Jump, B::Output>;
+    type Output = End<Both::Value<T>, Jump, B::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: nothing is moved out of the driver.
@@ -370,11 +369,11 @@ where
     }
 }
 
-impl<F, L, X, Rest, T, Jump, B, Literal, W> Drop for Driver<'_, '_, F, L, X, Rest, T, Jump, B, Literal, W>
+impl<F, L, Both, Rest, T, Jump, B, Literal, W> Drop for Driver<'_, '_, F, L, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output = X>,
+    F: Future<Output: Exit>,
     L: Lent,
-    X: Around<Rest>,
+    Both: Exit,
     Rest: Exit,
     B: Future<Output: Verdict<Literal>>,
     W: Within,

@@ -7,7 +7,7 @@ use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::exit::{Around, Exit};
+use crate::exit::Exit;
 use crate::frame::OneTask;
 use crate::lend::Lent;
 use crate::outcome::Outcome;
@@ -45,11 +45,11 @@ pub struct Lifespan;
 /// The place where one `with!` hands the lent value to the block, and the end of the block back.
 ///
 /// `'a` is for how long the value is lent. The driver holds on to it until the exit phase is over, so whatever the block stores in the value lives
-/// as long. `L` is what is lent, `X` the exit of the manager and `Rest` of those after it in the header.
-pub struct Handoff<'a, L: Lent, X, Rest: Exit, T, Jump, Return> {
+/// as long. `L` is what is lent, `Rest` the exit of the managers after it in the header, and `Both` of it and them.
+pub struct Handoff<'a, L: Lent, Both, Rest: Exit, T, Jump, Return> {
     content: OneTask<Shared<L::Value<'a>, Rest::Value<T>, Jump, Return>>,
     outcome: OneTask<Cell<Option<Outcome>>>,
-    exit: core::marker::PhantomData<fn() -> X>,
+    exit: core::marker::PhantomData<fn() -> Both>,
 }
 
 type Shared<V, W, Jump, Return> = Cell<Content<V, W, Jump, Return>>;
@@ -61,10 +61,16 @@ enum Content<V, W, Jump, Return> {
     Panicked(Payload),
 }
 
-impl<'a, L, X, Rest, T, Jump, Return> Handoff<'a, L, X, Rest, T, Jump, Return>
+/// For expressions that only tell the compiler a type.
+#[cold]
+fn never_run() -> ! {
+    unreachable!("only for its type")
+}
+
+impl<'a, L, Both, Rest, T, Jump, Return> Handoff<'a, L, Both, Rest, T, Jump, Return>
 where
     L: Lent,
-    X: Around<Rest>,
+    Both: Exit,
     Rest: Exit,
 {
     pub(crate) fn new(_lifespan: &'a Lifespan) -> Self {
@@ -77,20 +83,23 @@ where
 
     /// Says that this `with!` is in the block of another one of the same header.
     #[must_use]
-    pub fn inside<M, Y>(self, _outer: &Handoff<'_, M, Y, X::Both, T, Jump, Return>) -> Self
-    where
-        M: Lent,
-    {
+    pub fn inside<M: Lent, Outer>(self, _outer: &Handoff<'_, M, Outer, Both, T, Jump, Return>) -> Self {
         self
     }
 
-    /// The value of `with!`, for its type only: it takes the type that is expected of `with!` to the block.
-    ///
-    /// # Panics
-    ///
-    /// Always; `with!` has it in code that is never run.
-    pub fn typed(&self) -> <X::Both as Exit>::Value<T> {
-        unreachable!("never run")
+    /// The type of the `with!`.
+    pub fn typed(&self) -> Both::Value<T> {
+        never_run()
+    }
+
+    /// The type of the block.
+    pub fn block_typed(&self) -> Rest::Value<T> {
+        never_run()
+    }
+
+    /// The type of what a `return` in the block gives.
+    pub fn returned(&self) -> Return {
+        never_run()
     }
 
     /// Takes the lent value: the first thing that a block does.
@@ -149,10 +158,10 @@ where
     }
 }
 
-impl<L, X, Rest, T, Return> Handoff<'_, L, X, Rest, T, Infallible, Return>
+impl<L, Both, Rest, T, Return> Handoff<'_, L, Both, Rest, T, Infallible, Return>
 where
     L: Lent,
-    X: Around<Rest>,
+    Both: Exit,
     Rest: Exit,
 {
     /// Ends a block that does not jump, with its value: the last thing that it does. For `literal` see [`Verdict`].

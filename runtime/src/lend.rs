@@ -2,6 +2,8 @@
 
 use core::marker::PhantomData;
 
+use crate::frame::{Lending, YieldPoint};
+
 /// A family of lent types.
 pub trait Lent {
     /// The member for a block that runs for `'a`.
@@ -15,8 +17,8 @@ pub trait Lent {
 /// be lent with both the same. `with!` takes one lifetime for all of them.
 pub struct Lends<L: ?Sized, const N: usize>(PhantomData<fn(&L)>);
 
-macro_rules! arities {
-    ($($n:literal $Lend:ident($($left_out:lifetime $block:lifetime)*))*) => {$(
+macro_rules! arity {
+    ($n:literal $Lend:ident($($left_out:lifetime $block:lifetime)*)) => {
         #[doc = concat!("A lent type with ", $n, " left-out lifetimes.")]
         pub trait $Lend<$($left_out),*> {
             /// The lent type.
@@ -30,8 +32,8 @@ macro_rules! arities {
         impl<'f, L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>, Here> YieldPoint<'f, Lends<L, $n>, Here> {
             /// The yield point: lends `value` to the block and polls it to its end.
             ///
-            /// The left-out lifetimes must end before the manager's body does (`'f`): the block may store what it likes in a lent
-            /// `&Cell<&T>`, and it must not find its way to somebody who reads it later.
+            /// The left-out lifetimes must end before the manager's body does (`'f`): the block may store what it likes in
+            /// a lent `&Cell<&T>`, and it must not find its way to somebody who reads it later.
             pub fn lend<$($left_out),*>(
                 self,
                 value: <L as $Lend<$($left_out),*>>::Out,
@@ -42,15 +44,11 @@ macro_rules! arities {
                 Lending::new(self, value)
             }
         }
-    )*};
+    };
 }
 
-use crate::frame::{Lending, YieldPoint};
-
-arities! {
-    0 Lend0()
-    1 Lend1('y 'a)
-    2 Lend2('y 'a 'z 'a)
-    3 Lend3('y 'a 'z 'a 'x 'a)
-    4 Lend4('y 'a 'z 'a 'x 'a 'w 'a)
-}
+arity!(0 Lend0());
+arity!(1 Lend1('y 'a));
+arity!(2 Lend2('y 'a 'z 'a));
+arity!(3 Lend3('y 'a 'z 'a 'x 'a));
+arity!(4 Lend4('y 'a 'z 'a 'x 'a 'w 'a));

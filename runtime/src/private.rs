@@ -1,7 +1,7 @@
 //! What generated code calls. Not public API: it may change in any release, and the macros are the only ones that know how to use
 //! it.
 
-pub use crate::exit::{Around, Exit, ResultAlias};
+pub use crate::exit::{Around, Exit, Layer, ResultAlias};
 pub use crate::frame::{Inline, Within, YieldPoint, attach, run};
 pub use crate::handoff::{Either, End, Handoff, Lifespan};
 pub use crate::home::Home;
@@ -16,27 +16,32 @@ use crate::outcome::Outcome;
 pub use async_context_manager_macros::{context_managers, with};
 
 /// The manager, and the place where its `with!` hands over values. It is the last of its header, or the only one.
-pub fn open<M, T, Jump, Return>(manager: M, lifespan: &Lifespan) -> Opened<'_, M, (), T, Jump, Return>
+pub fn open<M, F, L, X, T, Jump, Return>(
+    manager: M,
+    lifespan: &Lifespan,
+) -> (Manager<F, L>, Handoff<'_, L, X, (), T, Jump, Return>)
 where
-    M: IntoManager<Exit: Around<()>>,
-{
-    open_around(manager, lifespan)
-}
-
-/// As [`open`], for a manager that has others after it in the header.
-pub fn open_around<M, Rest, T, Jump, Return>(manager: M, lifespan: &Lifespan) -> Opened<'_, M, Rest, T, Jump, Return>
-where
-    M: IntoManager<Exit: Around<Rest>>,
-    Rest: Exit,
+    M: IntoManager<Body = F, Lent = L, Exit = X>,
+    L: Lent,
+    X: Exit,
 {
     (manager.into_manager(), Handoff::new(lifespan))
 }
 
-/// A manager that is about to be entered.
-pub type Opened<'a, M, Rest, T, Jump, Return> = (
-    Manager<<M as IntoManager>::Body, <M as IntoManager>::Lent>,
-    Handoff<'a, <M as IntoManager>::Lent, <M as IntoManager>::Exit, Rest, T, Jump, Return>,
-);
+/// As [`open`], for a manager that has others after it in the header, with the exit `Rest`.
+pub fn open_around<M, F, L, X, Both, Rest, T, Jump, Return>(
+    manager: M,
+    lifespan: &Lifespan,
+) -> (Manager<F, L>, Handoff<'_, L, Both, Rest, T, Jump, Return>)
+where
+    M: IntoManager<Body = F, Lent = L, Exit = X>,
+    L: Lent,
+    X: Layer<Rest, Both = Both>,
+    Both: Exit,
+    Rest: Exit,
+{
+    (manager.into_manager(), Handoff::new(lifespan))
+}
 
 /// Stands for a marker that is not where it can be, next to the error that says so.
 pub fn misplaced<V>(_value: V) -> Outcome {

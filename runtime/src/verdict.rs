@@ -1,5 +1,7 @@
 //! Tells whether what left a block is an `Err`, when its type may not be known yet.
 
+use core::task::Poll;
+
 /// Whether a value of this type stands for a failure.
 ///
 /// `with!` asks this of types that are often still open where it stands (`with!(cm() => s.parse().unwrap())`), where a method
@@ -7,7 +9,7 @@
 /// else, so it has a parameter, and the two implementations differ in it. `with!` passes an integer literal for the parameter:
 ///
 /// - most types have only the implementation for `u8`, so the literal becomes a `u8`;
-/// - `Result` has both, which leaves the literal open to the end of the function, where an open integer literal falls back to
+/// - `Result` (or a `Poll` of it) has both, which leaves the literal open to the end of the function, where an open integer literal falls back to
 ///   `i32` (Rust reference, "Literal expressions"), and with it the implementation for `Result` is taken.
 ///
 /// `()` and `!` are what an open type falls back to, at the same time as the literal does: so they have both, too.
@@ -25,6 +27,19 @@ impl<T> Verdict<u8> for T {
 impl<T, E> Verdict<i32> for Result<T, E> {
     fn failed(&self) -> bool {
         self.is_err()
+    }
+}
+
+// What `?` can leave a function with, besides.
+impl<T, E> Verdict<i32> for Poll<Result<T, E>> {
+    fn failed(&self) -> bool {
+        matches!(self, Self::Ready(Err(_)))
+    }
+}
+
+impl<T, E> Verdict<i32> for Poll<Option<Result<T, E>>> {
+    fn failed(&self) -> bool {
+        matches!(self, Self::Ready(Some(Err(_))))
     }
 }
 
