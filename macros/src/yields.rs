@@ -85,6 +85,8 @@ struct Yields<'a> {
 #[derive(Clone, Copy, Default)]
 struct Place {
     in_async: bool,
+    /// Whether only macros named `with` stand around it.
+    in_with: bool,
     problem: Option<Problem>,
 }
 
@@ -115,7 +117,7 @@ impl Yields<'_> {
         let labels = &self.labels;
         let around = |skip: &&Skip| skip.label.as_ref().is_none_or(|label| labels.contains(label));
         let skips = self.skips.iter().filter(around).map(|skip| skip.span).collect();
-        let Place { in_async, problem } = self.place;
+        let Place { in_async, in_with, problem } = self.place;
         self.markers.push(Marker { name: name.clone(), in_async, problem, skips });
         let value = match parse_value.parse2(value) {
             Ok(value) => value,
@@ -130,7 +132,10 @@ impl Yields<'_> {
             return quote_spanned!(site=> #private::misplaced(#value));
         }
         let yield_point = Ident::new(YIELD_POINT, site);
-        quote_spanned!(site=> #yield_point.lend(#value).await)
+        if in_with && !in_async {
+            return quote_spanned!(site=> #yield_point!(#value));
+        }
+        lending(&yield_point, &value)
     }
 
     fn marker_macro(&mut self, mac: &Macro) -> TokenStream {
@@ -146,9 +151,20 @@ impl Yields<'_> {
         if tokens::find_ident(mac.tokens.clone(), &is_yield).is_none() {
             return;
         }
+        let name = mac.path.segments.last().map(|name| name.ident.clone());
+        self.in_macro(name.as_ref(), |this| mac.tokens = this.tokens(std::mem::take(&mut mac.tokens)));
+    }
+
+    /// Visits the arguments of the macro `name`. In those of `with!` the marker stays a macro, of a name that is not defined: only
+    /// this crate's `with!` makes a lending of it, and another macro of that name can't get hold of the future.
+    fn in_macro(&mut self, name: Option<&Ident>, visit: impl FnOnce(&mut Self)) {
         let outside = self.place;
-        self.place.in_async |= mac.path.segments.last().is_none_or(|name| name.ident != "with");
-        mac.tokens = self.tokens(std::mem::take(&mut mac.tokens));
+        if name.is_some_and(|name| name == "with") {
+            self.place.in_with = true;
+        } else {
+            self.place.in_async = true;
+        }
+        visit(self);
         self.place = outside;
     }
 
@@ -156,6 +172,7 @@ impl Yields<'_> {
         let mut stream = stream.into_iter().peekable();
         let mut replaced = TokenStream::new();
         let mut in_loop = None;
+        let mut called = None;
         while let Some(token) = stream.next() {
             match token {
                 TokenTree::Ident(name)
@@ -169,8 +186,16 @@ impl Yields<'_> {
                     in_loop = Some(Problem::Loop);
                     name.to_tokens(&mut replaced);
                 }
+                TokenTree::Ident(name) if stream.peek().is_some_and(is_bang) => {
+                    name.to_tokens(&mut replaced);
+                    replaced.extend(stream.next());
+                    called = Some(name);
+                }
                 TokenTree::Group(group) => {
-                    self.within(in_loop, |this| this.group(&group).to_tokens(&mut replaced));
+                    self.within(in_loop, |this| match called.take() {
+                        Some(name) => this.in_macro(Some(&name), |this| this.group(&group).to_tokens(&mut replaced)),
+                        None => this.group(&group).to_tokens(&mut replaced),
+                    });
                     if tokens::statements(&group).is_some() {
                         in_loop = None;
                     }
@@ -291,6 +316,12 @@ impl VisitMut for Yields<'_> {
             self.visit_expr_mut(&mut guard.guard);
         }
     }
+}
+
+/// A lending, in place of a marker.
+pub(crate) fn lending(yield_point: &Ident, value: &impl ToTokens) -> TokenStream {
+    let site = Span::mixed_site().located_at(yield_point.span());
+    quote_spanned!(site=> #yield_point.lend(#value).await)
 }
 
 /// What stands in a marker's parentheses: a value, or nothing for `()`.

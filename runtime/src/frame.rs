@@ -99,6 +99,8 @@ struct Frame<'h, 'a, L: Lent, Both, Rest: Exit, T, Jump, B: Future, Literal, W> 
     handoff: &'h Handoff<'a, L, Both, Rest, T, Jump, B::Output>,
     stage: Cell<Stage>,
     cancelled: Cell<bool>,
+    /// The body is being polled, or has panicked.
+    polling: Cell<bool>,
     home: Cell<Option<Link<Home>>>,
     within: W,
     literal: PhantomData<fn() -> Literal>,
@@ -275,8 +277,6 @@ where
 {
     frame: Frame<'h, 'a, L, Both, Rest, T, Jump, B, Literal, W>,
     body: Option<F>,
-    /// The body is being polled, or has panicked.
-    polling: bool,
     /// The frame is reached by pointer.
     _pinned: PhantomPinned,
 }
@@ -306,11 +306,12 @@ where
         handoff,
         stage: Cell::new(Stage::New),
         cancelled: Cell::new(false),
+        polling: Cell::new(false),
         home: Cell::new(None),
         within,
         literal: PhantomData,
     };
-    Driver { frame, body: Some(manager.body), polling: false, _pinned: PhantomPinned }
+    Driver { frame, body: Some(manager.body), _pinned: PhantomPinned }
 }
 
 impl<F, L, Both, Rest, T, Jump, B, Literal, W> Driver<'_, '_, F, L, Both, Rest, T, Jump, B, Literal, W>
@@ -328,9 +329,9 @@ where
         let Some(body) = &mut self.body else { return Poll::Pending };
         // SAFETY: callers have the driver pinned; the body stays where it is until it is dropped there.
         let body = unsafe { Pin::new_unchecked(body) };
-        self.polling = true;
+        frame.polling.set(true);
         let exit = if frame.stage.get() == Stage::New { first_poll(body, frame, cx.waker()) } else { body.poll(cx) };
-        self.polling = false;
+        frame.polling.set(false);
         if exit.is_ready() {
             // It was a local of the body.
             frame.home.set(None);
@@ -379,7 +380,7 @@ where
     W: Within,
 {
     fn drop(&mut self) {
-        if self.polling {
+        if self.frame.polling.get() {
             // The body has panicked, and its locals are gone.
             self.frame.home.set(None);
         } else if self.frame.stage.get() == Stage::Lent {
@@ -570,15 +571,16 @@ impl<L: Lent, H> Within for YieldPoint<'_, L, H> {
 /// The future of a `yield!`: the block, as the manager has it.
 #[must_use = "the block runs when this is awaited"]
 pub struct Lending<'f, L: Lent, H, V> {
-    point: YieldPoint<'f, L, H>,
+    /// Nothing when the block has ended.
+    point: Option<YieldPoint<'f, L, H>>,
+    /// Nothing when it has been lent.
     value: Option<V>,
-    lent: bool,
 }
 
 impl<'f, L: Lent, H, V> Lending<'f, L, H, V> {
     /// `V` must be a member of the family `L`.
-    pub(crate) fn new(point: YieldPoint<'f, L, H>, value: V) -> Self {
-        Self { point, value: Some(value), lent: false }
+    pub(crate) const fn new(point: YieldPoint<'f, L, H>, value: V) -> Self {
+        Self { point: Some(point), value: Some(value) }
     }
 }
 
@@ -588,25 +590,29 @@ impl<L: Lent, H, V> Unpin for Lending<'_, L, H, V> {}
 impl<L: Lent, H, V> Future for Lending<'_, L, H, V> {
     type Output = Outcome;
 
+    /// # Panics
+    ///
+    /// When it is polled after its end, on another thread than its driver, or when another marker has lent before.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let this = &mut *self;
+        let point = this.point.expect("a `yield!` is awaited once");
         if this.value.is_some() {
             let slot = NonNull::from(&mut this.value).cast();
-            // SAFETY: the value is an `L::Value` (the callers of `new`: `YieldPoint::lend`), and what it borrows is borrowed for as long as `self`
-            // lives, which has `V` in its type and drops the block when it is dropped (fact 2).
-            unsafe { this.point.host().lend(slot) };
-            this.lent = true;
+            // SAFETY: the value is an `L::Value` (the callers of `new`: `YieldPoint::lend`), and what it borrows is
+            // borrowed for as long as `self` lives, which has `V` in its type and drops the block when it is dropped
+            // (fact 2).
+            unsafe { point.host().lend(slot) };
         }
-        let outcome = ready!(this.point.host().poll(cx));
-        this.lent = false;
+        let outcome = ready!(point.host().poll(cx));
+        this.point = None;
         Poll::Ready(outcome)
     }
 }
 
 impl<L: Lent, H, V> Drop for Lending<'_, L, H, V> {
     fn drop(&mut self) {
-        if self.lent {
-            self.point.host().release();
+        if let (Some(point), None) = (self.point, &self.value) {
+            point.host().release();
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::tokens;
 use crate::yields::YIELD_POINT;
 
 /// What is the same for all managers of a header.
-struct With<'a> {
-    entries: &'a [Entry],
+struct With {
+    entries: Vec<Entry>,
     /// The path of what the runtime crate has for generated code.
     private: TokenStream,
     ways: Ways,
@@ -49,11 +49,11 @@ struct With<'a> {
 /// The `match` on `open` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of the `with!` or of the
 /// function to the block, so that what is in it is inferred and coerced as if it stood outside. The `if true` has the compiler go on
 /// behind a block that never ends. Of several managers, each next one stands in the block of the one before.
-pub(crate) fn with(entries: &[Entry], mut block: Expr, krate: &TokenStream) -> TokenStream {
+pub(crate) fn with(mut entries: Vec<Entry>, mut block: Expr, krate: &TokenStream) -> TokenStream {
     let private = quote!(#krate::__private);
     let within = tokens::find_ident(block.to_token_stream(), &|ident| ident == YIELD_POINT);
     let within = within.map_or_else(|| quote!(()), Ident::into_token_stream);
-    let mut ways = jumps::carry(&mut block, &private);
+    let mut ways = jumps::carry(&mut entries, &mut block, &private);
     // The managers after the first are in its block.
     ways.may_return |= entries.len() > 1;
     let block = match block {
@@ -63,7 +63,7 @@ pub(crate) fn with(entries: &[Entry], mut block: Expr, krate: &TokenStream) -> T
     With { entries, private, ways, within }.level(0, &block)
 }
 
-impl With<'_> {
+impl With {
     /// The manager number `level` and those after it, in braces.
     fn level(&self, level: usize, block: &TokenStream) -> TokenStream {
         let Some(Entry { manager, span, .. }) = self.entries.get(level) else {

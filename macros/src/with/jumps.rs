@@ -1,4 +1,4 @@
-//! The `break`s and `continue`s that leave the block of a `with!`: they are carried over the exit phase.
+//! The `break`s and `continue`s that leave the block of a `with!`: they are carried over the exit phase. A marker in it is completed.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
@@ -6,7 +6,9 @@ use syn::parse::{ParseStream, Parser};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprBreak, Item, Label, Lifetime, Macro, Stmt};
 
+use super::header::Entry;
 use crate::tokens;
+use crate::yields::{self, YIELD_POINT};
 
 /// What leaves a block, other than its end.
 #[derive(Default)]
@@ -36,20 +38,28 @@ impl Jump {
 ///
 /// Output: `{ if done { break 'with_block ControlFlow::Break(5); } }`, and `[break 'outer value]`
 ///
-/// Where there are several jumps, their values stand in as many `Either`s.
-pub(crate) fn carry(block: &mut Expr, private: &TokenStream) -> Ways {
-    let original = block.clone();
-    let mut ways = visit(block, private, 1);
+/// Where there are several jumps, their values stand in as many `Either`s. The managers after the first are in a block, too.
+pub(crate) fn carry(entries: &mut [Entry], block: &mut Expr, private: &TokenStream) -> Ways {
+    if let Some(first) = entries.first_mut() {
+        Carrier::new(private, 0).visit_expr_mut(&mut first.manager);
+    }
+    let mut parts: Vec<&mut Expr> = entries.iter_mut().skip(1).map(|entry| &mut entry.manager).chain([block]).collect();
+    let original: Vec<Expr> = parts.iter().map(|part| (**part).clone()).collect();
+    let mut ways = visit(&mut parts, private, 1);
     if ways.jumps.len() > 1 {
-        *block = original;
-        ways = visit(block, private, ways.jumps.len());
+        for (part, original) in parts.iter_mut().zip(original) {
+            **part = original;
+        }
+        ways = visit(&mut parts, private, ways.jumps.len());
     }
     ways
 }
 
-fn visit(block: &mut Expr, private: &TokenStream, count: usize) -> Ways {
-    let mut carrier = Carrier { private, count, ways: Ways::default(), in_loop: false, labels: Vec::new() };
-    carrier.visit_expr_mut(block);
+fn visit(parts: &mut [&mut Expr], private: &TokenStream, count: usize) -> Ways {
+    let mut carrier = Carrier::new(private, count);
+    for part in parts {
+        carrier.visit_expr_mut(part);
+    }
     carrier.ways
 }
 
@@ -69,6 +79,7 @@ pub(crate) fn block_label() -> Lifetime {
 
 struct Carrier<'a> {
     private: &'a TokenStream,
+    /// How many different jumps there are; with none, they stay as they are.
     count: usize,
     ways: Ways,
     in_loop: bool,
@@ -76,7 +87,11 @@ struct Carrier<'a> {
     labels: Vec<Lifetime>,
 }
 
-impl Carrier<'_> {
+impl<'a> Carrier<'a> {
+    fn new(private: &'a TokenStream, count: usize) -> Self {
+        Self { private, count, ways: Ways::default(), in_loop: false, labels: Vec::new() }
+    }
+
     /// What a jump becomes, if it leaves the block.
     fn jump(
         &mut self,
@@ -85,7 +100,7 @@ impl Carrier<'_> {
         value: Option<&Expr>,
     ) -> Option<TokenStream> {
         let stays = label.map_or(self.in_loop, |label| self.labels.contains(label));
-        if stays {
+        if stays || self.count == 0 {
             return None;
         }
         let jump = Jump { keyword, label: label.cloned(), has_value: value.is_some(), span };
@@ -158,6 +173,12 @@ fn first_jump(input: ParseStream) -> syn::Result<(Expr, TokenStream)> {
     Ok((input.parse()?, input.parse()?))
 }
 
+/// What a marker becomes that the attribute left to this `with!`.
+fn lending(mac: &Macro) -> Option<TokenStream> {
+    let yield_point = mac.path.get_ident().filter(|name| *name == YIELD_POINT)?;
+    Some(yields::lending(yield_point, &mac.tokens))
+}
+
 impl VisitMut for Carrier<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         match expr {
@@ -186,7 +207,10 @@ impl VisitMut for Carrier<'_> {
             Expr::Block(block) => {
                 self.within(block.label.as_ref(), false, |this| this.visit_block_mut(&mut block.block));
             }
-            Expr::Macro(call) => self.macro_arguments(&mut call.mac),
+            Expr::Macro(call) => match lending(&call.mac) {
+                Some(lending) => *expr = Expr::Verbatim(lending),
+                None => self.macro_arguments(&mut call.mac),
+            },
             // What leaves these does not leave the block.
             Expr::Closure(_) | Expr::Async(_) | Expr::Const(_) => {}
             Expr::Return(_) | Expr::Try(_) => {
@@ -199,7 +223,10 @@ impl VisitMut for Carrier<'_> {
 
     fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
         match statement {
-            Stmt::Macro(call) => self.macro_arguments(&mut call.mac),
+            Stmt::Macro(call) => match lending(&call.mac) {
+                Some(lending) => *statement = Stmt::Expr(Expr::Verbatim(lending), call.semi_token),
+                None => self.macro_arguments(&mut call.mac),
+            },
             _ => visit_mut::visit_stmt_mut(self, statement),
         }
     }

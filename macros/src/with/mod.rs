@@ -20,7 +20,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let tokens = wrapper::replace_misplaced(tokens, &krate, &mut errors);
     let expanded = match parse.parse2(tokens) {
-        Ok((entries, Block::Parsed(block))) => expand::with(&entries, *block, &krate),
+        Ok((entries, Block::Parsed(block))) => expand::with(entries, *block, &krate),
         Ok((entries, Block::Broken(tokens, error))) => {
             errors.push(error);
             broken(&entries, tokens, &krate)

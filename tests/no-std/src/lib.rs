@@ -1,0 +1,102 @@
+//! A crate without `std` and without an allocator that writes managers and uses them.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+use async_context_manager::{Outcome, async_context_manager, with};
+
+/// A peripheral.
+#[derive(Debug, Default)]
+pub struct Bus {
+    /// What has been sent.
+    pub sent: u32,
+    /// How the last session ended.
+    pub ended: Option<Outcome>,
+}
+
+/// A session on the bus, which it lends.
+#[async_context_manager]
+pub async fn session(bus: &mut Bus) -> Result<&mut u32, u8> {
+    if bus.sent == u32::MAX {
+        return Err(1);
+    }
+    bus.ended = None;
+    let outcome = r#yield!(&mut bus.sent);
+    bus.ended = Some(outcome);
+    Ok(())
+}
+
+/// A session made of a session.
+#[async_context_manager]
+pub async fn outer(bus: &mut Bus) -> Result<&mut u32, u8> {
+    with!(session(bus) as sent => {
+        r#yield!(sent);
+    })
+}
+
+/// Sends some.
+///
+/// # Errors
+///
+/// When the bus is full.
+pub async fn send(bus: &mut Bus, count: u32) -> Result<u32, u8> {
+    with!(outer(bus) as sent => {
+        *sent = sent.checked_add(count).ok_or(2)?;
+        *sent
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use core::future::{Future, pending};
+    use core::pin::pin;
+    use core::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn poll<F: Future>(future: F) -> Poll<F::Output> {
+        pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn runs() {
+        let mut bus = Bus::default();
+        assert_eq!(poll(send(&mut bus, 5)), Poll::Ready(Ok(5)));
+        assert_eq!(bus.ended, Some(Outcome::Completed));
+    }
+
+    #[test]
+    fn sees_an_error() {
+        let mut bus = Bus { sent: 1, ended: None };
+        assert_eq!(poll(send(&mut bus, u32::MAX)), Poll::Ready(Err(2)));
+        assert_eq!(bus.ended, Some(Outcome::Failed(())));
+    }
+
+    #[test]
+    fn sees_a_cancellation() {
+        let mut bus = Bus::default();
+        assert!(poll(async { with!(outer(&mut bus) => pending::<()>().await) }).is_pending());
+        assert_eq!(bus.ended, Some(Outcome::Cancelled));
+    }
+
+    #[test]
+    fn is_send_where_the_marker_stands_by_itself() {
+        fn send<T: Send>(_: &T) {}
+        let (mut a, mut b) = (Bus::default(), Bus::default());
+        send(&session(&mut a));
+        send(&super::send(&mut b, 5));
+    }
+
+    /// No panic is caught: what was under way is dropped as any future is.
+    #[test]
+    fn lets_a_panic_through() {
+        let mut bus = Bus::default();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            poll(async { with!(session(&mut bus) => panic!("in the block")) })
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(bus.ended, None);
+    }
+}
