@@ -3,7 +3,8 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, Pat, Signature, parse_quote};
+use syn::visit_mut::{self, VisitMut};
+use syn::{FnArg, Pat, PatIdent, Receiver, Signature, Token, parse_quote};
 
 use crate::args::Args;
 use crate::errors::Errors;
@@ -13,9 +14,8 @@ use crate::yields::{self, Marker, YIELD_POINT};
 use crate::{fallback, tokens, validate};
 
 /// The attribute: errors, if any, and the item in any case.
-pub(crate) fn manager_fn(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn manager_fn(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let args = Args::parse(args, &mut errors);
     let mut bare = Vec::new();
     let spelled = tokens::spell_raw(item.clone(), &mut bare);
     if !cfg!(feature = "yield_expr") {
@@ -26,49 +26,42 @@ pub(crate) fn manager_fn(args: TokenStream, item: TokenStream) -> TokenStream {
             );
         }
     }
-    let expanded = match syn::parse2(spelled) {
-        Ok(input) => function(input, &args, &mut errors),
+    match syn::parse2(spelled) {
+        Ok(input) => function(args, input, errors),
         Err(error) => {
             errors.push(syn::Error::new(error.span(), "expected an `async fn`"));
-            item
+            let errors = errors.into_tokens();
+            quote!(#item #errors)
         }
-    };
-    let errors = errors.into_tokens();
-    quote!(#expanded #errors)
+    }
 }
 
 /// The same for a function that has been parsed.
-pub(crate) fn function_with(args: TokenStream, input: Input) -> TokenStream {
-    let mut errors = Errors::default();
-    let args = Args::parse(args, &mut errors);
-    let expanded = function(input, &args, &mut errors);
-    let errors = errors.into_tokens();
-    quote!(#expanded #errors)
-}
-
-fn function(input: Input, args: &Args, errors: &mut Errors) -> TokenStream {
+pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> TokenStream {
+    let Args { krate } = Args::parse(args, &mut errors);
     let Input { header, body } = input;
-    let krate = &args.krate;
     let private = quote!(#krate::__private);
-    validate::signature(&header.sig, errors);
-    let returns = Returns::parse(&header.sig.output, &private, errors);
-    match body {
+    validate::signature(&header.sig, &mut errors);
+    let returns = Returns::parse(&header.sig.output, &private, &mut errors);
+    let expanded = match body {
         Body::Parsed(mut block) => {
-            let markers = yields::replace(&mut block, !returns.broken, &private, errors);
-            validate::markers(&header.sig, &markers, errors);
-            manager(header, &returns, &markers, &block, krate)
+            let markers = yields::replace(&mut block, !returns.broken, &private, &mut errors);
+            validate::markers(&header.sig, &markers, &mut errors);
+            manager(header, &returns, &markers, &block, &krate)
         }
         Body::Broken(block, error) => {
             errors.push(error);
             let saved = fallback::salvage(block.stream());
-            let header = signature(header, &returns, krate);
+            let header = signature(header, &returns, &krate);
             quote!(#header { let _ = async { #saved }; #krate::Manager::absent() })
         }
         Body::Absent(semi) => {
-            let header = signature(header, &returns, krate);
+            let header = signature(header, &returns, &krate);
             quote!(#header #semi)
         }
-    }
+    };
+    let errors = errors.into_tokens();
+    quote!(#expanded #errors)
 }
 
 /// Input:  `async fn connection(pool: &Pool) -> Result<&mut Conn, E> { body }`
@@ -83,7 +76,7 @@ fn manager(
 ) -> TokenStream {
     let private = quote!(#krate::__private);
     let name = header.sig.ident.to_string();
-    let arguments = name_arguments(&mut header.sig);
+    let arguments = own_arguments(&mut header.sig);
     let attach = attach(&header.sig.ident, returns, markers, &private);
     let expect = expected_exit(&returns.exit);
     let header = signature(header, returns, krate);
@@ -99,18 +92,20 @@ fn manager(
     }
 }
 
-/// Output: `let this_manager = Inline; let manager_yield_point = attach::<...>(&this_manager).await;`
+/// Output: `let home = Inline; let this_manager = Lifespan; let manager_yield_point = attach::<...>(&this_manager,
+/// &home).await;`
 fn attach(name: &Ident, returns: &Returns, markers: &[Marker], private: &TokenStream) -> TokenStream {
     let site = Span::mixed_site().located_at(name.span());
+    let in_async = markers.iter().any(|marker| marker.in_async);
+    let home = if in_async { quote_spanned!(site=> Home::default()) } else { quote_spanned!(site=> Inline) };
     // An error about something that outlives the body shows it by this name, so it is not a hygienic one.
-    let this = Ident::new("this_manager", name.span());
+    let this = Ident::new("__this_manager", name.span());
     let yield_point = Ident::new(YIELD_POINT, site);
     let lent = returns.lent(private);
-    let in_async = markers.iter().any(|marker| marker.in_async);
-    let here = if in_async { quote_spanned!(site=> Home::default()) } else { quote_spanned!(site=> Inline) };
     quote_spanned! {site=>
-        let #this = #private::#here;
-        let #yield_point = #private::attach::<#lent, _>(&#this).await;
+        let home = #private::#home;
+        let #this = #private::Lifespan;
+        let #yield_point = #private::attach::<#lent, _>(&#this, &home).await;
     }
 }
 
@@ -140,29 +135,74 @@ fn signature(header: Header, returns: &Returns, krate: &TokenStream) -> TokenStr
     quote!(#(#attrs)* #vis #sig)
 }
 
-/// Makes the body own its arguments, all and whole, as an `async fn` does.
+/// Makes the body own its arguments, all and whole, and drop them as an `async fn` does: the last one first.
 ///
-/// Input:  `(&self, mut n: u32, (a, b): (A, B))`
+/// Input:  `(&self, mut n: u32)`
 ///
-/// Output: `(&self, mut n: u32, argument2: (A, B))` and `let _ = (&self, &n); let (a, b) = argument2;`
-fn name_arguments(sig: &mut Signature) -> TokenStream {
-    let mut owned = Vec::new();
-    let mut patterns = TokenStream::new();
-    for (index, argument) in sig.inputs.iter_mut().enumerate() {
-        match argument {
-            FnArg::Receiver(receiver) => owned.push(receiver.self_token.to_token_stream()),
-            FnArg::Typed(argument) => match &mut *argument.pat {
-                Pat::Ident(simple) if simple.by_ref.is_none() && simple.subpat.is_none() => {
-                    owned.push(simple.ident.to_token_stream());
-                }
-                pattern => {
-                    let name = format_ident!("argument{index}", span = Span::mixed_site().located_at(pattern.span()));
-                    let pattern = std::mem::replace(pattern, parse_quote!(#name));
-                    patterns.extend(quote_spanned!(Span::mixed_site()=> let #pattern = #name;));
-                }
-            },
-        }
+/// Output: `let _ = &n; let _ = &self;`, which moves them into the body without taking room twice
+fn own_arguments(sig: &mut Signature) -> TokenStream {
+    let patterned = |argument: &FnArg| matches!(argument, FnArg::Typed(argument) if name(&argument.pat).is_none());
+    if sig.inputs.iter().any(patterned) {
+        return sig.inputs.iter_mut().enumerate().map(|(index, argument)| bind_argument(argument, index)).collect();
     }
-    let owned = (!owned.is_empty()).then(|| quote_spanned!(Span::mixed_site()=> let _ = (#(&#owned,)*);));
-    quote!(#owned #patterns)
+    let own = |argument: &FnArg| {
+        let cfg = cfg(argument);
+        let name = match argument {
+            FnArg::Receiver(receiver) => receiver.self_token.to_token_stream(),
+            FnArg::Typed(argument) => name(&argument.pat).to_token_stream(),
+        };
+        quote_spanned!(Span::mixed_site()=> #cfg let _ = &#name;)
+    };
+    sig.inputs.iter().rev().map(own).collect()
+}
+
+/// The name that an argument has, if it is not a pattern.
+fn name(pattern: &Pat) -> Option<&Ident> {
+    match pattern {
+        Pat::Ident(simple) if simple.by_ref.is_none() && simple.subpat.is_none() => Some(&simple.ident),
+        _ => None,
+    }
+}
+
+/// Where there are patterns, each argument is bound in turn, so that their parts are dropped in order, too.
+///
+/// Input:  `(a, b): (A, B)`
+///
+/// Output: `argument0: (A, B)`, and `let argument0 = argument0; let (a, b) = argument0;`
+fn bind_argument(argument: &mut FnArg, index: usize) -> TokenStream {
+    let cfg = cfg(argument);
+    let site = Span::mixed_site();
+    let pattern = match argument {
+        FnArg::Receiver(Receiver { self_token, .. }) => return quote_spanned!(site=> #cfg let _ = &#self_token;),
+        FnArg::Typed(argument) => &mut *argument.pat,
+    };
+    if let Some(name) = name(pattern).cloned() {
+        let pattern = std::mem::replace(pattern, parse_quote!(#name));
+        return quote_spanned!(site=> #cfg let #pattern = #name;);
+    }
+    let name = format_ident!("argument{index}", span = site.located_at(pattern.span()));
+    let mut borrowed = BorrowedMutably(false);
+    borrowed.visit_pat_mut(pattern);
+    let mutability = borrowed.0.then(<Token![mut]>::default);
+    let pattern = std::mem::replace(pattern, parse_quote!(#name));
+    quote_spanned!(site=> #cfg let #mutability #name = #name; #cfg let #pattern = #name;)
+}
+
+/// Whether a pattern has a `ref mut`.
+struct BorrowedMutably(bool);
+
+impl VisitMut for BorrowedMutably {
+    fn visit_pat_ident_mut(&mut self, binding: &mut PatIdent) {
+        self.0 |= binding.by_ref.is_some() && binding.mutability.is_some();
+        visit_mut::visit_pat_ident_mut(self, binding);
+    }
+}
+
+/// The conditions under which there is an argument.
+fn cfg(argument: &FnArg) -> TokenStream {
+    let attrs = match argument {
+        FnArg::Receiver(receiver) => &receiver.attrs,
+        FnArg::Typed(argument) => &argument.attrs,
+    };
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).map(ToTokens::to_token_stream).collect()
 }

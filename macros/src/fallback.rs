@@ -47,7 +47,8 @@ fn split_at_end(tokens: TokenStream) -> (TokenStream, TokenStream) {
     (statement, tokens.collect())
 }
 
-/// What the longest beginning of a broken statement that is an expression is said of; for `let x = conn.`, of what follows the `=`.
+/// What the longest beginning of a broken statement that is an expression is said of; for `let x = conn.`, of what
+/// follows the `=`.
 fn beginning(tokens: TokenStream) -> TokenStream {
     let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
     if let Some(equals) =

@@ -1,8 +1,9 @@
 //! What the attribute stands on, as parsed; keeps syn's own nodes.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
-use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Block, Signature, Visibility};
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::token::Brace;
+use syn::{AttrStyle, Attribute, Block, Signature, Visibility};
 
 /// A function, up to its body.
 pub(crate) struct Header {
@@ -28,9 +29,9 @@ pub(crate) enum Body {
 impl Parse for Input {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
-        let header = Header { attrs, vis: input.parse()?, sig: input.parse()? };
+        let mut header = Header { attrs, vis: input.parse()?, sig: input.parse()? };
         let body = match input.parse()? {
-            TokenTree::Group(group) => Body::parse(group),
+            TokenTree::Group(group) => Body::parse(group, &mut header.attrs),
             other => Body::Absent(other.into()),
         };
         Ok(Self { header, body })
@@ -38,9 +39,14 @@ impl Parse for Input {
 }
 
 impl Body {
-    fn parse(group: Group) -> Self {
-        match syn::parse2(TokenTree::Group(group.clone()).into()) {
-            Ok(block) => Self::Parsed(block),
+    /// Attributes that stand in the body go to the others of the function.
+    fn parse(group: Group, attrs: &mut Vec<Attribute>) -> Self {
+        let parse = |input: ParseStream| Ok((input.call(Attribute::parse_inner)?, input.call(Block::parse_within)?));
+        match parse.parse2(group.stream()) {
+            Ok((inner, stmts)) => {
+                attrs.extend(inner.into_iter().map(|attr| Attribute { style: AttrStyle::Outer, ..attr }));
+                Self::Parsed(Block { brace_token: Brace { span: group.delim_span() }, stmts })
+            }
             Err(error) => Self::Broken(group, error),
         }
     }

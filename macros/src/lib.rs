@@ -1,7 +1,9 @@
-//! The macros of the crate `async-context-manager`, which is the one to depend on: it re-exports them with their documentation.
+//! The macros of the crate `async-context-manager`, which is the one to depend on: it re-exports them with their
+//! documentation.
 //!
-//! The stages of the attribute are `args` and `input` (what is written), `yields` (where the marker is), `validate` (what is wrong),
-//! and `expand`, or `fallback` for what can't be parsed. `with` has its own: `header`, `jumps`, `expand`.
+//! The stages of the attribute are `args` and `input` (what is written), `yields` (where the marker is), `validate`
+//! (what is wrong), and `expand`, or `fallback` for what can't be parsed. `with` has its own: `header`, `jumps`,
+//! `expand`.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -22,7 +24,7 @@ use proc_macro::TokenStream;
 /// Makes an `async fn` with one `yield!` a context manager. Documented in the crate `async-context-manager`.
 #[proc_macro_attribute]
 pub fn async_context_manager(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::manager_fn(args.into(), item.into()).into()
+    expand::manager_fn(args.into(), &item.into()).into()
 }
 
 /// What `with!` calls, with the path of the crate in front.

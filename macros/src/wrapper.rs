@@ -61,7 +61,7 @@ fn broken_function(input: ParseStream) -> syn::Result<TokenStream> {
         Some(Meta::List(args)) => args.tokens,
         _ => TokenStream::new(),
     };
-    Ok(expand::function_with(args, function))
+    Ok(expand::function(args, function, Errors::default()))
 }
 
 /// Finds markers in functions that are no managers.

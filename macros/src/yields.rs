@@ -155,8 +155,9 @@ impl Yields<'_> {
         self.in_macro(name.as_ref(), |this| mac.tokens = this.tokens(std::mem::take(&mut mac.tokens)));
     }
 
-    /// Visits the arguments of the macro `name`. In those of `with!` the marker stays a macro, of a name that is not defined: only
-    /// this crate's `with!` makes a lending of it, and another macro of that name can't get hold of the future.
+    /// Visits the arguments of the macro `name`. In those of `with!` the marker stays a macro, of a name that is not
+    /// defined: only this crate's `with!` makes a lending of it, and another macro of that name can't get hold of
+    /// the future.
     fn in_macro(&mut self, name: Option<&Ident>, visit: impl FnOnce(&mut Self)) {
         let outside = self.place;
         if name.is_some_and(|name| name == "with") {

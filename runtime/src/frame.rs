@@ -1,7 +1,8 @@
 //! The one module with `unsafe`: how the parts of a running `with!` reach each other.
 //!
-//! A `with!` is one future. In it stand, as locals that are pinned with it, the [`Handoff`] and the [`Driver`]; and in the driver the body of the
-//! manager and the [`Frame`] with the block. The driver polls the body; the marker in the body polls the block:
+//! A `with!` is one future. In it stand, as locals that are pinned with it, the [`Handoff`] and the [`Driver`]; and in
+//! the driver the body of the manager and the [`Frame`] with the block. The driver polls the body; the marker in the
+//! body polls the block:
 //!
 //! ```text
 //! with! ── polls ──▶ Driver ── polls ──▶ body ── polls ──▶ marker (Lending)
@@ -13,17 +14,18 @@
 //!
 //! Everything here that is called unsafe rests on three facts:
 //!
-//! 1. **The frame outlives the body.** Both are in the pinned driver, which drops the body first. When the driver is leaked, so is
-//!    the body, and nobody can poll or drop a part of it any more.
+//! 1. **The frame outlives the body.** Both are in the pinned driver, which drops the body first. When the driver is
+//!    leaked, so is the body, and nobody can poll or drop a part of it any more.
 //! 2. **The block never outlives what is lent to it.** The value borrows from the body for as long as the marker's
-//!    future lives (it is in its type), and that future drops the block before it ends or is dropped. If it is leaked while the block is there, the driver
-//!    notices when the body is gone, and aborts.
-//! 3. **One at a time.** The block, the body and the driver are polled and dropped by one thread at a time, the one that holds the
-//!    `with!`. A marker that stands by itself is polled by nobody but the body. One in an `async` block is a value that a scoped thread could get hold of: there each poll and
-//!    drop looks whether it is on the driver's thread ([`Home`]).
+//!    future lives (it is in its type), and that future drops the block before it ends or is dropped. If it is leaked
+//!    while the block is there, the driver notices when the body is gone, and aborts.
+//! 3. **One at a time.** The block, the body and the driver are polled and dropped by one thread at a time, the one
+//!    that holds the `with!`. A marker that stands by itself is polled by nobody but the body. One in an `async` block
+//!    is a value that a scoped thread could get hold of: there each poll and drop looks whether it is on the driver's
+//!    thread ([`Home`]).
 //!
-//! The generated code has no `unsafe`; what it must keep to is said at the items that it calls. They are hidden and not for
-//! anyone else; what of a misuse can be noticed panics.
+//! The generated code has no `unsafe`; what it must keep to is said at the items that it calls. They are hidden and not
+//! for anyone else; what of a misuse can be noticed panics.
 
 use core::any::TypeId;
 use core::cell::{Cell, UnsafeCell};
@@ -35,7 +37,7 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready};
 
 use crate::exit::{Around, Exit};
-use crate::handoff::{End, Handoff};
+use crate::handoff::{End, Handoff, Lifespan};
 use crate::home::Home;
 use crate::lend::Lent;
 use crate::manager::{About, Manager};
@@ -63,8 +65,9 @@ impl<T> OneTask<T> {
 /// A pointer from one part of a `with!` to another.
 struct Link<T: ?Sized>(NonNull<T>);
 
-// SAFETY: what it points to is a part of the same future, moves from thread to thread with it only, and says itself by its own type
-// whether it may (the driver holds it by value). By fact 3 nobody follows the pointer on another thread meanwhile.
+// SAFETY: what it points to is a part of the same future, moves from thread to thread with it only, and says itself by
+// its own type whether it may (the driver holds it by value). By fact 3 nobody follows the pointer on another thread
+// meanwhile.
 unsafe impl<T: ?Sized> Send for Link<T> {}
 // SAFETY: as above.
 unsafe impl<T: ?Sized> Sync for Link<T> {}
@@ -137,15 +140,15 @@ where
     W: Within,
 {
     fn home(&self) -> Option<&Home> {
-        // SAFETY: `attach` got it from a reference to the first local of the body, which is pinned; the driver forgets it when the
-        // body has ended.
+        // SAFETY: `attach` got it from a reference to the first local of the body, which is pinned; the driver forgets
+        // it when the body has ended.
         self.home.get().map(|home| unsafe { home.0.as_ref() })
     }
 
     /// Polls the block: how it ended, if it did.
     fn poll_block(&self, cx: &mut Context<'_>) -> Option<Outcome> {
-        // SAFETY: only the marker's future gets here, and it is not polled by the block, so there is one such reference at a time
-        // (fact 3).
+        // SAFETY: only the marker's future gets here, and it is not polled by the block, so there is one such reference
+        // at a time (fact 3).
         let block = unsafe { &mut *self.block.get() };
         // SAFETY: the block is in the pinned driver, and dropped where it stands.
         let block = unsafe { Pin::new_unchecked(block) };
@@ -229,8 +232,8 @@ where
         self.home().inspect(|home| home.check());
         let name = self.about.name;
         assert!(self.stage.get() == Stage::Entering, "`{name}` reached its `yield!` a second time");
-        // SAFETY: the caller says that it points to such an `Option`. The lifetime changes to that of the handoff, which is
-        // over when the block and the exit phase are; the value is good so long (fact 2).
+        // SAFETY: the caller says that it points to such an `Option`. The lifetime changes to that of the handoff,
+        // which is over when the block and the exit phase are; the value is good so long (fact 2).
         let slot = unsafe { slot.cast::<Option<L::Value<'a>>>().as_mut() };
         if let Some(value) = slot.take() {
             self.stage.set(Stage::Lent);
@@ -283,8 +286,8 @@ where
 
 /// Runs `block` with what `manager` lends.
 ///
-/// The `lifespan` of the `handoff` must be a local that stands beside it, so that nothing of the lent value outlives the `with!`. For
-/// `literal` see [`Verdict`]; for `within` see [`Within`].
+/// The `lifespan` of the `handoff` must be a local that stands beside it, so that nothing of the lent value outlives
+/// the `with!`. For `literal` see [`Verdict`]; for `within` see [`Within`].
 pub fn run<'h, 'a, F, L, Both, Rest, T, Jump, B, Literal, W>(
     manager: Manager<F, L>,
     handoff: &'h Handoff<'a, L, Both, Rest, T, Jump, B::Output>,
@@ -339,8 +342,8 @@ where
         exit
     }
 
-    /// The `with!` is dropped while the block is under way: the marker drops the block and gives `Cancelled`, and the exit phase
-    /// runs on from there as far as it gets.
+    /// The `with!` is dropped while the block is under way: the marker drops the block and gives `Cancelled`, and the
+    /// exit phase runs on from there as far as it gets.
     fn cancel(&mut self) {
         self.frame.cancelled.set(true);
         self.frame.home().inspect(|home| home.wake());
@@ -439,8 +442,8 @@ fn drop_call(_call: *const ()) {}
 /// Polls the body for the first time, and tells it where its frame is.
 fn first_poll<F: Future, L: Lent>(body: Pin<&mut F>, host: &dyn Host<L>, waker: &Waker) -> Poll<F::Output> {
     let call = Call { head: CallHead { waker, lent: type_id::<L>() }, host: NonNull::from(host) };
-    // SAFETY: the functions of `CALL` keep to the contract of wakers: they only use the driver's waker, which is shared between
-    // threads like any. What they read lives longer than this waker, and clones of it are not of its kind.
+    // SAFETY: the functions of `CALL` keep to the contract of wakers: they only use the driver's waker, which is shared
+    // between threads like any. What they read lives longer than this waker, and clones of it are not of its kind.
     let waker = unsafe { Waker::new((&raw const call).cast(), &CALL) };
     body.poll(&mut Context::from_waker(&waker))
 }
@@ -468,24 +471,24 @@ fn type_id<T>() -> TypeId {
     phantom.identity()
 }
 
-/// Finds the frame of the `with!` that polls this body: the first thing that a body does. `L` is what its manager lends, and
-/// `here` is a local of the body that stands before all others.
+/// Finds the frame of the `with!` that polls this body: the first thing that a body does. `L` is what its manager
+/// lends. `this` and `home` are locals of the body that stand before all others, and nobody else can name `home`.
 ///
 /// # Panics
 ///
 /// When it is awaited elsewhere, or when the manager lends something else.
-pub fn attach<L: Lent, H: Here>(here: &H) -> Attach<'_, L, H> {
-    Attach { here, lent: PhantomData }
+pub fn attach<'f, 'h, L: Lent, H: Here>(_this: &'f Lifespan, home: &'h H) -> Attach<'f, 'h, L, H> {
+    Attach { home, point: PhantomData }
 }
 
 /// A body's way to its frame; see [`attach`].
 #[derive(Debug)]
-pub struct Attach<'f, L, H> {
-    here: &'f H,
-    lent: PhantomData<fn() -> L>,
+pub struct Attach<'f, 'h, L, H> {
+    home: &'h H,
+    point: PhantomData<fn() -> (L, &'f Lifespan)>,
 }
 
-impl<'f, L: Lent, H: Here> Future for Attach<'f, L, H> {
+impl<'f, L: Lent, H: Here> Future for Attach<'f, '_, L, H> {
     type Output = YieldPoint<'f, L, H>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -494,12 +497,12 @@ impl<'f, L: Lent, H: Here> Future for Attach<'f, L, H> {
         // SAFETY: by its vtable it is a `Call`, and it lives while it is polled with.
         let head = unsafe { &*waker.data().cast::<CallHead<'f>>() };
         assert!(head.lent == type_id::<L>(), "polled by the driver of another manager");
-        // SAFETY: as above, and its type is this one: the lifetimes are those that the frame has, by the signature that the generated code gives
-        // to both the manager and `attach`.
+        // SAFETY: as above, and its type is this one: the lifetimes are those that the frame has, by the signature that
+        // the generated code gives to both the manager and `attach`.
         let call = unsafe { &*waker.data().cast::<Call<'f, L>>() };
-        let point = YieldPoint { host: Link(call.host), here: PhantomData };
-        point.host().attach(self.here.home().map(|home| Link(NonNull::from(home))));
-        self.here.home().inspect(|home| home.enter(waker));
+        let point = YieldPoint { host: Link(call.host), home: PhantomData };
+        point.host().attach(self.home.home().map(|home| Link(NonNull::from(home))));
+        self.home.home().inspect(|home| home.enter(waker));
         Poll::Ready(point)
     }
 }
@@ -526,10 +529,11 @@ impl Here for Home {
     }
 }
 
-/// A body's handle on its frame: what `yield!` is called on. `'f` is the life of a local of the body.
+/// A body's handle on its frame: what `yield!` is called on. `'f` is the life of a local of the body. It is `Send` only
+/// if a [`Home`] could tell threads apart.
 pub struct YieldPoint<'f, L: Lent, H> {
     host: Link<dyn Host<L> + 'f>,
-    here: PhantomData<&'f H>,
+    home: PhantomData<(&'f Lifespan, H)>,
 }
 
 impl<L: Lent, H> Clone for YieldPoint<'_, L, H> {
@@ -549,8 +553,8 @@ impl<'f, L: Lent, H> YieldPoint<'f, L, H> {
 
 /// Where a `with!` stands: in the block of another one that has the marker of a manager in it, or not.
 ///
-/// A manager around a marker is to see the outcome that the marker gave, though its own block went on to its end: in Python, the error
-/// would have come through it.
+/// A manager around a marker is to see the outcome that the marker gave, though its own block went on to its end: in
+/// Python, the error would have come through it.
 pub trait Within {
     /// How the block ended that was lent to at the marker.
     fn outcome(&self) -> Option<Outcome>;

@@ -44,8 +44,9 @@ pub struct Lifespan;
 
 /// The place where one `with!` hands the lent value to the block, and the end of the block back.
 ///
-/// `'a` is for how long the value is lent. The driver holds on to it until the exit phase is over, so whatever the block stores in the value lives
-/// as long. `L` is what is lent, `Rest` the exit of the managers after it in the header, and `Both` of it and them.
+/// `'a` is for how long the value is lent. The driver holds on to it until the exit phase is over, so whatever the
+/// block stores in the value lives as long. `L` is what is lent, `Rest` the exit of the managers after it in the
+/// header, and `Both` of it and them.
 pub struct Handoff<'a, L: Lent, Both, Rest: Exit, T, Jump, Return> {
     content: OneTask<Shared<L::Value<'a>, Rest::Value<T>, Jump, Return>>,
     outcome: OneTask<Cell<Option<Outcome>>>,
@@ -114,7 +115,8 @@ where
         }
     }
 
-    /// Ends a block that may jump out, with its value or a jump: the last thing that it does. For `literal` see [`Verdict`].
+    /// Ends a block that may jump out, with its value or a jump: the last thing that it does. For `literal` see
+    /// [`Verdict`].
     pub fn end_or_jump<Literal>(&self, end: ControlFlow<Jump, Rest::Value<T>>, _literal: Literal) -> Forever
     where
         T: Verdict<Literal>,

@@ -1,4 +1,5 @@
-//! Looks after a marker that stands in an `async` block: it may be polled by wakers and threads that are not the driver's.
+//! Looks after a marker that stands in an `async` block: it may be polled by wakers and threads that are not the
+//! driver's.
 
 use core::cell::Cell;
 use core::task::Waker;

@@ -12,9 +12,9 @@ pub trait Lent {
 
 /// The family that is described by `L`, a trait object type over `N` lifetimes that the return type left out.
 ///
-/// A trait object type is the one place where a function can write `for<'a>` over a type in which its own generics and `Self`
-/// appear; no such object is ever made. Each left-out lifetime is its own, because an invariant `&mut Tx<'_>` of a local could not
-/// be lent with both the same. `with!` takes one lifetime for all of them.
+/// A trait object type is the one place where a function can write `for<'a>` over a type in which its own generics and
+/// `Self` appear; no such object is ever made. Each left-out lifetime is its own, because an invariant `&mut Tx<'_>` of
+/// a local could not be lent with both the same. `with!` takes one lifetime for all of them.
 pub struct Lends<L: ?Sized, const N: usize>(PhantomData<fn(&L)>);
 
 macro_rules! arity {
@@ -32,7 +32,7 @@ macro_rules! arity {
         impl<'f, L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>, Here> YieldPoint<'f, Lends<L, $n>, Here> {
             /// The yield point: lends `value` to the block and polls it to its end.
             ///
-            /// The left-out lifetimes must end before the manager's body does (`'f`): the block may store what it likes in
+            /// The left-out lifetimes must end before the body does (`'f`): the block may store what it likes in
             /// a lent `&Cell<&T>`, and it must not find its way to somebody who reads it later.
             pub fn lend<$($left_out),*>(
                 self,

@@ -1,8 +1,8 @@
 //! Python's `@asynccontextmanager` and `async with` for Rust: cleanup that is awaited, and that runs on every way out.
 //!
-//! An `async fn` with one `yield!` in it is a context manager. `with!` runs what stands before the yield, then a block, then what stands after
-//! the yield, by whatever way the block ends: with a value, with an error, by an early `return`, `break` or `continue`, by a panic, or
-//! because the future around it is dropped.
+//! An `async fn` with one `yield!` in it is a context manager. `with!` runs what stands before the yield, then a block,
+//! then what stands after the yield, by whatever way the block ends: with a value, with an error, by an early `return`,
+//! `break` or `continue`, by a panic, or because the future around it is dropped.
 //!
 //! ```
 //! use async_context_manager::{Outcome, async_context_manager, with};
@@ -35,14 +35,14 @@
 //! }
 //! ```
 //!
-//! [`async_context_manager`] tells how managers are written, [`with!`](crate::with) how they are used, and [`Outcome`] what they learn of
-//! the block.
+//! [`async_context_manager`] tells how managers are written, [`with!`](crate::with) how they are used, and [`Outcome`]
+//! what they learn of the block.
 //!
 //! # Features
 //!
-//! - `std` (default): panics in a block are caught, so that the exit phase runs. Without it the crate is `no_std` and needs no
-//!   allocator; a panic then drops the manager as it drops any future, and a manager whose `yield!` stands in an `async` block
-//!   is not `Send`.
+//! - `std` (default): panics in a block are caught, so that the exit phase runs. Without it the crate is `no_std` and
+//!   needs no allocator; a panic then drops the manager as it drops any future, and a manager whose `yield!` stands in
+//!   an `async` block is not `Send`.
 //! - `yield_expr`: a plain `yield!` under the attribute, for nightly with `#![feature(yield_expr)]`.
 
 #![no_std]
@@ -63,9 +63,9 @@ pub mod __private;
 
 /// Makes an `async fn` with one `yield!` in it an async context manager.
 ///
-/// The function then returns a [`Manager`], which [`with!`](crate::with) enters. Calling it runs nothing. What stands before the `yield!` is
-/// the enter phase, what stands after it the exit phase; the block of the `with!` runs at the `yield!`, which lends it a value and gives the
-/// [`Outcome`].
+/// The function then returns a [`Manager`], which [`with!`](crate::with) enters. Calling it runs nothing. What
+/// stands before the `yield!` is the enter phase, what stands after it the exit phase; the block of the `with!`
+/// runs at the `yield!`, which lends it a value and gives the [`Outcome`].
 ///
 /// ```
 /// use async_context_manager::{async_context_manager, with};
@@ -88,18 +88,20 @@ pub mod __private;
 ///
 /// # The marker
 ///
-/// Rust reserves the word `yield`, so the marker is spelled `r#yield!(value)`; [`context_managers!`](crate::context_managers) allows
-/// a plain `yield!(value)`. There is one in a function, where every way leads to it that does not fail. It may stand
-/// in an `async` block, and so the manager can race the block: `timeout(limit, async { r#yield!(value) })`. When such a future is dropped, the block is
-/// dropped there and then. It may also stand in the block of a `with!`, and so managers are made of managers: those around
-/// the marker see the outcome that the marker gave.
+/// Rust reserves the word `yield`, so the marker is spelled `r#yield!(value)`;
+/// [`context_managers!`](crate::context_managers) allows a plain `yield!(value)`. There is one in a function,
+/// where every way leads to it that does not fail. It may stand in an `async` block, and so the manager can race
+/// the block: `timeout(limit, async { r#yield!(value) })`. When such a future is dropped, the block is
+/// dropped there and then. It may also stand in the block of a `with!`, and so managers are made of managers:
+/// those around the marker see the outcome that the marker gave.
 ///
 /// # The return type
 ///
-/// `V`, or nothing for `()`, or `Result<V, E>`, where any name that ends in `Result` will do; `V` is what the block gets. The
-/// body ends in `()`, or `Result<(), E>`, in which `Err` before the `yield!` means that entering failed, and after it replaces
-/// what the block ended in. A lifetime that is left out of `V` (`&mut Conn`, `Tx<'_>`) means "while the block runs": such a value may borrow from
-/// the function's own locals, and the block can't let it escape.
+/// `V`, or nothing for `()`, or `Result<V, E>`, where any name that ends in `Result` will do; `V` is what the
+/// block gets. The body ends in `()`, or `Result<(), E>`, in which `Err` before the `yield!` means that entering
+/// failed, and after it replaces what the block ended in. A lifetime that is left out of `V` (`&mut Conn`,
+/// `Tx<'_>`) means "while the block runs": such a value may borrow from the function's own locals, and the block
+/// can't let it escape.
 ///
 /// # Options
 ///
@@ -107,16 +109,18 @@ pub mod __private;
 ///
 /// # Panics
 ///
-/// Entering panics when the function ends in success without having reached its `yield!`, or reaches it twice, in ways that its text does not show; and
-/// when it ends in success though it dropped its block before the end.
+/// Entering panics when the function ends in success without having reached its `yield!`, or reaches it twice, in
+/// ways that its text does not show; and when it ends in success though it dropped its block before the end.
 ///
 /// # Cancel safety
 ///
-/// When the future around a `with!` is dropped while the block is under way, the block is dropped, the `yield!` gives [`Outcome::Cancelled`],
-/// and the exit phase is polled once: it gets as far as its first `.await` that is not ready at once. Dropped in the enter phase or in the exit phase, it ends
-/// there, as any future. A panic in this is contained; it never leaves the drop.
+/// When the future around a `with!` is dropped while the block is under way, the block is dropped, the `yield!`
+/// gives [`Outcome::Cancelled`], and the exit phase is polled once: it gets as far as its first `.await` that is
+/// not ready at once. Dropped in the enter phase or in the exit phase, it ends there, as any future. A panic in
+/// this is contained; it never leaves the drop.
 ///
-/// It follows Python's `contextlib.asynccontextmanager`, but that code after a bare `yield` runs there only if the block did not fail.
+/// It follows Python's `contextlib.asynccontextmanager`, but that code after a bare `yield` runs there only if the
+/// block did not fail.
 pub use async_context_manager_macros::async_context_manager;
 
 pub use manager::Manager;
@@ -139,14 +143,14 @@ pub use outcome::Outcome;
 /// # }
 /// ```
 ///
-/// The block is a block of the function it stands in: `?`, `return`, `break`, `continue` and `.await` mean what they mean there. Those
-/// that leave it run the exit phase first, to its end. What `as` binds is any irrefutable pattern. Temporaries of the header live as
-/// long as the `with!`, as those of a `match` do.
+/// The block is a block of the function it stands in: `?`, `return`, `break`, `continue` and `.await` mean what they
+/// mean there. Those that leave it run the exit phase first, to its end. What `as` binds is any irrefutable pattern.
+/// Temporaries of the header live as long as the `with!`, as those of a `match` do.
 ///
 /// # The value
 ///
-/// For a block of type `T` it is `T`; when a manager returns a `Result<V, E>`, `Result<T, E>`: an `Err` of the enter phase or the exit
-/// phase. Several managers in one header give one `Result`, so they share one `E`.
+/// For a block of type `T` it is `T`; when a manager returns a `Result<V, E>`, `Result<T, E>`: an `Err` of the enter
+/// phase or the exit phase. Several managers in one header give one `Result`, so they share one `E`.
 ///
 /// # What the manager sees
 ///
@@ -159,8 +163,8 @@ pub use outcome::Outcome;
 /// | panics | `Panicked` | the panic goes on, with the same payload |
 /// | is dropped, with the future around it | `Cancelled` | see [`async_context_manager`] |
 ///
-/// An `Err` or a panic of the exit phase replaces what was under way. Only a panic is not replaced by an `Err`, which is then told
-/// of on standard error.
+/// An `Err` or a panic of the exit phase replaces what was under way. Only a panic is not replaced by an `Err`, which
+/// is then told of on standard error.
 ///
 /// # Panics
 ///

@@ -9,8 +9,9 @@ use crate::lend::Lent;
 
 /// What a function with `#[async_context_manager]` returns: a context manager that has not been entered.
 ///
-/// Making one runs none of the function's code; [`with!`](crate::with) enters it. It is used once, by move. Its type can't be written
-/// out: `F` is the body of the function, `L` describes what it lends. It is `Send` exactly when the body is.
+/// Making one runs none of the function's code; [`with!`](crate::with) enters it. It is used once, by move. Its type
+/// can't be written out: `F` is the body of the function, `L` describes what it lends. It is `Send` exactly when the
+/// body is.
 #[must_use = "a manager does nothing until it is entered: `with!(manager => { ... })`"]
 pub struct Manager<F, L> {
     pub(crate) body: F,

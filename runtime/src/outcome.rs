@@ -27,8 +27,8 @@ pub enum Outcome<E = ()> {
     Failed(E),
     /// The block panicked. The panic goes on after the exit phase.
     Panicked,
-    /// The future around the `with!` was dropped, and so was the block. The exit phase is run up to its first `.await` that is not
-    /// ready at once; what comes after that is dropped.
+    /// The future around the `with!` was dropped, and so was the block. The exit phase is run up to its first `.await`
+    /// that is not ready at once; what comes after that is dropped.
     Cancelled,
 }
 
@@ -61,7 +61,8 @@ impl<E> Outcome<E> {
     ///
     /// # Errors
     ///
-    /// `Err` for [`Failed`](Self::Failed) only: a panic goes on by itself, and after a cancellation nobody waits for a result.
+    /// `Err` for [`Failed`](Self::Failed) only: a panic goes on by itself, and after a cancellation nobody waits for a
+    /// result.
     pub fn into_result(self) -> Result<(), E> {
         match self {
             Self::Failed(error) => Err(error),

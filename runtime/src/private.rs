@@ -1,5 +1,5 @@
-//! What generated code calls. Not public API: it may change in any release, and the macros are the only ones that know how to use
-//! it.
+//! What generated code calls. Not public API: it may change in any release, and the macros are the only ones that know
+//! how to use it.
 
 pub use crate::exit::{Around, Exit, Layer, ResultAlias};
 pub use crate::frame::{Inline, Within, YieldPoint, attach, run};

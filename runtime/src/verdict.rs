@@ -4,13 +4,15 @@ use core::task::Poll;
 
 /// Whether a value of this type stands for a failure.
 ///
-/// `with!` asks this of types that are often still open where it stands (`with!(cm() => s.parse().unwrap())`), where a method
-/// call would force the compiler to decide. A trait bound is decided late. But one trait can't be implemented for `Result` and for everything
-/// else, so it has a parameter, and the two implementations differ in it. `with!` passes an integer literal for the parameter:
+/// `with!` asks this of types that are often still open where it stands (`with!(cm() => s.parse().unwrap())`), where a
+/// method call would force the compiler to decide. A trait bound is decided late. But one trait can't be implemented
+/// for `Result` and for everything else, so it has a parameter, and the two implementations differ in it. `with!`
+/// passes an integer literal for the parameter:
 ///
 /// - most types have only the implementation for `u8`, so the literal becomes a `u8`;
-/// - `Result` (or a `Poll` of it) has both, which leaves the literal open to the end of the function, where an open integer literal falls back to
-///   `i32` (Rust reference, "Literal expressions"), and with it the implementation for `Result` is taken.
+/// - `Result` (or a `Poll` of it) has both, which leaves the literal open to the end of the function, where an open
+///   integer literal falls back to `i32` (Rust reference, "Literal expressions"), and with it the implementation for
+///   `Result` is taken.
 ///
 /// `()` and `!` are what an open type falls back to, at the same time as the literal does: so they have both, too.
 pub trait Verdict<Literal> {

@@ -26,8 +26,8 @@ struct With {
 ///
 /// ```ignore
 /// {
-///     let the_lent_value = Lifespan;
-///     match open(connection(&pool), &the_lent_value) {
+///     let __lent_value = Lifespan;
+///     match open(connection(&pool), &__lent_value) {
 ///         (manager, handoff0) => {
 ///             if false { return handoff0.returned(); }
 ///             if false { handoff0.typed() } else {
@@ -46,9 +46,10 @@ struct With {
 /// }
 /// ```
 ///
-/// The `match` on `open` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of the `with!` or of the
-/// function to the block, so that what is in it is inferred and coerced as if it stood outside. The `if true` has the compiler go on
-/// behind a block that never ends. Of several managers, each next one stands in the block of the one before.
+/// The `match` on `open` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of
+/// the `with!` or of the function to the block, so that what is in it is inferred and coerced as if it stood outside.
+/// The `if true` has the compiler go on behind a block that never ends. Of several managers, each next one stands in
+/// the block of the one before.
 pub(crate) fn with(mut entries: Vec<Entry>, mut block: Expr, krate: &TokenStream) -> TokenStream {
     let private = quote!(#krate::__private);
     let within = tokens::find_ident(block.to_token_stream(), &|ident| ident == YIELD_POINT);
@@ -74,7 +75,7 @@ impl With {
         let handoff = handoff(level);
         let open = Ident::new(if level + 1 == self.entries.len() { "open" } else { "open_around" }, site);
         // An error about a value that escapes shows it by this name, so it is not a hygienic one.
-        let lent = Ident::new("the_lent_value", *span);
+        let lent = Ident::new("__lent_value", *span);
         let run = self.run(level, block);
         let body = if level == 0 {
             let expect_return = self.expect_return(level);

@@ -59,8 +59,8 @@ impl Parse for Entry {
     }
 }
 
-/// The expression before `as`, `,` or `=>`. It may have these in it (`<T as Pool>::get::<A, B>()`), so it ends at the first of them
-/// that leaves something complete before it.
+/// The expression before `as`, `,` or `=>`. It may have these in it (`<T as Pool>::get::<A, B>()`), so it ends at the
+/// first of them that leaves something complete before it.
 fn manager(input: ParseStream) -> syn::Result<Expr> {
     if input.is_empty() || input.peek(Token![=>]) || input.peek(Token![,]) {
         return Err(input.error(format_args!("expected a manager: {SHAPE}")));

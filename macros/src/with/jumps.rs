@@ -1,4 +1,5 @@
-//! The `break`s and `continue`s that leave the block of a `with!`: they are carried over the exit phase. A marker in it is completed.
+//! The `break`s and `continue`s that leave the block of a `with!`: they are carried over the exit phase. A marker in it
+//! is completed.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
@@ -38,7 +39,8 @@ impl Jump {
 ///
 /// Output: `{ if done { break 'with_block ControlFlow::Break(5); } }`, and `[break 'outer value]`
 ///
-/// Where there are several jumps, their values stand in as many `Either`s. The managers after the first are in a block, too.
+/// Where there are several jumps, their values stand in as many `Either`s. The managers after the first are in a block,
+/// too.
 pub(crate) fn carry(entries: &mut [Entry], block: &mut Expr, private: &TokenStream) -> Ways {
     if let Some(first) = entries.first_mut() {
         Carrier::new(private, 0).visit_expr_mut(&mut first.manager);

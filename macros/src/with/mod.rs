@@ -41,7 +41,8 @@ fn parse(input: ParseStream) -> syn::Result<(Vec<Entry>, Block)> {
     Ok((header::parse(input)?, header::block(input)?))
 }
 
-/// What stands in for a `with!` whose block can't be parsed: the managers, the names that the header binds, and what can be read of the block.
+/// What stands in for a `with!` whose block can't be parsed: the managers, the names that the header binds, and what
+/// can be read of the block.
 fn broken(entries: &[Entry], block: TokenStream, krate: &TokenStream) -> TokenStream {
     let saved = fallback::salvage(braces_off(block));
     let bindings = entries.iter().map(|Entry { manager, pattern, .. }| {
