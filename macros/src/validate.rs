@@ -53,6 +53,9 @@ fn complaint(problem: Problem, count: usize) -> Option<&'static str> {
             "`yield!` in a closure could be reached more than once, or after the manager: move it out, or into an `async` block",
         ),
         Problem::Item => Some("`yield!` in an item of its own is not in the manager: move it out"),
+        Problem::Argument => Some(
+            "the whole block would run before this call: write `async { r#yield!(...) }` for a future that it can drop",
+        ),
         Problem::Skippable if count == 1 => {
             Some("this `yield!` can be skipped: have all ways lead to it, or leave the others with an `Err` or a panic")
         }

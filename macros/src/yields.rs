@@ -29,6 +29,8 @@ pub(crate) enum Problem {
     Loop,
     Closure,
     Item,
+    /// It is the argument of a call that takes a future: its block would be over before.
+    Argument,
     /// There is a way around it.
     Skippable,
 }
@@ -132,6 +134,10 @@ impl Yields<'_> {
             return quote_spanned!(site=> #private::misplaced(#value));
         }
         let yield_point = Ident::new(YIELD_POINT, site);
+        if problem == Some(Problem::Argument) {
+            let lending = lending(&yield_point, &value);
+            return quote_spanned!(site=> async { #lending });
+        }
         if in_with && !in_async {
             return quote_spanned!(site=> #yield_point!(#value));
         }
@@ -260,6 +266,12 @@ impl VisitMut for Yields<'_> {
             Expr::ForLoop(each) => {
                 self.visit_expr_mut(&mut each.expr);
                 self.within(Some(Problem::Loop), |this| this.visit_block_mut(&mut each.body));
+            }
+            Expr::Call(call) if calls(&call.func, &["timeout", "timeout_at"]) => {
+                for argument in &mut call.args {
+                    let is_marker = matches!(argument, Expr::Macro(marker) if is_marker(&marker.mac.path));
+                    self.within(is_marker.then_some(Problem::Argument), |this| this.visit_expr_mut(argument));
+                }
             }
             Expr::Closure(_) => self.in_function(Some(Problem::Closure), |this| visit_mut::visit_expr_mut(this, expr)),
             Expr::Const(_) => self.in_function(Some(Problem::Item), |this| visit_mut::visit_expr_mut(this, expr)),

@@ -62,12 +62,6 @@ enum Content<V, W, Jump, Return> {
     Panicked(Payload),
 }
 
-/// For expressions that only tell the compiler a type.
-#[cold]
-fn never_run() -> ! {
-    unreachable!("only for its type")
-}
-
 impl<'a, L, Both, Rest, T, Jump, Return> Handoff<'a, L, Both, Rest, T, Jump, Return>
 where
     L: Lent,
@@ -88,19 +82,29 @@ where
         self
     }
 
+    /// Stands before expressions that only tell the compiler a type.
+    ///
+    /// # Panics
+    ///
+    /// Always.
+    #[cold]
+    pub fn not_run(&self) -> ! {
+        unreachable!("only for a type")
+    }
+
     /// The type of the `with!`.
     pub fn typed(&self) -> Both::Value<T> {
-        never_run()
+        self.not_run()
     }
 
     /// The type of the block.
     pub fn block_typed(&self) -> Rest::Value<T> {
-        never_run()
+        self.not_run()
     }
 
     /// The type of what a `return` in the block gives.
     pub fn returned(&self) -> Return {
-        never_run()
+        self.not_run()
     }
 
     /// Takes the lent value: the first thing that a block does.

@@ -30,7 +30,11 @@ struct With {
 ///     match open(connection(&pool), &__lent_value) {
 ///         (manager, handoff0) => {
 ///             if false { return handoff0.returned(); }
-///             if false { handoff0.typed() } else {
+///             if false {
+///                 handoff0.not_run();
+///                 let value = handoff0.typed();
+///                 value
+///             } else {
 ///                 match run(manager, &handoff0, async {
 ///                     if false { return handoff0.returned(); }
 ///                     let conn = handoff0.value();
@@ -46,10 +50,10 @@ struct With {
 /// }
 /// ```
 ///
-/// The `match` on `open` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of
-/// the `with!` or of the function to the block, so that what is in it is inferred and coerced as if it stood outside.
-/// The `if true` has the compiler go on behind a block that never ends. Of several managers, each next one stands in
-/// the block of the one before.
+/// The `match` on `open` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of the
+/// `with!` or of the function to the block, so that what is in it is inferred and coerced as if it stood outside; the call
+/// of `not_run`, which returns `!`, has the borrow checker see that there is no way past the block. The `if true` has the
+/// compiler go on behind a block that never ends. Of several managers, each next one stands in the block of the one before.
 pub(crate) fn with(mut entries: Vec<Entry>, mut block: Expr, krate: &TokenStream) -> TokenStream {
     let private = quote!(#krate::__private);
     let within = tokens::find_ident(block.to_token_stream(), &|ident| ident == YIELD_POINT);
@@ -79,7 +83,17 @@ impl With {
         let run = self.run(level, block);
         let body = if level == 0 {
             let expect_return = self.expect_return(level);
-            quote_spanned!(site=> #expect_return if false { #handoff.typed() } else { #run })
+            quote_spanned! {site=>
+                #expect_return
+                if false {
+                    #handoff.not_run();
+                    #[allow(unreachable_code)]
+                    let value = #handoff.typed();
+                    value
+                } else {
+                    #run
+                }
+            }
         } else {
             let outer = self::handoff(level - 1);
             quote_spanned!(site=> let #handoff = #handoff.inside(&#outer); #run)

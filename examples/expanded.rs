@@ -1,0 +1,123 @@
+//! `hello.rs` without the macros: what they make of its manager and of its `with!`, with shorter paths, and with
+//! comments. It prints the same.
+//!
+//! Nothing to build on: `__private` belongs to the macros and may change in any release. For code of your own, see
+//! `cargo +nightly rustc --example hello -- -Zunpretty=expanded`.
+//!
+//! `cargo run -p examples --example expanded`
+
+// As the macros write it.
+#![allow(clippy::match_single_binding, clippy::needless_return)]
+
+use std::num::ParseIntError;
+
+use async_context_manager::__private::{About, End, Inline, Lend1, Lends, Lifespan, attach, open, run};
+use async_context_manager::Manager;
+use tokio::task::yield_now;
+
+/// Was: `async fn welcome(name: &str) -> &mut Vec<u32>`
+///
+/// Now it returns a manager, in which the body is a future that has not begun. This future is the one opaque type, so
+/// that the manager is `Send` when everything in the body is.
+///
+/// `Lends` says what is lent. The lifetime that was left out of `&mut Vec<u32>` stands for "while the block runs", and
+/// whoever calls this function does not know it yet; hence the `for<'y>`. The `dyn` is the place to write that in, and
+/// there never is such an object.
+fn welcome(name: &str) -> Manager<impl Future<Output = ()>, Lends<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1>> {
+    Manager::new(&About { name: "welcome" }, async move {
+        // First of all, the body finds the `with!` that polls it. `Inline` is for a `yield!` that stands in the body
+        // itself; for one in an `async` block of it, which may be raced, there is more to look after.
+        let home = Inline;
+        // By its type, the yield point can't outlive this local, and so the block can't outlive the body.
+        let __this_manager = Lifespan;
+        let yield_point =
+            attach::<Lends<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1>, _>(&__this_manager, &home).await;
+        // The body owns all arguments, even those that it does not use, as that of an `async fn` does.
+        let _ = &name;
+        // Tells the compiler what the body ends in, before it comes to the first `?`.
+        if let Some(exit) = None::<()> {
+            return exit;
+        }
+        {
+            println!("Hello, {name}!");
+            let mut seats = vec![1, 2, 3];
+            // Was: `r#yield!(&mut seats)`
+            //
+            // This future holds the borrow of `seats`, and polls the block. When it is ready, the block has ended and
+            // has been dropped.
+            let outcome = yield_point.lend(&mut seats).await;
+            yield_now().await;
+            println!("Goodbye, {name}! {outcome:?}, seats left: {seats:?}");
+        }
+    })
+}
+
+async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
+    // Was: `with!(welcome(name) as seats => { ... })`
+    {
+        // By its type, what is lent borrows from this local, and so the block can't let it escape.
+        let __lent_value = Lifespan;
+        // A `match`, so that temporaries of `welcome(name)` live as long as all this.
+        match open(welcome(name), &__lent_value) {
+            // The handoff takes what is lent to the block, and brings back how the block ended.
+            (manager, handoff) => {
+                // Each `if false` only tells the compiler a type, so that the block is inferred as if it stood outside.
+                if false {
+                    return handoff.returned();
+                }
+                if false {
+                    // Returns `!`, and so there is no way past the block.
+                    handoff.not_run();
+                    #[allow(unreachable_code)]
+                    let value = handoff.typed();
+                    value
+                } else {
+                    // The future of `run` polls the body of the manager and nothing else. It is the future of the yield
+                    // point that polls the block, wherever the manager has put it.
+                    match run(
+                        manager,
+                        &handoff,
+                        // The block. It ends in the type of the function, so `?` and `return` have what they need. They
+                        // end this future; the function is left below, after the exit phase.
+                        async {
+                            if false {
+                                return handoff.returned();
+                            }
+                            let seats = handoff.value();
+                            let end = handoff.end(
+                                if true {
+                                    let wish: usize = wish.parse()?;
+                                    Ok(seats.remove(wish))
+                                } else {
+                                    handoff.block_typed()
+                                },
+                                // An open integer, by which the compiler tells a `Result` from other types.
+                                0,
+                            );
+                            // At its end, the block has put its value into the handoff, and waits here to be dropped.
+                            match end.await {}
+                        },
+                        // A `with!` that has a `yield!` in its block would pass its yield point here.
+                        (),
+                        0,
+                    )
+                    .await
+                    {
+                        // A `break` or `continue` in the block would have an arm here, too.
+                        End::Value(value) => value,
+                        End::Return(value) => return value,
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    println!("{:?}\n", visit("Ada", "1").await);
+    println!("{:?}\n", visit("Ben", "the window").await);
+
+    let panicked = tokio::spawn(visit("Cleo", "7")).await;
+    println!("{}", panicked.unwrap_err());
+}
