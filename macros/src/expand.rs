@@ -146,12 +146,12 @@ fn own_arguments(sig: &mut Signature) -> TokenStream {
         return sig.inputs.iter_mut().enumerate().map(|(index, argument)| bind_argument(argument, index)).collect();
     }
     let own = |argument: &FnArg| {
-        let cfg = cfg(argument);
+        let attrs = binding_attrs(argument);
         let name = match argument {
             FnArg::Receiver(receiver) => receiver.self_token.to_token_stream(),
             FnArg::Typed(argument) => name(&argument.pat).to_token_stream(),
         };
-        quote_spanned!(Span::mixed_site()=> #cfg let _ = &#name;)
+        quote_spanned!(Span::mixed_site()=> #attrs let _ = &#name;)
     };
     sig.inputs.iter().rev().map(own).collect()
 }
@@ -170,22 +170,22 @@ fn name(pattern: &Pat) -> Option<&Ident> {
 ///
 /// Output: `argument0: (A, B)`, and `let argument0 = argument0; let (a, b) = argument0;`
 fn bind_argument(argument: &mut FnArg, index: usize) -> TokenStream {
-    let cfg = cfg(argument);
+    let attrs = binding_attrs(argument);
     let site = Span::mixed_site();
     let pattern = match argument {
-        FnArg::Receiver(Receiver { self_token, .. }) => return quote_spanned!(site=> #cfg let _ = &#self_token;),
+        FnArg::Receiver(Receiver { self_token, .. }) => return quote_spanned!(site=> #attrs let _ = &#self_token;),
         FnArg::Typed(argument) => &mut *argument.pat,
     };
     if let Some(name) = name(pattern).cloned() {
         let pattern = std::mem::replace(pattern, parse_quote!(#name));
-        return quote_spanned!(site=> #cfg let #pattern = #name;);
+        return quote_spanned!(site=> #attrs let #pattern = #name;);
     }
     let name = format_ident!("argument{index}", span = site.located_at(pattern.span()));
     let mut borrowed = BorrowedMutably(false);
     borrowed.visit_pat_mut(pattern);
     let mutability = borrowed.0.then(<Token![mut]>::default);
     let pattern = std::mem::replace(pattern, parse_quote!(#name));
-    quote_spanned!(site=> #cfg let #mutability #name = #name; #cfg let #pattern = #name;)
+    quote_spanned!(site=> #attrs let #mutability #name = #name; #attrs let #pattern = #name;)
 }
 
 /// Whether a pattern has a `ref mut`.
@@ -198,11 +198,15 @@ impl VisitMut for BorrowedMutably {
     }
 }
 
-/// The conditions under which there is an argument.
-fn cfg(argument: &FnArg) -> TokenStream {
-    let attrs = match argument {
-        FnArg::Receiver(receiver) => &receiver.attrs,
-        FnArg::Typed(argument) => &argument.attrs,
+/// The attributes of the statement that binds an argument: the conditions under which it is there, and what lints are not
+/// to say of a name that begins with `_`.
+fn binding_attrs(argument: &FnArg) -> TokenStream {
+    let (attrs, name) = match argument {
+        FnArg::Receiver(receiver) => (&receiver.attrs, None),
+        FnArg::Typed(argument) => (&argument.attrs, name(&argument.pat)),
     };
-    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).map(ToTokens::to_token_stream).collect()
+    let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    let unused = name.is_some_and(|name| name.to_string().starts_with('_'));
+    let allow = unused.then(|| quote!(#[allow(clippy::used_underscore_binding, clippy::no_effect_underscore_binding)]));
+    quote!(#(#conditions)* #allow)
 }

@@ -1,8 +1,9 @@
 //! Finds the `yield!` markers of a body, notes where each stands, and puts the lending in their place.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
+use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Block, Expr, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Path, Stmt, Token};
 
@@ -55,16 +56,47 @@ pub(crate) fn replace(body: &mut Block, lends: bool, private: &TokenStream, erro
     yields.markers
 }
 
-/// A body may end in its marker, whose outcome is not the value of the body.
+/// A body may end in its marker, or in a `with!` whose block ends in it: the outcome is not the value of the body then.
 fn end_in_statement(body: &mut Block) {
     match body.stmts.last_mut() {
         Some(Stmt::Macro(last)) if is_marker(&last.mac.path) => {
             last.semi_token = last.semi_token.or_else(Default::default);
         }
+        Some(Stmt::Macro(last)) if last.semi_token.is_none() => end_block_in_statement(&mut last.mac),
         Some(Stmt::Expr(Expr::Macro(last), semi @ None)) if is_marker(&last.mac.path) => {
             *semi = Some(Token![;](Span::mixed_site()));
         }
+        Some(Stmt::Expr(Expr::Macro(last), None)) => end_block_in_statement(&mut last.mac),
         _ => {}
+    }
+}
+
+/// Input:  `pool.get() as conn => r#yield!(conn)`, or with braces around the marker
+///
+/// Output: `pool.get() as conn => { r#yield!(conn); }`
+fn end_block_in_statement(with: &mut Macro) {
+    if with.path.segments.last().is_none_or(|name| name.ident != "with") {
+        return;
+    }
+    let mut tokens: Vec<TokenTree> = with.tokens.clone().into_iter().collect();
+    let block = match tokens.last() {
+        Some(TokenTree::Group(block)) if block.delimiter() == Delimiter::Brace => {
+            tokens::statements(block).map(|stmts| (tokens.len() - 1, stmts))
+        }
+        _ => {
+            let arrow = tokens.windows(2).position(|pair| pair[0].to_string() == "=" && pair[1].to_string() == ">");
+            arrow.and_then(|arrow| {
+                let expr = tokens[arrow + 2..].iter().cloned().collect();
+                Some((arrow + 2, vec![Stmt::Expr(syn::parse2(expr).ok()?, None)]))
+            })
+        }
+    };
+    if let Some((start, stmts)) = block {
+        let mut block = Block { brace_token: Brace(Span::mixed_site()), stmts };
+        end_in_statement(&mut block);
+        tokens.truncate(start);
+        with.tokens = tokens.into_iter().collect();
+        block.to_tokens(&mut with.tokens);
     }
 }
 

@@ -98,7 +98,9 @@ enum Stage {
 /// The part of a driver that the marker reaches by pointer.
 struct Frame<'h, 'a, L: Lent, Both, Rest: Exit, T, Jump, B: Future, Literal, W> {
     about: &'static About,
-    block: UnsafeCell<Option<B>>,
+    block: UnsafeCell<ManuallyDrop<B>>,
+    /// The block has not been dropped.
+    has_block: Cell<bool>,
     handoff: &'h Handoff<'a, L, Both, Rest, T, Jump, B::Output>,
     stage: Cell<Stage>,
     cancelled: Cell<bool>,
@@ -150,9 +152,9 @@ where
         // SAFETY: only the marker's future gets here, and it is not polled by the block, so there is one such reference
         // at a time (fact 3).
         let block = unsafe { &mut *self.block.get() };
-        // SAFETY: the block is in the pinned driver, and dropped where it stands.
-        let block = unsafe { Pin::new_unchecked(block) };
-        let block = block.as_pin_mut()?;
+        // SAFETY: the block is in the pinned driver, and dropped where it stands: in `drop_block`, after which the
+        // stage is no more `Lent` and nobody gets here.
+        let block = unsafe { Pin::new_unchecked(&mut **block) };
         match panics::catch(|| block.poll(cx)) {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(value)) => {
@@ -166,8 +168,13 @@ where
 
     /// Drops the block where it stands. A panic in that is a panic of the block.
     fn drop_block(&self) {
-        // SAFETY: as in `poll_block`; pinned values may be dropped in place.
-        if let Err(payload) = panics::catch(|| unsafe { *self.block.get() = None }) {
+        if !self.has_block.replace(false) {
+            return;
+        }
+        // SAFETY: as in `poll_block`.
+        let block = unsafe { &mut *self.block.get() };
+        // SAFETY: it is dropped once, as `has_block` tells.
+        if let Err(payload) = panics::catch(|| unsafe { ManuallyDrop::drop(block) }) {
             self.handoff.set_panic(payload);
         }
     }
@@ -279,7 +286,7 @@ where
     W: Within,
 {
     frame: Frame<'h, 'a, L, Both, Rest, T, Jump, B, Literal, W>,
-    body: Option<F>,
+    body: ManuallyDrop<F>,
     /// The frame is reached by pointer.
     _pinned: PhantomPinned,
 }
@@ -305,7 +312,8 @@ where
 {
     let frame = Frame {
         about: manager.about,
-        block: UnsafeCell::new(Some(block)),
+        block: UnsafeCell::new(ManuallyDrop::new(block)),
+        has_block: Cell::new(true),
         handoff,
         stage: Cell::new(Stage::New),
         cancelled: Cell::new(false),
@@ -314,7 +322,7 @@ where
         within,
         literal: PhantomData,
     };
-    Driver { frame, body: Some(manager.body), _pinned: PhantomPinned }
+    Driver { frame, body: ManuallyDrop::new(manager.body), _pinned: PhantomPinned }
 }
 
 impl<F, L, Both, Rest, T, Jump, B, Literal, W> Driver<'_, '_, F, L, Both, Rest, T, Jump, B, Literal, W>
@@ -329,9 +337,8 @@ where
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
         let frame = &self.frame;
         frame.home().inspect(|home| home.enter(cx.waker()));
-        let Some(body) = &mut self.body else { return Poll::Pending };
         // SAFETY: callers have the driver pinned; the body stays where it is until it is dropped there.
-        let body = unsafe { Pin::new_unchecked(body) };
+        let body = unsafe { Pin::new_unchecked(&mut *self.body) };
         frame.polling.set(true);
         let exit = if frame.stage.get() == Stage::New { first_poll(body, frame, cx.waker()) } else { body.poll(cx) };
         frame.polling.set(false);
@@ -391,10 +398,12 @@ where
         }
         self.frame.home().inspect(|home| home.enter(Waker::noop()));
         // A marker that is still there drops the block with it.
-        panics::contain(|| self.body = None);
+        // SAFETY: here it is dropped, and not used again.
+        panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.body) });
         if self.frame.stage.get() == Stage::Lent {
             abort_leaked(self.frame.about);
         }
+        self.frame.drop_block();
     }
 }
 

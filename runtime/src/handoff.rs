@@ -3,6 +3,7 @@
 use core::cell::Cell;
 use core::convert::Infallible;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -49,8 +50,7 @@ pub struct Lifespan;
 /// header, and `Both` of it and them.
 pub struct Handoff<'a, L: Lent, Both, Rest: Exit, T, Jump, Return> {
     content: OneTask<Shared<L::Value<'a>, Rest::Value<T>, Jump, Return>>,
-    outcome: OneTask<Cell<Option<Outcome>>>,
-    exit: core::marker::PhantomData<fn() -> Both>,
+    exit: PhantomData<fn() -> Both>,
 }
 
 type Shared<V, W, Jump, Return> = Cell<Content<V, W, Jump, Return>>;
@@ -58,7 +58,7 @@ type Shared<V, W, Jump, Return> = Cell<Content<V, W, Jump, Return>>;
 enum Content<V, W, Jump, Return> {
     Nothing,
     Lent(V),
-    Ended(End<W, Jump, Return>),
+    Ended(End<W, Jump, Return>, Outcome),
     Panicked(Payload),
 }
 
@@ -69,11 +69,7 @@ where
     Rest: Exit,
 {
     pub(crate) fn new(_lifespan: &'a Lifespan) -> Self {
-        Self {
-            content: OneTask::new(Cell::new(Content::Nothing)),
-            outcome: OneTask::new(Cell::new(None)),
-            exit: core::marker::PhantomData,
-        }
+        Self { content: OneTask::new(Cell::new(Content::Nothing)), exit: PhantomData }
     }
 
     /// Says that this `with!` is in the block of another one of the same header.
@@ -97,9 +93,9 @@ where
         self.not_run()
     }
 
-    /// The type of the block.
-    pub fn block_typed(&self) -> Rest::Value<T> {
-        self.not_run()
+    /// The type of a block that may jump out.
+    pub fn jumping_block(&self) -> BlockType<ControlFlow<Jump, Rest::Value<T>>, Rest::Value<T>> {
+        BlockType(PhantomData)
     }
 
     /// The type of what a `return` in the block gives.
@@ -121,11 +117,11 @@ where
 
     /// Ends a block that may jump out, with its value or a jump: the last thing that it does. For `literal` see
     /// [`Verdict`].
-    pub fn end_or_jump<Literal>(&self, end: ControlFlow<Jump, Rest::Value<T>>, _literal: Literal) -> Forever
+    pub fn end_or_jump<Literal>(&self, end: Ended<ControlFlow<Jump, Rest::Value<T>>>, _literal: Literal) -> Forever
     where
         T: Verdict<Literal>,
     {
-        match end {
+        match end.0 {
             ControlFlow::Continue(value) => {
                 let failed = Rest::block_value(&value).is_none_or(T::failed);
                 self.set_end(End::Value(value), failed);
@@ -136,28 +132,34 @@ where
     }
 
     pub(crate) fn set_end(&self, end: End<Rest::Value<T>, Jump, Return>, failed: bool) {
-        self.content.get().set(Content::Ended(end));
         let outcome = if failed { Outcome::Failed(()) } else { Outcome::Completed };
-        self.outcome.get().set(Some(outcome));
+        self.content.get().set(Content::Ended(end, outcome));
     }
 
     pub(crate) fn set_panic(&self, payload: Payload) {
         self.content.get().set(Content::Panicked(payload));
-        self.outcome.get().set(Some(Outcome::Panicked));
     }
 
     pub(crate) fn lend(&self, value: L::Value<'a>) {
         self.content.get().set(Content::Lent(value));
     }
 
+    /// How the block ended, if it has.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
-        self.outcome.get().get()
+        let content = self.content.get().replace(Content::Nothing);
+        let outcome = match &content {
+            Content::Ended(_, outcome) => Some(*outcome),
+            Content::Panicked(_) => Some(Outcome::Panicked),
+            Content::Nothing | Content::Lent(_) => None,
+        };
+        self.content.get().set(content);
+        outcome
     }
 
     /// What the block left behind: nothing if it was dropped before its end.
     pub(crate) fn take_end(&self) -> Option<Caught<Rest::Value<T>, Jump, Return>> {
         match self.content.get().replace(Content::Nothing) {
-            Content::Ended(end) => Some(Ok(end)),
+            Content::Ended(end, _) => Some(Ok(end)),
             Content::Panicked(payload) => Some(Err(payload)),
             Content::Nothing | Content::Lent(_) => None,
         }
@@ -170,12 +172,43 @@ where
     Both: Exit,
     Rest: Exit,
 {
+    /// The type of a block that does not jump out.
+    pub fn block(&self) -> BlockType<Rest::Value<T>, Rest::Value<T>> {
+        BlockType(PhantomData)
+    }
+
     /// Ends a block that does not jump, with its value: the last thing that it does. For `literal` see [`Verdict`].
-    pub fn end<Literal>(&self, value: Rest::Value<T>, literal: Literal) -> Forever
+    pub fn end<Literal>(&self, Ended(value): Ended<Rest::Value<T>>, literal: Literal) -> Forever
     where
         T: Verdict<Literal>,
     {
-        self.end_or_jump(ControlFlow::Continue(value), literal)
+        self.end_or_jump(Ended(ControlFlow::Continue(value)), literal)
+    }
+}
+
+/// The type of a block's end (`End`) and of its value, apart from the handoff, which would take room in the block.
+#[derive(Debug)]
+pub struct BlockType<End, Value>(PhantomData<fn() -> (End, Value)>);
+
+/// The end of a block, on its way into the handoff. (Not just `End`, which may be `!`, and lints are wary of such calls.)
+#[derive(Debug)]
+pub struct Ended<End>(End);
+
+#[expect(clippy::unused_self, reason = "it is there for its type")]
+impl<End, Value> BlockType<End, Value> {
+    /// The end, which is expected to be of this type.
+    pub fn end(&self, end: End) -> Ended<End> {
+        Ended(end)
+    }
+
+    /// The type of the value.
+    ///
+    /// # Panics
+    ///
+    /// Always.
+    #[cold]
+    pub fn typed(&self) -> Value {
+        unreachable!("only for a type")
     }
 }
 

@@ -37,8 +37,12 @@ struct With {
 ///             } else {
 ///                 match run(manager, &handoff0, async {
 ///                     if false { return handoff0.returned(); }
-///                     let conn = handoff0.value();
-///                     let end = handoff0.end(if true { conn.insert(1).await?; } else { handoff0.block_typed() }, 0);
+///                     let block = handoff0.block();
+///                     let end = {
+///                         let conn = handoff0.value();
+///                         block.end(if true { conn.insert(1).await?; } else { let value = block.typed(); value })
+///                     };
+///                     let end = handoff0.end(end, 0);
 ///                     match end.await {}
 ///                 }, (), 0).await {
 ///                     End::Value(value) => value,
@@ -87,7 +91,7 @@ impl With {
                 #expect_return
                 if false {
                     #handoff.not_run();
-                    #[allow(unreachable_code)]
+                    #[allow(unreachable_code, clippy::diverging_sub_expression)]
                     let value = #handoff.typed();
                     value
                 } else {
@@ -115,7 +119,13 @@ impl With {
 
     fn expect_return(&self, level: usize) -> Option<TokenStream> {
         let handoff = handoff(level);
-        self.ways.may_return.then(|| quote_spanned!(self.site(level)=> if false { return #handoff.returned(); }))
+        let statement = quote_spanned! {self.site(level)=>
+            #[allow(clippy::diverging_sub_expression)]
+            if false {
+                return #handoff.returned();
+            }
+        };
+        self.ways.may_return.then_some(statement)
     }
 
     fn run(&self, level: usize, block: &TokenStream) -> TokenStream {
@@ -126,28 +136,42 @@ impl With {
         let handoff = handoff(level);
         let expect_return = self.expect_return(level);
         let bind = quote_spanned!(site.located_at(*span)=> let #pattern = #handoff.value(););
-        let end = self.end(level, &self.level(level + 1, block));
+        let end = self.end(level, &bind, &self.level(level + 1, block));
         let arms = self.arms(level);
         quote_spanned! {site=>
-            match #private::run(manager, &#handoff, async { #expect_return #bind #end }, #within, 0).await { #arms }
+            match #private::run(manager, &#handoff, async { #expect_return #end }, #within, 0).await { #arms }
         }
     }
 
-    /// The block from when it has what is lent.
-    fn end(&self, level: usize, block: &TokenStream) -> TokenStream {
+    /// The block: what is bound to what is lent, up to its end.
+    fn end(&self, level: usize, bind: &TokenStream, block: &TokenStream) -> TokenStream {
         let site = self.site(level);
         let handoff = handoff(level);
-        let value = quote_spanned!(site=> if true #block else { #handoff.block_typed() });
-        let end = if self.ways.jumps.is_empty() {
-            quote_spanned!(site=> #handoff.end(#value, 0))
+        let value = quote_spanned! {site=>
+            if true #block else {
+                #[allow(clippy::diverging_sub_expression)]
+                let value = block.typed();
+                value
+            }
+        };
+        let statements = if self.ways.jumps.is_empty() {
+            quote_spanned! {site=>
+                let block = #handoff.block();
+                let end = { #bind block.end(#value) };
+                let end = #handoff.end(end, 0);
+            }
         } else {
             let label = jumps::block_label();
-            quote_spanned!(site=> #handoff.end_or_jump(#label: { ::core::ops::ControlFlow::Continue(#value) }, 0))
+            quote_spanned! {site=>
+                let block = #handoff.jumping_block();
+                let end = { #bind block.end(#label: { ::core::ops::ControlFlow::Continue(#value) }) };
+                let end = #handoff.end_or_jump(end, 0);
+            }
         };
         if self.ways.may_return {
-            quote_spanned!(site=> let end = #end; match end.await {})
+            quote_spanned!(site=> #statements match end.await {})
         } else {
-            quote_spanned!(site=> let end = #end; end.await)
+            quote_spanned!(site=> #statements end.await)
         }
     }
 
@@ -182,8 +206,10 @@ impl With {
             false => (quote_spanned!(site=> ()), None),
         };
         let pattern = jumps::either(pattern, index, self.ways.jumps.len(), &private);
-        let keyword = Ident::new(keyword, site);
-        quote_spanned!(site=> #private::End::Jump(#pattern) => #keyword #label #value,)
+        let word = Ident::new(keyword, site);
+        // The user's own is needed, whatever is thought of this one.
+        let allow = (*keyword == "continue").then(|| quote_spanned!(site=> #[allow(clippy::needless_continue)]));
+        quote_spanned!(site=> #allow #private::End::Jump(#pattern) => #word #label #value,)
     }
 }
 
