@@ -7,7 +7,7 @@
 //! `cargo run -p examples --example expanded`
 
 // As the macros write it.
-#![allow(clippy::match_single_binding, clippy::needless_return)]
+#![allow(clippy::let_and_return, clippy::match_single_binding, clippy::needless_return)]
 
 use std::num::ParseIntError;
 
@@ -83,18 +83,21 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                             if false {
                                 return handoff.returned();
                             }
-                            let seats = handoff.value();
-                            let end = handoff.end(
-                                if true {
+                            let block = handoff.block();
+                            let end = {
+                                let seats = handoff.value();
+                                // `if true`, so that the compiler goes on behind a block that never ends.
+                                block.end(if true {
                                     let wish: usize = wish.parse()?;
                                     Ok(seats.remove(wish))
                                 } else {
-                                    handoff.block_typed()
-                                },
-                                // An open integer, by which the compiler tells a `Result` from other types.
-                                0,
-                            );
-                            // At its end, the block has put its value into the handoff, and waits here to be dropped.
+                                    let value = block.typed();
+                                    value
+                                })
+                            };
+                            // The number is for the compiler: by it, it tells a `Result` from other types.
+                            let end = handoff.end(end, 0);
+                            // The value is in the handoff now, and the block waits here to be dropped.
                             match end.await {}
                         },
                         // A `with!` that has a `yield!` in its block would pass its yield point here.
