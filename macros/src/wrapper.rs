@@ -152,6 +152,7 @@ pub(crate) fn replace_misplaced(stream: TokenStream, krate: &TokenStream, errors
     replaced
 }
 
-fn is_manager(attr: &Attribute) -> bool {
+/// Whether an attribute makes a function a manager.
+pub(crate) fn is_manager(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|name| name.ident == "async_context_manager")
 }

@@ -9,6 +9,7 @@ use syn::{BinOp, Block, Expr, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, P
 
 use crate::errors::Errors;
 use crate::tokens::{self, is_bang, is_yield};
+use crate::wrapper;
 
 /// The name of a body's handle on its frame. `with!` looks for it, to see whether a marker stands in its block.
 pub(crate) const YIELD_POINT: &str = "manager_yield_point";
@@ -60,7 +61,7 @@ pub(crate) fn replace(body: &mut Block, lends: bool, private: &TokenStream, erro
 fn end_in_statement(body: &mut Block) {
     match body.stmts.last_mut() {
         Some(Stmt::Macro(last)) if is_marker(&last.mac.path) => {
-            last.semi_token = last.semi_token.or_else(Default::default);
+            last.semi_token.get_or_insert_with(Default::default);
         }
         Some(Stmt::Macro(last)) if last.semi_token.is_none() => end_block_in_statement(&mut last.mac),
         Some(Stmt::Expr(Expr::Macro(last), semi @ None)) if is_marker(&last.mac.path) => {
@@ -245,12 +246,24 @@ impl Yields<'_> {
         replaced
     }
 
+    fn statements(&mut self, statements: &mut [Stmt]) {
+        let count = statements.len();
+        for (index, statement) in statements.iter_mut().enumerate() {
+            match statement {
+                // With braces it may have none.
+                Stmt::Macro(marker) if index + 1 < count && is_marker(&marker.mac.path) => {
+                    marker.semi_token.get_or_insert_with(Default::default);
+                }
+                _ => {}
+            }
+            self.visit_stmt_mut(statement);
+        }
+    }
+
     fn group(&mut self, group: &Group) -> Group {
         let content = match tokens::statements(group) {
             Some(mut statements) => {
-                for statement in &mut statements {
-                    self.visit_stmt_mut(statement);
-                }
+                self.statements(&mut statements);
                 tokens::print(&statements)
             }
             None => self.tokens(group.stream()),
@@ -351,7 +364,14 @@ impl VisitMut for Yields<'_> {
         }
     }
 
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        self.statements(&mut block.stmts);
+    }
+
     fn visit_item_mut(&mut self, item: &mut Item) {
+        if matches!(item, Item::Fn(function) if function.attrs.iter().any(wrapper::is_manager)) {
+            return;
+        }
         self.in_function(Some(Problem::Item), |this| visit_mut::visit_item_mut(this, item));
     }
 

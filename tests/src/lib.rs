@@ -1,1 +1,176 @@
+//! What the tests share: a log of events, an executor that counts its polls, and futures that pend.
 
+#![forbid(unsafe_code)]
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// What has happened so far, in order. A clone shares the list.
+#[derive(Clone, Debug, Default)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// A log of nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Something happens.
+    pub fn add(&self, event: impl Into<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event.into());
+    }
+
+    /// An event at the end of a scope.
+    #[must_use = "the event happens when this is dropped"]
+    pub fn on_drop(&self, event: impl Into<String>) -> OnDrop {
+        OnDrop { log: self.clone(), event: event.into() }
+    }
+
+    /// All that happened since the last call.
+    #[must_use = "the events are gone then"]
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Logs its event when it is dropped.
+#[derive(Debug)]
+pub struct OnDrop {
+    log: Log,
+    event: String,
+}
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.log.add(std::mem::take(&mut self.event));
+    }
+}
+
+/// Remembers whether it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Runs a future to its end, and counts the polls.
+///
+/// # Panics
+///
+/// When the future is pending and has woken nobody: it would never end.
+pub fn block_on_counting<F: Future>(future: F) -> (F::Output, usize) {
+    let mut future = pin!(future);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut polls = 0;
+    loop {
+        polls += 1;
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return (output, polls);
+        }
+        assert!(woken.0.swap(false, Ordering::SeqCst), "pending, and nobody was woken");
+    }
+}
+
+/// Runs a future to its end.
+///
+/// # Panics
+///
+/// As [`block_on_counting`].
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    block_on_counting(future).0
+}
+
+/// Polls a future that often, and drops it then.
+///
+/// # Panics
+///
+/// When it ends before.
+pub fn drop_after<F: Future<Output: Debug>>(polls: usize, future: F) {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        let output = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(output.is_pending(), "ended before it was dropped: {output:?}");
+    }
+}
+
+/// Runs a future into its panic: what it carries.
+///
+/// # Panics
+///
+/// When it does not panic.
+pub fn panic_of<F: Future<Output: Debug>>(future: F) -> Box<dyn Any + Send> {
+    catch_unwind(AssertUnwindSafe(|| block_on(future))).expect_err("it should have panicked")
+}
+
+/// Runs a future into its panic: the message.
+///
+/// # Panics
+///
+/// When it does not panic, or with something that is no message.
+pub fn panic_message<F: Future<Output: Debug>>(future: F) -> String {
+    message(panic_of(future).as_ref())
+}
+
+/// The message of a panic.
+///
+/// # Panics
+///
+/// When it carries something else.
+#[must_use]
+pub fn message(payload: &(dyn Any + Send)) -> String {
+    let literal = payload.downcast_ref::<&str>().map(ToString::to_string);
+    literal.or_else(|| payload.downcast_ref::<String>().cloned()).expect("it carries no message")
+}
+
+/// Runs `run` in a process of its own, which is this test once more, and gives what came of it. In the child, nothing comes back.
+///
+/// # Panics
+///
+/// When there is no such test, or no process to be had.
+pub fn in_child(test: &str, run: impl FnOnce()) -> Output {
+    const CHILD: &str = "ASYNC_CONTEXT_MANAGER_TESTS_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        run();
+        std::process::exit(0);
+    }
+    let program = std::env::current_exe().expect("a test is a program");
+    let arguments = ["--exact", test, "--nocapture"];
+    let child = Command::new(program).args(arguments).env(CHILD, "1").output().expect("it starts");
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(said.contains("running 1 test"), "{said}");
+    child
+}
+
+/// A future that is pending `n` times.
+#[must_use = "futures do nothing unless awaited"]
+pub fn yields(n: usize) -> Yields {
+    Yields(n)
+}
+
+/// See [`yields`].
+#[derive(Debug)]
+pub struct Yields(usize);
+
+impl Future for Yields {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0 == 0 {
+            return Poll::Ready(());
+        }
+        self.0 -= 1;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,394 @@
+//! No lint complains of generated code: here all are errors that are not about matters of taste.
+//!
+//! That this compiles, with `rustc` and with `clippy`, is what it shows.
+
+#![deny(
+    warnings,
+    future_incompatible,
+    let_underscore,
+    nonstandard_style,
+    rust_2018_idioms,
+    rust_2021_compatibility,
+    rust_2024_compatibility,
+    unused,
+    absolute_paths_not_starting_with_crate,
+    ambiguous_negative_literals,
+    closure_returning_async_block,
+    deprecated_in_future,
+    elided_lifetimes_in_paths,
+    explicit_outlives_requirements,
+    impl_trait_redundant_captures,
+    keyword_idents,
+    let_underscore_drop,
+    macro_use_extern_crate,
+    meta_variable_misuse,
+    missing_abi,
+    missing_copy_implementations,
+    missing_debug_implementations,
+    missing_docs,
+    non_ascii_idents,
+    redundant_imports,
+    redundant_lifetimes,
+    single_use_lifetimes,
+    trivial_casts,
+    trivial_numeric_casts,
+    unit_bindings,
+    unnameable_types,
+    unreachable_pub,
+    unsafe_code,
+    unsafe_op_in_unsafe_fn,
+    unstable_features,
+    unused_crate_dependencies,
+    unused_extern_crates,
+    unused_import_braces,
+    unused_lifetimes,
+    unused_macro_rules,
+    unused_qualifications,
+    unused_results,
+    variant_size_differences
+)]
+#![deny(
+    clippy::all,
+    clippy::cargo,
+    clippy::nursery,
+    clippy::pedantic,
+    clippy::absolute_paths,
+    clippy::allow_attributes,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::clone_on_ref_ptr,
+    clippy::dbg_macro,
+    clippy::default_numeric_fallback,
+    clippy::empty_drop,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::infinite_loop,
+    clippy::let_underscore_must_use,
+    clippy::let_underscore_untyped,
+    clippy::lossy_float_literal,
+    clippy::map_err_ignore,
+    clippy::mem_forget,
+    clippy::min_ident_chars,
+    clippy::missing_assert_message,
+    clippy::missing_docs_in_private_items,
+    clippy::mod_module_files,
+    clippy::multiple_unsafe_ops_per_block,
+    clippy::panic_in_result_fn,
+    clippy::pattern_type_mismatch,
+    clippy::print_stdout,
+    clippy::pub_without_shorthand,
+    clippy::redundant_type_annotations,
+    clippy::ref_patterns,
+    clippy::rest_pat_in_fully_bound_structs,
+    clippy::semicolon_outside_block,
+    clippy::std_instead_of_core,
+    clippy::string_slice,
+    clippy::tests_outside_test_module,
+    clippy::try_err,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unimplemented,
+    clippy::unneeded_field_pattern,
+    clippy::unnecessary_self_imports,
+    clippy::unwrap_in_result,
+    clippy::unwrap_used,
+    clippy::use_debug,
+    clippy::verbose_file_reads,
+    clippy::wildcard_enum_match_arm
+)]
+#![allow(unused_crate_dependencies, clippy::multiple_crate_versions, reason = "those of other tests")]
+#![allow(clippy::cargo_common_metadata, reason = "this is not published")]
+#![allow(clippy::redundant_pub_crate, reason = "it and `unreachable_pub` contradict each other")]
+
+/// Managers and functions in the ways that people write them.
+mod written {
+    use core::array;
+    use core::cell::Cell;
+    use core::convert::Infallible;
+    use core::fmt::Write;
+    use core::future::pending;
+
+    use async_context_manager::{Outcome, async_context_manager, context_managers, with};
+    use tests::{Log, yields};
+
+    /// A manager.
+    #[async_context_manager]
+    pub(crate) async fn plain(log: &Log) {
+        log.add("enter");
+        r#yield!();
+        log.add("exit");
+    }
+
+    /// A manager that lends a local.
+    #[async_context_manager]
+    async fn lends(log: &Log, start: &str) -> &mut String {
+        let mut local = start.to_owned();
+        let outcome = r#yield!(&mut local);
+        log.add(if outcome.is_completed() { local } else { "failed".to_owned() });
+    }
+
+    /// A manager that fails.
+    #[async_context_manager]
+    async fn fallible(mut fails: bool) -> Result<u8, String> {
+        yields(1).await;
+        if fails {
+            return Err("entering".to_owned());
+        }
+        r#yield!(5);
+        fails = !fails;
+        if fails { Ok(()) } else { Err("leaving".to_owned()) }
+    }
+
+    /// A manager whose marker ends it.
+    #[async_context_manager]
+    async fn last() -> Cell<u8> {
+        r#yield!(Cell::new(5))
+    }
+
+    /// A manager with arguments that it does not use.
+    #[async_context_manager]
+    async fn ignores(_: &Log, _unused: u8, (first, _): (u8, u8)) -> u8 {
+        let _outcome: Outcome = r#yield!(first);
+    }
+
+    /// A manager that is made of others.
+    #[async_context_manager]
+    async fn composed(log: &Log) -> Result<&mut String, String> {
+        with!(lends(log, "composed") as local, fallible(false) => {
+            r#yield!(local);
+        })
+    }
+
+    /// A manager that races.
+    #[async_context_manager]
+    async fn races(log: &Log) -> Result<(), &'static str> {
+        tokio::select! {
+            outcome = async { r#yield!() } => log.add(if outcome.is_failed() { "failed" } else { "won" }),
+            () = yields(9) => return Err("lost"),
+        }
+        Ok(())
+    }
+
+    /// A manager that ends in a panic, or in no way at all.
+    #[async_context_manager]
+    async fn diverges(panics: bool) -> Result<(), Infallible> {
+        r#yield!();
+        assert!(!panics, "leaving");
+        pending().await
+    }
+
+    /// A manager with generics.
+    #[async_context_manager]
+    async fn generic<'log, Item, const SIZE: usize>(log: &'log Log, item: &Item) -> (&'log Log, [Item; SIZE])
+    where
+        Item: Clone + Send,
+    {
+        let items = array::from_fn(|_| item.clone());
+        r#yield!((log, items));
+    }
+
+    /// Has managers for methods.
+    #[derive(Debug, Clone)]
+    pub(crate) struct Own {
+        /// What has happened.
+        log: Log,
+    }
+
+    impl Own {
+        /// A manager by reference.
+        #[async_context_manager]
+        pub(crate) async fn by_reference(&self) -> &Log {
+            r#yield!(&self.log);
+            self.log.add("exit");
+        }
+
+        /// A manager by mutable reference.
+        #[async_context_manager]
+        async fn by_mutable_reference(&mut self) -> &mut Log {
+            r#yield!(&mut self.log);
+            self.log.add("exit");
+        }
+
+        /// A manager by value.
+        #[async_context_manager]
+        async fn by_value(self) -> Self {
+            let log = self.log.clone();
+            r#yield!(self);
+            log.add("exit");
+        }
+
+        /// A manager by value that changes it.
+        #[async_context_manager]
+        async fn by_mutable_value(mut self) -> &mut Self {
+            r#yield!(&mut self);
+            self.log.add("exit");
+        }
+    }
+
+    context_managers! {
+        /// A manager with a plain marker.
+        #[async_context_manager]
+        async fn wrapped() -> u8 {
+            yield!(5);
+        }
+    }
+
+    /// Blocks of all shapes.
+    pub(crate) async fn shapes(log: &Log) -> usize {
+        with!(plain(log) => {});
+        with!(plain(log) => ());
+        with!(plain(log) => { log.add("block") });
+        with!(plain(log) => log.add("block"));
+        with!(plain(log) => { log.add("block"); });
+        with!(lends(log, "braces") as local => { local.push('!') });
+        with!(lends(log, "unused") as _local => {});
+        with!(lends(log, "unbound") => {});
+        with!(ignores(log, 5, (5, 5)) as _ => {});
+        with!(plain(log) => with!(plain(log) => with!(plain(log) => {})));
+        with!(plain(log), plain(log), lends(log, "last") as local => { local.push('!') });
+        let one = with!(last() as cell => { cell.get() });
+        let two = with!(wrapped() as number => if number == one { one } else { number });
+        let three = with!(last() as mut cell => {
+            *cell.get_mut() = two;
+            match cell.into_inner() {
+                5 => "five",
+                _ => "other",
+            }
+        });
+        if with!(last() as cell => { cell.get() == 5 }) {
+            log.add("five");
+        }
+        match with!(last() as cell => { cell.get() }) {
+            5 => three.len(),
+            _ => 0,
+        }
+    }
+
+    /// Blocks that always leave.
+    pub(crate) async fn diverging(log: &Log, text: &str, way: u8) -> Result<u8, String> {
+        match way {
+            0 => with!(plain(log) => { return Ok(0) }),
+            1 => with!(plain(log) => return Err("one".to_owned())),
+            2 => {
+                with!(plain(log) => { text.parse::<u8>().map_err(|error| error.to_string())? });
+                Ok(2)
+            }
+            3 => 'done: {
+                with!(plain(log) => { break 'done Ok(3) })
+            }
+            4 => 'done: {
+                with!(plain(log) => break 'done Ok(4))
+            }
+            5 => with!(plain(log) => panic!("five")),
+            6 => with!(plain(log) => { unreachable!("six") }),
+            7 => with!(plain(log), plain(log) => { return Ok(7) }),
+            8 => with!(fallible(false) => { return Ok(8) }),
+            9 => with!(plain(log) => loop { if text.is_empty() { return Ok(9) } }),
+            _ => with!(plain(log) => pending().await),
+        }
+    }
+
+    /// Blocks that leave now and then.
+    pub(crate) async fn leaving(log: &Log) -> Result<usize, String> {
+        let mut sum = 0_usize;
+        let mut unused_results = 0_u8;
+        'outer: for number in 0_usize..9 {
+            with!(plain(log) => {
+                match number {
+                    0 => continue,
+                    1 => continue 'outer,
+                    7 => break,
+                    8 => break 'outer,
+                    9 => return Ok(number),
+                    _ => {}
+                }
+                sum = sum.saturating_add(number);
+            });
+            with!(fallible(false) as five => {
+                if number == 5 {
+                    continue;
+                }
+                unused_results = five;
+            })?;
+        }
+        let found = loop {
+            let length = with!(lends(log, "found") as local => {
+                if local.is_empty() {
+                    break None;
+                }
+                local.len()
+            });
+            if length > 0 {
+                break Some(length);
+            }
+        };
+        loop {
+            with!(plain(log) => {
+                if sum == 0 {
+                    sum = 1;
+                    continue;
+                }
+                break;
+            });
+        }
+        for number in 0_u8..3 {
+            with!(plain(log), plain(log) => {
+                if number == 1 {
+                    continue;
+                }
+                log.add("work");
+            });
+        }
+        with!(composed(log) as local => {
+            write!(local, " {unused_results}").map_err(|error| error.to_string())?;
+        })?;
+        Ok(sum.saturating_add(found.unwrap_or_default()))
+    }
+
+    /// Values that are and are not used.
+    pub(crate) async fn values(log: &Log) -> Result<(), String> {
+        let mut own = Own { log: log.clone() };
+        with!(own.by_reference() as inner => inner.add("block"));
+        with!(own.by_mutable_reference() as inner => inner.add("block"));
+        let given = with!(own.by_value() as moved => moved);
+        with!(given.by_mutable_value() as moved => moved.log.add("block"));
+        let (_, items): (&Log, [u8; 2]) = with!(generic(log, &5_u8) as pair => pair);
+        with!(races(log) => { yields(1).await })?;
+        with!(fallible(true) as five => { five.count_ones() })
+            .map_or_else(|_| log.add("failed"), |ones| log.add(ones.to_string()));
+        with!(fallible(false) as five => items.contains(&five)).map(drop)
+    }
+
+    /// A manager that never comes to its end.
+    pub(crate) async fn endless() -> Result<(), Infallible> {
+        with!(diverges(false) => {})
+    }
+
+    /// The type is `!`, or rather nothing at all.
+    pub(crate) async fn never(log: &Log) -> Infallible {
+        with!(plain(log) => pending().await)
+    }
+}
+
+/// That they run is not the point.
+#[cfg(test)]
+mod runs {
+    use super::written;
+    use tests::{Log, block_on, drop_after};
+
+    #[test]
+    fn everything() {
+        let log = Log::new();
+        assert_eq!(block_on(written::shapes(&log)), 4, "the length of a word");
+        for way in [0, 3, 4, 7, 8, 9] {
+            assert_eq!(block_on(written::diverging(&log, "", way)), Ok(way), "leaves");
+        }
+        assert_eq!(block_on(written::leaving(&log)), Ok(25), "the sum");
+        assert_eq!(block_on(written::values(&log)), Ok(()), "nothing");
+        drop_after(1, written::endless());
+        drop_after(1, written::never(&log));
+        assert_ne!(log.take().len(), 0, "much has happened");
+    }
+}

@@ -1,0 +1,68 @@
+//! What nobody is left to be told of is told on standard error.
+
+#![forbid(unsafe_code)]
+
+use std::future::pending;
+
+use async_context_manager::{async_context_manager, with};
+use tests::{block_on, drop_after, in_child, panic_message};
+
+#[async_context_manager]
+async fn fails() -> Result<(), &'static str> {
+    r#yield!();
+    Err("leaving")
+}
+
+#[async_context_manager]
+async fn passes_on() -> Result<(), ()> {
+    r#yield!().into_result()
+}
+
+/// What a process of its own says of this crate on standard error.
+fn said(test: &str, run: impl FnOnce()) -> Vec<String> {
+    let child = in_child(test, run);
+    assert!(child.status.success());
+    let said = String::from_utf8_lossy(&child.stderr);
+    said.lines().filter(|line| line.starts_with("async-context-manager")).map(String::from).collect()
+}
+
+#[test]
+fn an_error_that_a_panic_goes_before() {
+    let said = said("an_error_that_a_panic_goes_before", || {
+        assert_eq!(panic_message(async { with!(fails() => panic!("block")) }), "block");
+    });
+    assert_eq!(said, ["async-context-manager: `fails` failed while a panic was under way; its error is lost"]);
+}
+
+#[test]
+fn an_error_after_a_cancellation() {
+    let said = said("an_error_after_a_cancellation", || {
+        drop_after(1, async { with!(fails() => pending::<()>().await) });
+    });
+    assert_eq!(said, ["async-context-manager: `fails` failed after a cancellation; its error is lost"]);
+}
+
+#[test]
+fn nothing_when_nothing_is_lost() {
+    let said = said("nothing_when_nothing_is_lost", || {
+        assert_eq!(block_on(async { with!(fails() => 5) }), Err("leaving"));
+        assert_eq!(block_on(async { with!(passes_on() => Err::<u8, _>(5)) }), Err(()));
+        assert_eq!(panic_message(async { with!(passes_on() => panic!("block")) }), "block");
+        drop_after(1, async { with!(passes_on() => pending::<()>().await) });
+    });
+    assert!(said.is_empty(), "{said:?}");
+}
+
+#[test]
+fn a_panic_after_a_cancellation_is_told_by_the_panic_hook() {
+    #[async_context_manager]
+    async fn panics() {
+        r#yield!();
+        panic!("a panic of the exit phase");
+    }
+    let child = in_child("a_panic_after_a_cancellation_is_told_by_the_panic_hook", || {
+        drop_after(1, async { with!(panics() => pending::<()>().await) });
+    });
+    assert!(child.status.success());
+    assert!(String::from_utf8_lossy(&child.stderr).contains("a panic of the exit phase"));
+}

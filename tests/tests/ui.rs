@@ -1,0 +1,9 @@
+//! What users see when they make a mistake: each case in `ui/` beside the compiler's words.
+
+#![forbid(unsafe_code)]
+
+#[test]
+fn ui() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("ui/*/*.rs");
+}

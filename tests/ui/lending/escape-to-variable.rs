@@ -1,0 +1,19 @@
+use async_context_manager::{async_context_manager, with};
+
+struct Conn(u32);
+
+#[async_context_manager]
+async fn connection() -> &mut Conn {
+    let mut conn = Conn(5);
+    r#yield!(&mut conn);
+}
+
+async fn escape() {
+    let mut outer = None;
+    with!(connection() as conn => {
+        outer = Some(conn);
+    });
+    outer.unwrap().0 += 1;
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use async_context_manager::async_context_manager;
+
+#[async_context_manager]
+fn connection() -> u32 {
+    r#yield!(5);
+}
+
+fn main() {
+    let _ = connection();
+}
