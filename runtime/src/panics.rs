@@ -43,6 +43,7 @@ mod imp {
     /// What a panic carries: there are none to be caught.
     pub(crate) type Payload = core::convert::Infallible;
 
+    #[expect(clippy::unnecessary_wraps, reason = "as with `std`")]
     pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
         Ok(f())
     }
