@@ -45,7 +45,7 @@ pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> T
     let returns = Returns::parse(&header.sig.output, &private, &mut errors);
     let expanded = match body {
         Body::Parsed(mut block) => {
-            let markers = yields::replace(&mut block, !returns.broken, &private, &mut errors);
+            let markers = yields::replace(&mut block, !returns.broken, &krate, &mut errors);
             validate::markers(&header.sig, &markers, &mut errors);
             manager(header, &returns, &markers, &block, &krate)
         }
@@ -198,8 +198,8 @@ impl VisitMut for BorrowedMutably {
     }
 }
 
-/// The attributes of the statement that binds an argument: the conditions under which it is there, and what lints are not
-/// to say of a name that begins with `_`.
+/// The attributes of the statement that binds an argument: the conditions under which it is there, and what lints are
+/// not to say of a name that begins with `_`.
 fn binding_attrs(argument: &FnArg) -> TokenStream {
     let (attrs, name) = match argument {
         FnArg::Receiver(receiver) => (&receiver.attrs, None),

@@ -3,13 +3,15 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Block, Expr, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Path, Stmt, Token};
 
 use crate::errors::Errors;
 use crate::tokens::{self, is_bang, is_yield};
-use crate::wrapper;
+use crate::with::header::Entry;
+use crate::{with, wrapper};
 
 /// The name of a body's handle on its frame. `with!` looks for it, to see whether a marker stands in its block.
 pub(crate) const YIELD_POINT: &str = "manager_yield_point";
@@ -42,10 +44,10 @@ pub(crate) enum Problem {
 /// Output: `{ let tx = begin().await?; manager_yield_point.lend(&mut tx).await; tx.end().await }`
 ///
 /// Where there is an error about what is lent, nothing is (`lends`).
-pub(crate) fn replace(body: &mut Block, lends: bool, private: &TokenStream, errors: &mut Errors) -> Vec<Marker> {
+pub(crate) fn replace(body: &mut Block, lends: bool, krate: &TokenStream, errors: &mut Errors) -> Vec<Marker> {
     let mut yields = Yields {
         lends,
-        private,
+        krate,
         errors,
         markers: Vec::new(),
         place: Place::default(),
@@ -107,7 +109,7 @@ pub(crate) fn is_marker(path: &Path) -> bool {
 
 struct Yields<'a> {
     lends: bool,
-    private: &'a TokenStream,
+    krate: &'a TokenStream,
     errors: &'a mut Errors,
     markers: Vec<Marker>,
     place: Place,
@@ -120,8 +122,6 @@ struct Yields<'a> {
 #[derive(Clone, Copy, Default)]
 struct Place {
     in_async: bool,
-    /// Whether only macros named `with` stand around it.
-    in_with: bool,
     problem: Option<Problem>,
 }
 
@@ -152,7 +152,7 @@ impl Yields<'_> {
         let labels = &self.labels;
         let around = |skip: &&Skip| skip.label.as_ref().is_none_or(|label| labels.contains(label));
         let skips = self.skips.iter().filter(around).map(|skip| skip.span).collect();
-        let Place { in_async, in_with, problem } = self.place;
+        let Place { in_async, problem } = self.place;
         self.markers.push(Marker { name: name.clone(), in_async, problem, skips });
         let value = match parse_value.parse2(value) {
             Ok(value) => value,
@@ -163,18 +163,14 @@ impl Yields<'_> {
         };
         let site = Span::mixed_site().located_at(name.span());
         if !self.lends || matches!(problem, Some(Problem::Closure | Problem::Item)) {
-            let private = self.private;
-            return quote_spanned!(site=> #private::misplaced(#value));
+            let krate = self.krate;
+            return quote_spanned!(site=> #krate::__private::misplaced(#value));
         }
         let yield_point = Ident::new(YIELD_POINT, site);
         if problem == Some(Problem::Argument) {
-            let lending = lending(&yield_point, &value);
-            return quote_spanned!(site=> async { #lending });
+            return quote_spanned!(site=> async { #yield_point.lend(#value).await });
         }
-        if in_with && !in_async {
-            return quote_spanned!(site=> #yield_point!(#value));
-        }
-        lending(&yield_point, &value)
+        quote_spanned!(site=> #yield_point.lend(#value).await)
     }
 
     fn marker_macro(&mut self, mac: &Macro) -> TokenStream {
@@ -184,35 +180,42 @@ impl Yields<'_> {
         }
     }
 
-    /// The arguments of a macro that may have a marker in them.
-    fn macro_arguments(&mut self, mac: &mut Macro) {
+    /// A macro: what it is replaced by, if it is.
+    ///
+    /// A macro may do what it likes with what it is given, and put a marker's future on another thread. Only a `with!`
+    /// is known to run its block where it stands; so that it is this crate's, it is called by its own path.
+    fn any_macro(&mut self, mac: &mut Macro) -> Option<TokenStream> {
         let is_yield = |ident: &Ident| is_yield(&TokenTree::Ident(ident.clone()));
-        if tokens::find_ident(mac.tokens.clone(), &is_yield).is_none() {
-            return;
+        tokens::find_ident(mac.tokens.clone(), &is_yield)?;
+        let is_with = mac.path.segments.last().is_some_and(|name| name.ident == "with");
+        if let (true, Ok((entries, with::header::Block::Parsed(block)))) =
+            (is_with, with::parse.parse2(mac.tokens.clone()))
+        {
+            let arguments = self.with_arguments(entries, *block);
+            let (path, krate) = (&mac.path, self.krate);
+            return Some(quote_spanned! {Span::mixed_site().located_at(path.span())=>
+                { #path!(@imported); #krate::__private::with! { (#krate) #arguments } }
+            });
         }
-        let name = mac.path.segments.last().map(|name| name.ident.clone());
-        self.in_macro(name.as_ref(), |this| mac.tokens = this.tokens(std::mem::take(&mut mac.tokens)));
+        let outside = self.place;
+        self.place.in_async = true;
+        mac.tokens = self.tokens(std::mem::take(&mut mac.tokens));
+        self.place = outside;
+        None
     }
 
-    /// Visits the arguments of the macro `name`. In those of `with!` the marker stays a macro, of a name that is not
-    /// defined: only this crate's `with!` makes a lending of it, and another macro of that name can't get hold of
-    /// the future.
-    fn in_macro(&mut self, name: Option<&Ident>, visit: impl FnOnce(&mut Self)) {
-        let outside = self.place;
-        if name.is_some_and(|name| name == "with") {
-            self.place.in_with = true;
-        } else {
-            self.place.in_async = true;
+    fn with_arguments(&mut self, mut entries: Vec<Entry>, mut block: Expr) -> TokenStream {
+        for entry in &mut entries {
+            self.visit_expr_mut(&mut entry.manager);
         }
-        visit(self);
-        self.place = outside;
+        self.visit_expr_mut(&mut block);
+        quote!(#(#entries),* => #block)
     }
 
     fn tokens(&mut self, stream: TokenStream) -> TokenStream {
         let mut stream = stream.into_iter().peekable();
         let mut replaced = TokenStream::new();
         let mut in_loop = None;
-        let mut called = None;
         while let Some(token) = stream.next() {
             match token {
                 TokenTree::Ident(name)
@@ -226,16 +229,8 @@ impl Yields<'_> {
                     in_loop = Some(Problem::Loop);
                     name.to_tokens(&mut replaced);
                 }
-                TokenTree::Ident(name) if stream.peek().is_some_and(is_bang) => {
-                    name.to_tokens(&mut replaced);
-                    replaced.extend(stream.next());
-                    called = Some(name);
-                }
                 TokenTree::Group(group) => {
-                    self.within(in_loop, |this| match called.take() {
-                        Some(name) => this.in_macro(Some(&name), |this| this.group(&group).to_tokens(&mut replaced)),
-                        None => this.group(&group).to_tokens(&mut replaced),
-                    });
+                    self.within(in_loop, |this| this.group(&group).to_tokens(&mut replaced));
                     if tokens::statements(&group).is_some() {
                         in_loop = None;
                     }
@@ -298,7 +293,11 @@ impl VisitMut for Yields<'_> {
             Expr::Macro(marker) if is_marker(&marker.mac.path) => {
                 *expr = Expr::Verbatim(self.marker_macro(&marker.mac));
             }
-            Expr::Macro(other) => self.macro_arguments(&mut other.mac),
+            Expr::Macro(other) => {
+                if let Some(replaced) = self.any_macro(&mut other.mac) {
+                    *expr = Expr::Verbatim(replaced);
+                }
+            }
             Expr::If(conditional) => self.expr_if(conditional),
             Expr::Match(conditional) => self.expr_match(conditional),
             Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => {
@@ -351,7 +350,11 @@ impl VisitMut for Yields<'_> {
                 let lending = Expr::Verbatim(self.marker_macro(&marker.mac));
                 *statement = Stmt::Expr(lending, marker.semi_token);
             }
-            Stmt::Macro(other) => self.macro_arguments(&mut other.mac),
+            Stmt::Macro(other) => {
+                if let Some(replaced) = self.any_macro(&mut other.mac) {
+                    *statement = Stmt::Expr(Expr::Verbatim(replaced), other.semi_token);
+                }
+            }
             _ => visit_mut::visit_stmt_mut(self, statement),
         }
     }
@@ -381,12 +384,6 @@ impl VisitMut for Yields<'_> {
             self.visit_expr_mut(&mut guard.guard);
         }
     }
-}
-
-/// A lending, in place of a marker.
-pub(crate) fn lending(yield_point: &Ident, value: &impl ToTokens) -> TokenStream {
-    let site = Span::mixed_site().located_at(yield_point.span());
-    quote_spanned!(site=> #yield_point.lend(#value).await)
 }
 
 /// What stands in a marker's parentheses: a value, or nothing for `()`.

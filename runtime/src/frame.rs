@@ -270,8 +270,10 @@ where
     }
 
     fn outcome(&self) -> Option<Outcome> {
-        match self.stage.get() {
-            Stage::Ended(outcome) if self.home().is_none_or(Home::is_here) => Some(outcome),
+        // On another thread it is not even looked at.
+        let at_home = self.home().is_none_or(Home::is_here);
+        match at_home.then(|| self.stage.get()) {
+            Some(Stage::Ended(outcome)) => Some(outcome),
             _ => None,
         }
     }
@@ -404,6 +406,8 @@ where
             abort_leaked(self.frame.about);
         }
         self.frame.drop_block();
+        // What nobody came for: a value, or a panic.
+        panics::contain(|| drop(self.frame.handoff.take_end()));
     }
 }
 

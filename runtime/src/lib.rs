@@ -177,6 +177,8 @@ pub use outcome::Outcome;
 /// It follows the `async with` of PEP 492, which has no value.
 #[macro_export]
 macro_rules! with {
+    // A manager function has taken the `with!` for its own, and this is left of it.
+    (@imported) => {};
     ($($tokens:tt)*) => { $crate::__private::with! { ($crate) $($tokens)* } };
 }
 

@@ -238,6 +238,19 @@ mod spawned {
         assert_eq!(job("text".to_string()).await, "text");
     }
 
+    #[tokio::test]
+    async fn one_that_can_not_be_sent_on_the_thread_that_it_stays_on() {
+        let local = tokio::task::LocalSet::new();
+        let task = local.spawn_local(async {
+            with!(generic(Rc::new(5)) as rc, holds(Rc::clone(&rc)) => {
+                tokio::task::yield_now().await;
+                Rc::strong_count(&rc)
+            })
+        });
+        local.await;
+        assert_eq!(task.await.unwrap(), 2);
+    }
+
     #[test]
     fn on_a_runtime_of_many_threads() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();

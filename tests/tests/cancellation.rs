@@ -173,10 +173,16 @@ mod in_the_block {
 
     #[test]
     fn a_panic_of_the_blocks_drop_whose_payload_panics_too_is_contained() {
+        struct Payload;
+        impl Drop for Payload {
+            fn drop(&mut self) {
+                panic!("in drop");
+            }
+        }
         struct PanicsInDrop;
         impl Drop for PanicsInDrop {
             fn drop(&mut self) {
-                std::panic::panic_any(PanicsInDrop);
+                std::panic::panic_any(Payload);
             }
         }
         let log = Log::new();
@@ -628,6 +634,47 @@ mod elsewhere {
         }
         std::thread::spawn(move || drop(future)).join().unwrap();
         assert_eq!(log.take(), ["enter", "entered", "Cancelled", "local dropped"]);
+    }
+
+    /// Polls a future on a runtime, and drops it on a thread without one.
+    fn drop_elsewhere(future: impl Future<Output = ()> + Send + 'static) {
+        let mut future = Box::pin(future);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async { assert!(futures::poll!(future.as_mut()).is_pending()) });
+        std::thread::spawn(move || drop(future)).join().unwrap();
+    }
+
+    #[test]
+    fn on_a_thread_without_a_runtime_while_a_timer_races_the_block() {
+        #[async_context_manager]
+        async fn limited(log: Log) {
+            let outcome = tokio::time::timeout(Duration::from_secs(1), async { r#yield!() }).await;
+            log.add(format!("{outcome:?}"));
+        }
+        let log = Log::new();
+        drop_elsewhere({
+            let log = log.clone();
+            async { with!(limited(log) => pending::<()>().await) }
+        });
+        assert_eq!(log.take(), ["Ok(Cancelled)"]);
+    }
+
+    #[test]
+    fn on_a_thread_without_the_runtime_that_the_exit_phase_wants() {
+        #[async_context_manager]
+        async fn sleeps(log: Log) {
+            let _local = log.on_drop("local dropped");
+            let outcome = r#yield!();
+            log.add(format!("{outcome:?}"));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            log.add("not reached");
+        }
+        let log = Log::new();
+        drop_elsewhere({
+            let log = log.clone();
+            async { with!(sleeps(log) => pending::<()>().await) }
+        });
+        assert_eq!(log.take(), ["Cancelled", "local dropped"]);
     }
 
     #[test]

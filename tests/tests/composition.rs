@@ -446,6 +446,28 @@ mod markers {
     }
 
     #[test]
+    fn in_an_async_block_in_a_block_without_braces() {
+        async fn polled_at_most<T>(polls: usize, future: impl Future<Output = T>) -> Result<T, String> {
+            tokio::select! {
+                biased;
+                value = future => Ok(value),
+                () = yields(polls - 1) => Err("too late".to_string()),
+            }
+        }
+        #[async_context_manager]
+        async fn limited(log: &Log) -> Result<(), String> {
+            let outcome = with!(fallible(log, "inner", "") => polled_at_most(2, async { r#yield!() }).await)??;
+            log.add(format!("{outcome:?}"));
+            Ok(())
+        }
+        let log = Log::new();
+        assert_eq!(block_on(async { with!(limited(&log) => 5) }), Ok(5));
+        assert_eq!(log.take(), ["enter inner", "exit inner Completed", "Completed"]);
+        assert_eq!(block_on(async { with!(limited(&log) => yields(5).await) }), Err("too late".to_string()));
+        assert_eq!(log.take(), ["enter inner", "exit inner Failed(())"]);
+    }
+
+    #[test]
     fn as_the_only_thing_in_the_block() {
         #[async_context_manager]
         async fn wraps(log: &Log) -> Result<&mut String, String> {

@@ -556,6 +556,35 @@ mod traits {
         assert_eq!(log.take(), ["[1]"]);
     }
 
+    trait Lends {
+        type Lent<'a>
+        where
+            Self: 'a;
+
+        fn lend(&mut self) -> Self::Lent<'_>;
+    }
+
+    impl Lends for Vec<u8> {
+        type Lent<'a> = std::slice::IterMut<'a, u8>;
+
+        fn lend(&mut self) -> Self::Lent<'_> {
+            self.iter_mut()
+        }
+    }
+
+    #[async_context_manager]
+    async fn lent<T: Lends + std::fmt::Debug>(log: &Log, mut lends: T) -> T::Lent<'_> {
+        r#yield!(lends.lend());
+        log.add(format!("{lends:?}"));
+    }
+
+    #[test]
+    fn a_generic_associated_type() {
+        let log = Log::new();
+        block_on(async { with!(lent(&log, vec![1, 2]) as items => items.for_each(|item| *item += 1)) });
+        assert_eq!(log.take(), ["[2, 3]"]);
+    }
+
     trait Named {
         fn name(&self) -> &str;
     }

@@ -198,6 +198,26 @@ mod values {
     }
 }
 
+/// A marker is a statement or an expression like any, and may have attributes.
+#[cfg(any())]
+mod attributes {
+    use super::*;
+
+    #[async_context_manager]
+    async fn conditional(_log: &Log) -> u8 {
+        #[cfg(any())]
+        r#yield!(4);
+        #[cfg(not(any()))]
+        r#yield!(5);
+    }
+
+    #[test]
+    fn choose_one_of_two() {
+        let log = &Log::new();
+        assert_eq!(run!(conditional(log)), ["block 5"]);
+    }
+}
+
 mod places {
     use super::*;
 

@@ -119,6 +119,34 @@ mod the_marker_on_another_thread {
     }
 
     #[test]
+    fn from_an_async_block_in_the_block_of_a_with_panics_too() {
+        #[async_context_manager]
+        async fn other() {
+            r#yield!();
+        }
+        #[async_context_manager]
+        async fn moves(log: &Log) -> Result<&mut Vec<u8>, String> {
+            let mut local = vec![1];
+            let panic = with!(other() => poll_elsewhere(async { r#yield!(&mut local) }));
+            log.add(format!("{local:?}"));
+            Err(panic)
+        }
+        fn poll_elsewhere<T: Send>(future: impl Future<Output = T> + Send) -> String {
+            panic_elsewhere(|| block_on(future))
+        }
+        let log = Log::new();
+        let here = std::rc::Rc::new(std::thread::current().id());
+        let value = block_on(async {
+            with!(moves(&log) as _local => {
+                assert_eq!(*here, std::thread::current().id(), "a block that is not `Send`");
+            })
+        });
+        let expected = "the future of a `yield!` was polled on another thread than its `with!`";
+        assert_eq!(value, Err(expected.to_string()));
+        assert_eq!(log.take(), ["[1]"]);
+    }
+
+    #[test]
     fn with_the_whole_with_is_fine() {
         #[async_context_manager]
         async fn races(log: &Log) -> &mut u8 {

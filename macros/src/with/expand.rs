@@ -54,10 +54,11 @@ struct With {
 /// }
 /// ```
 ///
-/// The `match` on `open` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of the
-/// `with!` or of the function to the block, so that what is in it is inferred and coerced as if it stood outside; the call
-/// of `not_run`, which returns `!`, has the borrow checker see that there is no way past the block. The `if true` has the
-/// compiler go on behind a block that never ends. Of several managers, each next one stands in the block of the one before.
+/// The `match` on `open` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of
+/// the `with!` or of the function to the block, so that what is in it is inferred and coerced as if it stood outside;
+/// the call of `not_run`, which returns `!`, has the borrow checker see that there is no way past the block. The `if
+/// true` has the compiler go on behind a block that never ends. Of several managers, each next one stands in the block
+/// of the one before.
 pub(crate) fn with(mut entries: Vec<Entry>, mut block: Expr, krate: &TokenStream) -> TokenStream {
     let private = quote!(#krate::__private);
     let within = tokens::find_ident(block.to_token_stream(), &|ident| ident == YIELD_POINT);
@@ -131,6 +132,9 @@ impl With {
     fn run(&self, level: usize, block: &TokenStream) -> TokenStream {
         let within = &self.within;
         let Entry { pattern, span, .. } = &self.entries[level];
+        // What is not bound lives as long as if it were.
+        let pattern =
+            pattern.as_ref().map_or_else(|| quote_spanned!(Span::mixed_site()=> _value), ToTokens::to_token_stream);
         let site = self.site(level);
         let private = self.private(site);
         let handoff = handoff(level);

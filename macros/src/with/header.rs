@@ -1,7 +1,7 @@
 //! Parses the header of a `with!`, `manager as pattern, ... =>`, and the block behind it.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::quote_spanned;
+use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
 use syn::{Expr, Pat, Token};
@@ -9,8 +9,8 @@ use syn::{Expr, Pat, Token};
 /// One manager of a header.
 pub(crate) struct Entry {
     pub(crate) manager: Expr,
-    /// What its value is bound to; a name that nobody can use if there is no `as`.
-    pub(crate) pattern: Pat,
+    /// What its value is bound to.
+    pub(crate) pattern: Option<Pat>,
     /// The keyword or the manager, whichever an error about the value is to point at.
     pub(crate) span: Span,
 }
@@ -49,13 +49,19 @@ impl Parse for Entry {
         let manager = manager(input)?;
         let span = syn::spanned::Spanned::span(&manager);
         let Some(_) = input.parse::<Option<Token![as]>>()? else {
-            let site = Span::mixed_site();
-            let pattern = Pat::Verbatim(quote_spanned!(site=> _value));
-            return Ok(Self { manager, pattern, span });
+            return Ok(Self { manager, pattern: None, span });
         };
         let pattern = Pat::parse_single(input)?;
         let span = syn::spanned::Spanned::span(&pattern);
-        Ok(Self { manager, pattern, span })
+        Ok(Self { manager, pattern: Some(pattern), span })
+    }
+}
+
+impl ToTokens for Entry {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { manager, pattern, .. } = self;
+        let binding = pattern.as_ref().map(|pattern| quote!(as #pattern));
+        tokens.extend(quote!(#manager #binding));
     }
 }
 

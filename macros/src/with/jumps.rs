@@ -9,7 +9,6 @@ use syn::{Expr, ExprBreak, Item, Label, Lifetime, Macro, Stmt};
 
 use super::header::Entry;
 use crate::tokens;
-use crate::yields::{self, YIELD_POINT};
 
 /// What leaves a block, other than its end.
 #[derive(Default)]
@@ -42,9 +41,6 @@ impl Jump {
 /// Where there are several jumps, their values stand in as many `Either`s. The managers after the first are in a block,
 /// too.
 pub(crate) fn carry(entries: &mut [Entry], block: &mut Expr, private: &TokenStream) -> Ways {
-    if let Some(first) = entries.first_mut() {
-        Carrier::new(private, 0).visit_expr_mut(&mut first.manager);
-    }
     let mut parts: Vec<&mut Expr> = entries.iter_mut().skip(1).map(|entry| &mut entry.manager).chain([block]).collect();
     let original: Vec<Expr> = parts.iter().map(|part| (**part).clone()).collect();
     let mut ways = visit(&mut parts, private, 1);
@@ -81,7 +77,7 @@ pub(crate) fn block_label() -> Lifetime {
 
 struct Carrier<'a> {
     private: &'a TokenStream,
-    /// How many different jumps there are; with none, they stay as they are.
+    /// How many different jumps there are.
     count: usize,
     ways: Ways,
     in_loop: bool,
@@ -102,7 +98,7 @@ impl<'a> Carrier<'a> {
         value: Option<&Expr>,
     ) -> Option<TokenStream> {
         let stays = label.map_or(self.in_loop, |label| self.labels.contains(label));
-        if stays || self.count == 0 {
+        if stays {
             return None;
         }
         let jump = Jump { keyword, label: label.cloned(), has_value: value.is_some(), span };
@@ -175,12 +171,6 @@ fn first_jump(input: ParseStream) -> syn::Result<(Expr, TokenStream)> {
     Ok((input.parse()?, input.parse()?))
 }
 
-/// What a marker becomes that the attribute left to this `with!`.
-fn lending(mac: &Macro) -> Option<TokenStream> {
-    let yield_point = mac.path.get_ident().filter(|name| *name == YIELD_POINT)?;
-    Some(yields::lending(yield_point, &mac.tokens))
-}
-
 impl VisitMut for Carrier<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         match expr {
@@ -209,10 +199,7 @@ impl VisitMut for Carrier<'_> {
             Expr::Block(block) => {
                 self.within(block.label.as_ref(), false, |this| this.visit_block_mut(&mut block.block));
             }
-            Expr::Macro(call) => match lending(&call.mac) {
-                Some(lending) => *expr = Expr::Verbatim(lending),
-                None => self.macro_arguments(&mut call.mac),
-            },
+            Expr::Macro(call) => self.macro_arguments(&mut call.mac),
             // What leaves these does not leave the block.
             Expr::Closure(_) | Expr::Async(_) | Expr::Const(_) => {}
             Expr::Return(_) | Expr::Try(_) => {
@@ -225,10 +212,7 @@ impl VisitMut for Carrier<'_> {
 
     fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
         match statement {
-            Stmt::Macro(call) => match lending(&call.mac) {
-                Some(lending) => *statement = Stmt::Expr(Expr::Verbatim(lending), call.semi_token),
-                None => self.macro_arguments(&mut call.mac),
-            },
+            Stmt::Macro(call) => self.macro_arguments(&mut call.mac),
             _ => visit_mut::visit_stmt_mut(self, statement),
         }
     }

@@ -1,11 +1,11 @@
 //! `with!`: enters managers, runs a block, and leaves them on every way out.
 
 mod expand;
-mod header;
+pub(crate) mod header;
 mod jumps;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 
 use crate::errors::Errors;
@@ -37,7 +37,8 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     quote!({ #errors #expanded })
 }
 
-fn parse(input: ParseStream) -> syn::Result<(Vec<Entry>, Block)> {
+/// The managers, and the block.
+pub(crate) fn parse(input: ParseStream) -> syn::Result<(Vec<Entry>, Block)> {
     Ok((header::parse(input)?, header::block(input)?))
 }
 
@@ -46,6 +47,7 @@ fn parse(input: ParseStream) -> syn::Result<(Vec<Entry>, Block)> {
 fn broken(entries: &[Entry], block: TokenStream, krate: &TokenStream) -> TokenStream {
     let saved = fallback::salvage(braces_off(block));
     let bindings = entries.iter().map(|Entry { manager, pattern, .. }| {
+        let pattern = pattern.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
         quote_spanned!(Span::mixed_site()=> let #pattern = #krate::__private::lent_by(&#manager);)
     });
     quote_spanned!(Span::mixed_site()=> #(#bindings)* #saved ::core::unreachable!())

@@ -89,7 +89,8 @@ mod tests {
         send(&super::send(&mut b, 5));
     }
 
-    /// No panic is caught: what was under way is dropped as any future is.
+    /// No panic is caught: what was under way is dropped as any future is. (Where other packages are tested with this
+    /// one, the crate has `std`, and then the session learns of the panic.)
     #[test]
     fn lets_a_panic_through() {
         let mut bus = Bus::default();
@@ -97,6 +98,6 @@ mod tests {
             poll(async { with!(session(&mut bus) => panic!("in the block")) })
         }));
         assert!(panicked.is_err());
-        assert_eq!(bus.ended, None);
+        assert!(matches!(bus.ended, None | Some(Outcome::Panicked)), "{:?}", bus.ended);
     }
 }

@@ -3,15 +3,20 @@
 use async_context_manager::async_context_manager;
 
 macro_rules! with {
-    ($marker:expr) => {
-        let stolen = async { $marker };
+    ($manager:expr => $block:expr) => {
+        let stolen = async { $block };
         drop(stolen);
     };
 }
 
 #[async_context_manager]
+async fn other() {
+    r#yield!();
+}
+
+#[async_context_manager]
 async fn manager() {
-    with!(r#yield!());
+    with!(other() => r#yield!());
 }
 
 fn main() {
