@@ -6,7 +6,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
-use syn::{BinOp, Block, Expr, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Path, Stmt, Token};
+use syn::{Attribute, BinOp, Block, Expr, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Path, Stmt, Token};
 
 use crate::errors::Errors;
 use crate::tokens::{self, is_bang, is_yield};
@@ -173,11 +173,14 @@ impl Yields<'_> {
         quote_spanned!(site=> #yield_point.lend(#value).await)
     }
 
-    fn marker_macro(&mut self, mac: &Macro) -> TokenStream {
-        match mac.path.segments.last() {
-            Some(name) => self.marker(&name.ident, mac.tokens.clone()),
-            None => TokenStream::new(),
+    fn marker_macro(&mut self, attrs: &[Attribute], mac: &Macro) -> TokenStream {
+        if let Some(condition) = attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
+            self.errors.on(condition, "a `yield!` is there in all builds: put the condition on what it lends");
         }
+        let Some(name) = mac.path.segments.last() else { return TokenStream::new() };
+        let lending = self.marker(&name.ident, mac.tokens.clone());
+        let attrs = attrs.iter().filter(|attr| !attr.path().is_ident("cfg"));
+        quote!(#(#attrs)* #lending)
     }
 
     /// A macro: what it is replaced by, if it is.
@@ -291,7 +294,7 @@ impl VisitMut for Yields<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         match expr {
             Expr::Macro(marker) if is_marker(&marker.mac.path) => {
-                *expr = Expr::Verbatim(self.marker_macro(&marker.mac));
+                *expr = Expr::Verbatim(self.marker_macro(&marker.attrs, &marker.mac));
             }
             Expr::Macro(other) => {
                 if let Some(replaced) = self.any_macro(&mut other.mac) {
@@ -347,7 +350,7 @@ impl VisitMut for Yields<'_> {
     fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
         match statement {
             Stmt::Macro(marker) if is_marker(&marker.mac.path) => {
-                let lending = Expr::Verbatim(self.marker_macro(&marker.mac));
+                let lending = Expr::Verbatim(self.marker_macro(&marker.attrs, &marker.mac));
                 *statement = Stmt::Expr(lending, marker.semi_token);
             }
             Stmt::Macro(other) => {

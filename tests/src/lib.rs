@@ -133,7 +133,8 @@ pub fn message(payload: &(dyn Any + Send)) -> String {
     literal.or_else(|| payload.downcast_ref::<String>().cloned()).expect("it carries no message")
 }
 
-/// Runs `run` in a process of its own, which is this test once more, and gives what came of it. In the child, nothing comes back.
+/// Runs `run` in a process of its own, which is this test once more, and gives what came of it. In the child, nothing
+/// comes back.
 ///
 /// # Panics
 ///

@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_context_manager::{Manager, Outcome, async_context_manager, with};
 use tests::{Log, yields};
 
-/// Whether what a function gives is `Send`: a method comes before one that takes another reference. An `async` block in the same
-/// function is too early for the compiler to know it.
+/// Whether what a function gives is `Send`: a method comes before one that takes another reference. Of an `async` block
+/// in the same function the compiler does not know it yet.
 macro_rules! is_send {
     ($value:expr) => {{
         #[allow(unused_imports, reason = "one of the two is used")]

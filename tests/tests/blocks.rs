@@ -1,4 +1,4 @@
-//! The block is a block of the function it stands in: its locals, its patterns, and the places where a `with!` can stand.
+//! The block is a block of the function it stands in: its locals, its patterns, and where a `with!` can stand.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::cast_lossless, clippy::manual_async_fn, clippy::question_mark, reason = "they are what is tested")]

@@ -2,6 +2,7 @@
 //!
 //! That this compiles, with `rustc` and with `clippy`, is what it shows.
 
+#![forbid(unsafe_code)]
 #![deny(
     warnings,
     future_incompatible,
@@ -35,7 +36,6 @@
     unit_bindings,
     unnameable_types,
     unreachable_pub,
-    unsafe_code,
     unsafe_op_in_unsafe_fn,
     unstable_features,
     unused_crate_dependencies,

@@ -1,4 +1,4 @@
-//! Managers whose `yield!` stands in an `async` block: they race the block, and have their locals back when they drop it.
+//! Managers whose `yield!` stands in an `async` block: they race the block, and have their locals back afterwards.
 
 #![forbid(unsafe_code)]
 

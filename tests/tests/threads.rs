@@ -1,4 +1,5 @@
-//! What becomes of the future of a `yield!` that a manager moves, leaks or has another thread poll; and of a `with!` on many threads.
+//! What becomes of the future of a `yield!` that a manager moves, leaks or has another thread poll; and of a `with!` on
+//! many threads.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,7 @@
 //! Managers, and functions with blocks, of a crate of edition 2021 that knows the crate under another name.
 //!
-//! In this edition `impl Trait` captures less, temporaries live longer, `gen` is a name and `Future` is not in the prelude.
+//! In this edition `impl Trait` captures less, temporaries live longer, `gen` is a name and `Future` is not in the
+//! prelude.
 
 #![forbid(unsafe_code)]
 
