@@ -187,7 +187,10 @@ mod one_header {
                 before,
                 make("closure"),
                 if log.take().len() == 2 { plain(&log, "if") } else { plain(&log, "else") },
-                match Named(&log).get::<u8, u16>("turbofish")() as u16 { 5 => plain(&log, "match"), _ => unreachable!() }
+                match Named(&log).get::<u8, u16>("turbofish")() as u16 {
+                    5 => plain(&log, "match"),
+                    _ => unreachable!(),
+                }
                 => {}
             );
         });
@@ -265,10 +268,14 @@ mod expressions {
     #[test]
     fn with_arms_and_struct_literals() {
         let sum = block_on(async {
-            with!(match 5 { 5 => lend(Own { n: 5 }), _ => lend(Own { n: 6 }) } as Own { n }, Own { n }.get(n) as (_, m) => {
-                let m: u16 = m;
-                u16::from(n) + m
-            })
+            with!(
+                match 5 { 5 => lend(Own { n: 5 }), _ => lend(Own { n: 6 }) } as Own { n },
+                Own { n }.get(n) as (_, m)
+                => {
+                    let m: u16 = m;
+                    u16::from(n) + m
+                }
+            )
         });
         assert_eq!(sum, 10);
     }

@@ -198,23 +198,28 @@ mod values {
     }
 }
 
-/// A marker is a statement or an expression like any, and may have attributes.
-#[cfg(any())]
 mod attributes {
     use super::*;
 
     #[async_context_manager]
-    async fn conditional(_log: &Log) -> u8 {
-        #[cfg(any())]
-        r#yield!(4);
-        #[cfg(not(any()))]
-        r#yield!(5);
+    async fn allows(log: &Log) -> u8 {
+        #[allow(unused_parens, reason = "the attribute is what is tested")]
+        r#yield!((5));
+        log.add("exit");
+    }
+
+    #[async_context_manager]
+    async fn allows_in_a_let(log: &Log) -> u8 {
+        #[allow(unused_variables, reason = "the attribute is what is tested")]
+        let outcome = r#yield!(5);
+        log.add("exit");
     }
 
     #[test]
-    fn choose_one_of_two() {
+    fn of_lints() {
         let log = &Log::new();
-        assert_eq!(run!(conditional(log)), ["block 5"]);
+        assert_eq!(run!(allows(log)), ["block 5", "exit"]);
+        assert_eq!(run!(allows_in_a_let(log)), ["block 5", "exit"]);
     }
 }
 

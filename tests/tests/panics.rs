@@ -69,9 +69,9 @@ mod before_the_yield {
             }
         }
         #[async_context_manager]
-        async fn fails() -> Result<(), String> {
+        async fn fails() -> Result<(), &'static str> {
             let _local = PanicsInDrop;
-            Err("entering".to_string())?;
+            Err("entering")?;
             r#yield!();
             Ok(())
         }
@@ -358,7 +358,8 @@ mod raced_away {
                 yields(5).await;
             });
         });
-        let expected = "`drops` dropped its block before the end and then succeeded: `with!` has no value; return an `Err` instead";
+        let expected = "`drops` dropped its block before the end and then succeeded: `with!` has no value; return an \
+                        `Err` instead";
         assert_eq!(message, expected);
         assert_eq!(log.take(), ["block dropped", "block lost", "exit"]);
     }

@@ -630,8 +630,8 @@ mod cancelled {
         assert_eq!(log.take(), ["block dropped", "won", "exit"]);
     }
 
-    /// Only the marker's future may drop the block, as only it knows that what is lent is still there; and it is told by
-    /// being polled or dropped.
+    /// Only the marker's future may drop the block, as only it knows that what is lent is still there; and it is told
+    /// by being polled or dropped.
     #[test]
     fn a_manager_that_looks_away_goes_on_until_it_pends_and_then_the_block_is_dropped() {
         #[async_context_manager]

@@ -396,7 +396,8 @@ mod aborts {
     /// That it aborts comes after it said so.
     fn assert_told(said: &str, manager: &str) {
         let expected = format!(
-            "`{manager}` leaked the future of its `yield!`, or dropped it on another thread, while a block was lent to it"
+            "`{manager}` leaked the future of its `yield!`, or dropped it on another thread, while a block was lent to \
+             it"
         );
         assert!(said.contains(&expected), "{said}");
     }
