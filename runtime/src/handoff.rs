@@ -190,7 +190,8 @@ where
 #[derive(Debug)]
 pub struct BlockType<End, Value>(PhantomData<fn() -> (End, Value)>);
 
-/// The end of a block, on its way into the handoff. (Not just `End`, which may be `!`, and lints are wary of such calls.)
+/// The end of a block, on its way into the handoff. (Not just `End`, which may be `!`, and lints are wary of such
+/// calls.)
 #[derive(Debug)]
 pub struct Ended<End>(End);
 

@@ -97,11 +97,11 @@ pub mod __private;
 ///
 /// # The return type
 ///
-/// `V`, or nothing for `()`, or `Result<V, E>`, where any name that ends in `Result` will do; `V` is what the
-/// block gets. The body ends in `()`, or `Result<(), E>`, in which `Err` before the `yield!` means that entering
-/// failed, and after it replaces what the block ended in. A lifetime that is left out of `V` (`&mut Conn`,
-/// `Tx<'_>`) means "while the block runs": such a value may borrow from the function's own locals, and the block
-/// can't let it escape.
+/// `V`, or nothing for `()`, or `Result<V, E>`, where any name that ends in `Result` will do if its first type
+/// argument is `V`; `V` is what the block gets. The body ends in `()`, or `Result<(), E>`, in which `Err` before
+/// the `yield!` means that entering failed, and after it replaces what the block ended in. A lifetime that is left
+/// out of `V` (`&mut Conn`, `Tx<'_>`) means "while the block runs": such a value may borrow from the function's
+/// own locals, and the block can't let it escape.
 ///
 /// # Options
 ///
@@ -117,7 +117,12 @@ pub mod __private;
 /// When the future around a `with!` is dropped while the block is under way, the block is dropped, the `yield!`
 /// gives [`Outcome::Cancelled`], and the exit phase is polled once: it gets as far as its first `.await` that is
 /// not ready at once. Dropped in the enter phase or in the exit phase, it ends there, as any future. A panic in
-/// this is contained; it never leaves the drop.
+/// this is contained; it never leaves the drop. A manager that is not awaiting its `yield!` at that moment,
+/// because it has put the future of it aside, goes on until it is pending, and then the block is dropped with that
+/// future.
+///
+/// So what must be done after [`Outcome::Cancelled`] is best done without `.await`; or keep cancellation out, with
+/// a time limit *inside*, in a manager that races its block.
 ///
 /// It follows Python's `contextlib.asynccontextmanager`, but that code after a bare `yield` runs there only if the
 /// block did not fail.
@@ -169,6 +174,13 @@ pub use outcome::Outcome;
 /// # Panics
 ///
 /// As the block and the managers do.
+///
+/// # Limits
+///
+/// The block is an `async` block underneath. What one of its ways moves is moved after the `with!`, though that way
+/// left it; a variable that is declared before can't get its first value in it; a local that it borrows must be `Sync`
+/// for the future to be `Send`; and a `break` that a macro of yours hides can't leave it (a `return` can).
+/// `with!(...);` as the last statement of a function, with a block that always returns, needs to stand without the `;`.
 ///
 /// # Cancel safety
 ///
