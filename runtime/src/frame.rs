@@ -38,7 +38,7 @@ use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready};
 
 use crate::exit::{Around, Exit};
 use crate::handoff::{End, Handoff, Lifespan};
-use crate::home::Home;
+use crate::home::{Here, Home};
 use crate::lend::Lent;
 use crate::manager::{About, Manager};
 use crate::outcome::Outcome;
@@ -517,28 +517,6 @@ impl<'f, L: Lent, H: Here> Future for Attach<'f, '_, L, H> {
         point.host().attach(self.home.home().map(|home| Link(NonNull::from(home))));
         self.home.home().inspect(|home| home.enter(waker));
         Poll::Ready(point)
-    }
-}
-
-/// Where the marker of a body stands.
-pub trait Here {
-    /// What there is to be looked after when it is in an `async` block.
-    fn home(&self) -> Option<&Home>;
-}
-
-/// The marker stands in the body itself.
-#[derive(Debug)]
-pub struct Inline;
-
-impl Here for Inline {
-    fn home(&self) -> Option<&Home> {
-        None
-    }
-}
-
-impl Here for Home {
-    fn home(&self) -> Option<&Home> {
-        Some(self)
     }
 }
 

@@ -6,6 +6,28 @@ use core::task::Waker;
 
 use crate::frame::OneTask;
 
+/// Where the marker of a body stands.
+pub trait Here {
+    /// What there is to be looked after when it is in an `async` block.
+    fn home(&self) -> Option<&Home>;
+}
+
+/// The marker stands in the body itself.
+#[derive(Debug)]
+pub struct Inline;
+
+impl Here for Inline {
+    fn home(&self) -> Option<&Home> {
+        None
+    }
+}
+
+impl Here for Home {
+    fn home(&self) -> Option<&Home> {
+        Some(self)
+    }
+}
+
 /// A local of a body whose marker stands in an `async` block (or in a macro's arguments, where one may be).
 ///
 /// Without `std` there are no threads that could be told apart: such a manager is not `Send` then.

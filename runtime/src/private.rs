@@ -2,9 +2,9 @@
 //! how to use it.
 
 pub use crate::exit::{Around, Exit, Layer, ResultAlias};
-pub use crate::frame::{Inline, Within, YieldPoint, attach, run};
+pub use crate::frame::{Within, YieldPoint, attach, run};
 pub use crate::handoff::{Either, End, Handoff, Lifespan};
-pub use crate::home::Home;
+pub use crate::home::{Here, Home, Inline};
 pub use crate::lend::{Lend0, Lend1, Lend2, Lend3, Lend4, Lends};
 pub use crate::manager::{About, IntoManager};
 pub use crate::verdict::Verdict;
