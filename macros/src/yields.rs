@@ -1,12 +1,14 @@
 //! Finds the `yield!` markers of a body, notes where each stands, and puts the lending in their place.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, BinOp, Block, Expr, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Path, Stmt, Token};
+use syn::{
+    Attribute, BinOp, Block, Expr, ExprBlock, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Path, Stmt, Token,
+};
 
 use crate::errors::Errors;
 use crate::tokens::{self, is_bang, is_yield};
@@ -78,28 +80,22 @@ fn end_in_statement(body: &mut Block) {
 ///
 /// Output: `pool.get() as conn => { r#yield!(conn); }`
 fn end_block_in_statement(with: &mut Macro) {
-    if with.path.segments.last().is_none_or(|name| name.ident != "with") {
-        return;
-    }
-    let mut tokens: Vec<TokenTree> = with.tokens.clone().into_iter().collect();
-    let block = match tokens.last() {
-        Some(TokenTree::Group(block)) if block.delimiter() == Delimiter::Brace => {
-            tokens::statements(block).map(|stmts| (tokens.len() - 1, stmts))
-        }
-        _ => {
-            let arrow = tokens.windows(2).position(|pair| pair[0].to_string() == "=" && pair[1].to_string() == ">");
-            arrow.and_then(|arrow| {
-                let expr = tokens[arrow + 2..].iter().cloned().collect();
-                Some((arrow + 2, vec![Stmt::Expr(syn::parse2(expr).ok()?, None)]))
-            })
-        }
-    };
-    if let Some((start, stmts)) = block {
-        let mut block = Block { brace_token: Brace(Span::mixed_site()), stmts };
+    if let Some((entries, block)) = parse_with(with) {
+        let mut block = match block {
+            Expr::Block(ExprBlock { label: None, block, .. }) => block,
+            other => Block { brace_token: Brace(Span::mixed_site()), stmts: vec![Stmt::Expr(other, None)] },
+        };
         end_in_statement(&mut block);
-        tokens.truncate(start);
-        with.tokens = tokens.into_iter().collect();
-        block.to_tokens(&mut with.tokens);
+        with.tokens = quote!(#(#entries),* => #block);
+    }
+}
+
+/// The managers and the block of a macro that is called `with` and has such.
+fn parse_with(with: &Macro) -> Option<(Vec<Entry>, Expr)> {
+    with.path.segments.last().filter(|name| name.ident == "with")?;
+    match with::parse.parse2(with.tokens.clone()) {
+        Ok((entries, with::header::Block::Parsed(block))) => Some((entries, *block)),
+        Ok(_) | Err(_) => None,
     }
 }
 
@@ -190,14 +186,14 @@ impl Yields<'_> {
     fn any_macro(&mut self, mac: &mut Macro) -> Option<TokenStream> {
         let is_yield = |ident: &Ident| is_yield(&TokenTree::Ident(ident.clone()));
         tokens::find_ident(mac.tokens.clone(), &is_yield)?;
-        let is_with = mac.path.segments.last().is_some_and(|name| name.ident == "with");
-        if let (true, Ok((entries, with::header::Block::Parsed(block)))) =
-            (is_with, with::parse.parse2(mac.tokens.clone()))
-        {
-            let arguments = self.with_arguments(entries, *block);
+        if let Some((mut entries, mut block)) = parse_with(mac) {
+            for entry in &mut entries {
+                self.visit_expr_mut(&mut entry.manager);
+            }
+            self.visit_expr_mut(&mut block);
             let (path, krate) = (&mac.path, self.krate);
             return Some(quote_spanned! {Span::mixed_site().located_at(path.span())=>
-                { #path!(@imported); #krate::__private::with! { (#krate) #arguments } }
+                { #path!(@imported); #krate::__private::with! { (#krate) #(#entries),* => #block } }
             });
         }
         let outside = self.place;
@@ -205,14 +201,6 @@ impl Yields<'_> {
         mac.tokens = self.tokens(std::mem::take(&mut mac.tokens));
         self.place = outside;
         None
-    }
-
-    fn with_arguments(&mut self, mut entries: Vec<Entry>, mut block: Expr) -> TokenStream {
-        for entry in &mut entries {
-            self.visit_expr_mut(&mut entry.manager);
-        }
-        self.visit_expr_mut(&mut block);
-        quote!(#(#entries),* => #block)
     }
 
     fn tokens(&mut self, stream: TokenStream) -> TokenStream {

@@ -24,7 +24,7 @@ struct With {
 ///
 /// Output:
 ///
-/// ```ignore
+/// ```text
 /// {
 ///     let __lent_value = Lifespan;
 ///     match open(connection(&pool), &__lent_value) {
