@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{FnArg, Pat, PatIdent, Receiver, Signature, Token, parse_quote};
+use syn::{Block, FnArg, Pat, PatIdent, Receiver, Signature, Token, parse_quote};
 
 use crate::args::Args;
 use crate::errors::Errors;
@@ -71,12 +71,12 @@ fn manager(
     mut header: Header,
     returns: &Returns,
     markers: &[Marker],
-    block: &syn::Block,
+    block: &Block,
     krate: &TokenStream,
 ) -> TokenStream {
     let private = quote!(#krate::__private);
     let name = header.sig.ident.to_string();
-    let arguments = own_arguments(&mut header.sig);
+    let arguments = own_arguments(&mut header.sig, block);
     let attach = attach(&header.sig.ident, returns, markers, &private);
     let expect = expected_exit(&returns.exit);
     let header = signature(header, returns, krate);
@@ -140,9 +140,13 @@ fn signature(header: Header, returns: &Returns, krate: &TokenStream) -> TokenStr
 /// Input:  `(&self, mut n: u32)`
 ///
 /// Output: `let _ = &n; let _ = &self;`, which moves them into the body without taking room twice
-fn own_arguments(sig: &mut Signature) -> TokenStream {
-    let patterned = |argument: &FnArg| matches!(argument, FnArg::Typed(argument) if name(&argument.pat).is_none());
-    if sig.inputs.iter().any(patterned) {
+fn own_arguments(sig: &mut Signature, body: &Block) -> TokenStream {
+    let body = body.to_token_stream();
+    let to_be_bound = |argument: &FnArg| match argument {
+        FnArg::Receiver(_) => false,
+        FnArg::Typed(argument) => name(&argument.pat).is_none_or(|name| is_unused(name, &body)),
+    };
+    if sig.inputs.iter().any(to_be_bound) {
         return sig.inputs.iter_mut().enumerate().map(|(index, argument)| bind_argument(argument, index)).collect();
     }
     let own = |argument: &FnArg| {
@@ -162,6 +166,11 @@ fn name(pattern: &Pat) -> Option<&Ident> {
         Pat::Ident(simple) if simple.by_ref.is_none() && simple.subpat.is_none() => Some(&simple.ident),
         _ => None,
     }
+}
+
+/// Whether the body does not name an argument, so that `rustc` is to have a look at it.
+fn is_unused(name: &Ident, body: &TokenStream) -> bool {
+    !name.to_string().starts_with('_') && tokens::find_ident(body.clone(), &|ident| ident == name).is_none()
 }
 
 /// Where there are patterns, each argument is bound in turn, so that their parts are dropped in order, too.
@@ -205,8 +214,8 @@ fn binding_attrs(argument: &FnArg) -> TokenStream {
         FnArg::Receiver(receiver) => (&receiver.attrs, None),
         FnArg::Typed(argument) => (&argument.attrs, name(&argument.pat)),
     };
-    let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    let own = attrs.iter().filter(|attr| ["cfg", "allow", "warn"].iter().any(|name| attr.path().is_ident(name)));
     let unused = name.is_some_and(|name| name.to_string().starts_with('_'));
     let allow = unused.then(|| quote!(#[allow(clippy::used_underscore_binding, clippy::no_effect_underscore_binding)]));
-    quote!(#(#conditions)* #allow)
+    quote!(#(#own)* #allow)
 }
