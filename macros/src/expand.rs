@@ -207,7 +207,7 @@ impl VisitMut for BorrowedMutably {
     }
 }
 
-/// The attributes of the statement that binds an argument: the conditions under which it is there, and what lints are
+/// The attributes of the statement that binds an argument: its own, as far as they matter there, and what lints are
 /// not to say of a name that begins with `_`.
 fn binding_attrs(argument: &FnArg) -> TokenStream {
     let (attrs, name) = match argument {
