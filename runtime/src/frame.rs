@@ -166,26 +166,29 @@ where
         self.handoff.outcome()
     }
 
-    /// Drops the block where it stands. A panic in that is a panic of the block.
-    fn drop_block(&self) {
+    /// Drops the block where it stands. A panic in that is a panic of the block: whether there was one.
+    fn drop_block(&self) -> bool {
         if !self.has_block.replace(false) {
-            return;
+            return false;
         }
         // SAFETY: as in `poll_block`.
         let block = unsafe { &mut *self.block.get() };
         // SAFETY: it is dropped once, as `has_block` tells.
-        if let Err(payload) = panics::catch(|| unsafe { ManuallyDrop::drop(block) }) {
-            self.handoff.set_panic(payload);
+        match panics::catch(|| unsafe { ManuallyDrop::drop(block) }) {
+            Ok(()) => false,
+            Err(payload) => {
+                self.handoff.set_panic(payload);
+                true
+            }
         }
     }
 
     /// Ends the block; `outcome` is how, unless dropping it panics.
     fn end(&self, outcome: Outcome) -> Outcome {
         self.stage.set(Stage::Ended(outcome));
-        self.drop_block();
-        let outcome = match self.handoff.outcome() {
-            Some(Outcome::Panicked) => Outcome::Panicked,
-            _ if outcome.is_completed() => self.within.outcome().unwrap_or(outcome),
+        let outcome = match outcome {
+            _ if self.drop_block() => Outcome::Panicked,
+            Outcome::Completed => self.within.outcome().unwrap_or(outcome),
             _ => outcome,
         };
         self.stage.set(Stage::Ended(outcome));
