@@ -1,50 +1,41 @@
 //! What stands in for code that can't be parsed, so that an editor still knows the names in it.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, Stmt};
 
-/// The statements of a broken block that can be parsed, and of those that can't what they begin with.
+/// The statements of a broken block up to the broken one, and of that what it begins with. What comes after it may use
+/// what it would have bound, and is left out.
 ///
 /// Input:  `let n = conn.len(); conn. ; drop(n)`
 ///
-/// Output: `let n = conn.len(); conn; drop(n)`
+/// Output: `let n = conn.len(); let _ = &conn;`
 pub(crate) fn salvage(block: TokenStream) -> TokenStream {
     let mut saved = TokenStream::new();
     let mut rest = block;
     while !rest.is_empty() {
-        let (statement, after) = next_statement(rest);
-        saved.extend(statement);
-        rest = after;
+        match first_statement.parse2(rest.clone()) {
+            // The value of a block, though more may come.
+            Ok((Stmt::Expr(expr, None), after)) => {
+                saved.extend(quote!(let _ = &#expr;));
+                rest = after;
+            }
+            Ok((statement, after)) => {
+                statement.to_tokens(&mut saved);
+                rest = after;
+            }
+            Err(_) => {
+                saved.extend(beginning(rest));
+                break;
+            }
+        }
     }
     saved
 }
 
-/// What can be read of the first statement, and what comes after it.
-fn next_statement(tokens: TokenStream) -> (TokenStream, TokenStream) {
-    let whole = |input: ParseStream| Ok((input.parse::<Stmt>()?, input.parse::<TokenStream>()?));
-    match whole.parse2(tokens.clone()) {
-        // The value of a block, though more may come.
-        Ok((Stmt::Expr(expr, None), rest)) => return (quote!(let _ = &#expr;), rest),
-        Ok((statement, rest)) => return (statement.into_token_stream(), rest),
-        Err(_) => {}
-    }
-    let (broken, rest) = split_at_end(tokens);
-    (beginning(broken), rest)
-}
-
-/// Splits behind the first `;` or block.
-fn split_at_end(tokens: TokenStream) -> (TokenStream, TokenStream) {
-    let mut tokens = tokens.into_iter();
-    let ends = |token: &TokenTree| match token {
-        TokenTree::Punct(punct) => punct.as_char() == ';',
-        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
-        _ => false,
-    };
-    let mut ended = false;
-    let statement = tokens.by_ref().take_while(|token| !std::mem::replace(&mut ended, ends(token)) || !ended).collect();
-    (statement, tokens.collect())
+fn first_statement(input: ParseStream) -> syn::Result<(Stmt, TokenStream)> {
+    Ok((input.parse()?, input.parse()?))
 }
 
 /// What the longest beginning of a broken statement that is an expression is said of; for `let x = conn.`, of what

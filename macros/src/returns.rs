@@ -80,9 +80,11 @@ fn split(ty: &Type, private: &TokenStream) -> (Type, Type) {
     Static.visit_type_mut(&mut whole);
     let span = Span::mixed_site().located_at(ty.span());
     let private = tokens::locate(private, span);
-    let value = Type::Verbatim(quote_spanned!(span=> <#ty as #private::ResultAlias>::Value));
-    let exit = Type::Verbatim(quote_spanned!(span=> <#whole as #private::ResultAlias>::Exit));
-    (value, exit)
+    // A type of syn's own, as the lifetimes in it are yet to be named.
+    let part = |part: TokenStream| syn::parse2(part.clone()).unwrap_or(Type::Verbatim(part));
+    let value = quote_spanned!(span=> <#ty as #private::ResultAlias>::Value);
+    let exit = quote_spanned!(span=> <#whole as #private::ResultAlias>::Exit);
+    (part(value), part(exit))
 }
 
 fn is_result(path: &Path) -> bool {

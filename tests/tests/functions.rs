@@ -958,6 +958,20 @@ mod results {
         assert_eq!(block_on(async { with!(unit() => 5) }), Err(MyError));
     }
 
+    type ListResult<'a> = Result<&'a mut Vec<u8>, MyError>;
+
+    #[async_context_manager]
+    async fn list() -> ListResult<'_> {
+        let mut list = vec![5];
+        r#yield!(&mut list);
+        Ok(())
+    }
+
+    #[test]
+    fn of_an_alias_whose_only_parameter_is_a_left_out_lifetime() {
+        assert_eq!(block_on(async { with!(list() as list => list.pop()) }), Ok(Some(5)));
+    }
+
     #[test]
     fn of_an_alias_with_a_default() {
         assert_eq!(block_on(async { with!(any("5") as n => n) }).unwrap(), 5);

@@ -133,23 +133,37 @@ impl<'a> Carrier<'a> {
     }
 
     fn tokens(&mut self, stream: TokenStream) -> TokenStream {
+        let tokens: Vec<TokenTree> = stream.into_iter().collect();
         let mut carried = TokenStream::new();
-        let mut rest = stream;
-        while let Some(token) = rest.clone().into_iter().next() {
-            let jump = matches!(&token, TokenTree::Ident(word) if word == "break" || word == "continue");
-            if let (true, Ok((mut expr, after))) = (jump, first_jump.parse2(rest.clone())) {
-                self.visit_expr_mut(&mut expr);
-                expr.to_tokens(&mut carried);
-                rest = after;
-                continue;
-            }
-            match &token {
-                TokenTree::Group(group) => self.group(group).to_tokens(&mut carried),
-                other => other.to_tokens(&mut carried),
-            }
-            rest = rest.into_iter().skip(1).collect();
+        let mut at = 0;
+        while let Some(token) = tokens.get(at) {
+            at += match token {
+                TokenTree::Ident(word) if word == "break" || word == "continue" => {
+                    self.first_jump(&tokens[at..], &mut carried)
+                }
+                TokenTree::Group(group) => {
+                    self.group(group).to_tokens(&mut carried);
+                    1
+                }
+                other => {
+                    other.to_tokens(&mut carried);
+                    1
+                }
+            };
         }
         carried
+    }
+
+    /// The jump that `tokens` begin with: how many of them it is.
+    fn first_jump(&mut self, tokens: &[TokenTree], carried: &mut TokenStream) -> usize {
+        let parse = |input: ParseStream| Ok((input.parse::<Expr>()?, input.parse::<TokenStream>()?));
+        let Ok((mut jump, after)) = parse.parse2(tokens.iter().cloned().collect()) else {
+            tokens[0].to_tokens(carried);
+            return 1;
+        };
+        self.visit_expr_mut(&mut jump);
+        jump.to_tokens(carried);
+        tokens.len() - after.into_iter().count()
     }
 
     fn group(&mut self, group: &Group) -> Group {
@@ -164,11 +178,6 @@ impl<'a> Carrier<'a> {
         };
         tokens::regroup(group, content)
     }
-}
-
-/// The jump that a stream begins with, and what comes after it.
-fn first_jump(input: ParseStream) -> syn::Result<(Expr, TokenStream)> {
-    Ok((input.parse()?, input.parse()?))
 }
 
 impl VisitMut for Carrier<'_> {
