@@ -11,7 +11,9 @@
 
 use std::num::ParseIntError;
 
-use async_context_manager::__private::{About, End, Inline, Lend1, Lends, Lifespan, attach, open, run};
+use async_context_manager::__private::{
+    About, End, Inline, IntoManager, Lend1, Lends, Lifespan, attach, it, open, run,
+};
 use async_context_manager::Manager;
 use tokio::task::yield_now;
 
@@ -23,7 +25,9 @@ use tokio::task::yield_now;
 /// `Lends` says what is lent. The lifetime that was left out of `&mut Vec<u32>` stands for "while the block runs", and
 /// whoever calls this function does not know it yet; hence the `for<'y>`. The `dyn` is the place to write that in, and
 /// there never is such an object.
-fn welcome(name: &str) -> Manager<impl Future<Output = ()>, Lends<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1>> {
+fn welcome(
+    name: &str,
+) -> Manager<impl Future<Output = ()>, Lends<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1, ()>> {
     Manager::new(&About { name: "welcome" }, async move {
         // First of all, the body finds the `with!` that polls it. `Inline` is for a `yield!` that stands in the body
         // itself; for one in an `async` block of it, which may be raced, there is more to look after.
@@ -31,12 +35,12 @@ fn welcome(name: &str) -> Manager<impl Future<Output = ()>, Lends<dyn for<'y> Le
         // By its type, the yield point can't outlive this local, and so the block can't outlive the body.
         let __this_manager = Lifespan;
         let yield_point =
-            attach::<Lends<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1>, _>(&__this_manager, &home).await;
+            attach::<Lends<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1, ()>, _>(&__this_manager, &home).await;
         // The body owns all arguments, even those that it does not use, as that of an `async fn` does.
         let _ = &name;
         // Tells the compiler what the body ends in, before it comes to the first `?`.
-        if let Some(exit) = None::<()> {
-            return exit;
+        if let Some(output) = None::<()> {
+            return output;
         }
         {
             println!("Hello, {name}!");
@@ -58,7 +62,7 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
         // By its type, what is lent borrows from this local, and so the block can't let it escape.
         let __lent_value = Lifespan;
         // A `match`, so that temporaries of `welcome(name)` live as long as all this.
-        match open(welcome(name), &__lent_value) {
+        match open(IntoManager::into_manager(it(welcome(name))), &__lent_value) {
             // The handoff takes what is lent to the block, and brings back how the block ended.
             (manager, handoff) => {
                 // Each `if false` only tells the compiler a type, so that the block is inferred as if it stood outside.

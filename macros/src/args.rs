@@ -12,6 +12,10 @@ use crate::errors::Errors;
 pub(crate) struct Args {
     /// Where the runtime crate is.
     pub(crate) krate: TokenStream,
+    /// The word `catch`: errors go through the manager.
+    pub(crate) catch: Option<Ident>,
+    /// The word `suppress`: the manager may end the block without a value.
+    pub(crate) suppress: Option<Ident>,
 }
 
 /// `name` or `name = path`.
@@ -35,20 +39,37 @@ impl Parse for Arg {
 impl Args {
     /// Reads the options; what is wrong with them goes to `errors`, and the default is taken.
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
-        let mut krate = None;
+        let (mut krate, mut catch, mut suppress) = (None, None, None);
         let args = Punctuated::<Arg, Token![,]>::parse_terminated.parse2(tokens);
-        for arg in args.unwrap_or_else(|error| {
+        for Arg { name, value } in args.unwrap_or_else(|error| {
             errors.push(error);
             Punctuated::new()
         }) {
-            match (arg.name.to_string().as_str(), arg.value) {
-                ("crate", Some(_)) if krate.is_some() => errors.on(&arg.name, "`crate` is given twice"),
-                ("crate", Some(path)) => krate = Some(path),
-                ("crate", None) => errors.on(&arg.name, "where the crate is: write `crate = path`"),
-                (name, _) => errors.on(&arg.name, format_args!("unknown option `{name}`; there is `crate = path`")),
+            match (name.to_string().as_str(), value) {
+                ("crate", Some(path)) => once(&mut krate, &name, path, errors),
+                ("crate", None) => errors.on(&name, "where the crate is: write `crate = path`"),
+                ("catch", None) => once(&mut catch, &name, name.clone(), errors),
+                ("suppress", None) => once(&mut suppress, &name, name.clone(), errors),
+                (option @ ("catch" | "suppress"), Some(_)) => {
+                    errors.on(&name, format_args!("`{option}` takes no value: write `{option}`"));
+                }
+                (option, _) => {
+                    errors.on(
+                        &name,
+                        format_args!("unknown option `{option}`; there are `catch`, `suppress` and `crate = path`"),
+                    );
+                }
             }
         }
         let krate: Path = krate.unwrap_or_else(|| parse_quote!(::async_context_manager));
-        Self { krate: quote!(#krate) }
+        Self { krate: quote!(#krate), catch, suppress }
+    }
+}
+
+fn once<T>(option: &mut Option<T>, name: &Ident, value: T, errors: &mut Errors) {
+    if option.is_some() {
+        errors.on(name, format_args!("`{name}` is given twice"));
+    } else {
+        *option = Some(value);
     }
 }

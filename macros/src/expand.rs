@@ -38,25 +38,25 @@ pub(crate) fn manager_fn(args: TokenStream, item: &TokenStream) -> TokenStream {
 
 /// The same for a function that has been parsed.
 pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> TokenStream {
-    let Args { krate } = Args::parse(args, &mut errors);
+    let args = Args::parse(args, &mut errors);
+    let krate = &args.krate;
     let Input { header, body } = input;
-    let private = quote!(#krate::__private);
     validate::signature(&header.sig, &mut errors);
-    let returns = Returns::parse(&header.sig.output, &private, &mut errors);
+    let returns = Returns::parse(&header.sig.output, &args, &mut errors);
     let expanded = match body {
         Body::Parsed(mut block) => {
-            let markers = yields::replace(&mut block, !returns.broken, &krate, &mut errors);
+            let markers = yields::replace(&mut block, !returns.broken, krate, &mut errors);
             validate::markers(&header.sig, &markers, &mut errors);
-            manager(header, &returns, &markers, &block, &krate)
+            manager(header, &returns, &markers, &block, krate)
         }
         Body::Broken(block, error) => {
             errors.push(error);
             let saved = fallback::salvage(block.stream());
-            let header = signature(header, &returns, &krate);
+            let header = signature(header, &returns, krate);
             quote!(#header { let _ = async { #saved }; #krate::Manager::absent() })
         }
         Body::Absent(semi) => {
-            let header = signature(header, &returns, &krate);
+            let header = signature(header, &returns, krate);
             quote!(#header #semi)
         }
     };
@@ -78,7 +78,7 @@ fn manager(
     let name = header.sig.ident.to_string();
     let arguments = own_arguments(&mut header.sig, block);
     let attach = attach(&header.sig.ident, returns, markers, &private);
-    let expect = expected_exit(&returns.exit);
+    let expect = expected_output(&returns.output);
     let header = signature(header, returns, krate);
     quote_spanned! {Span::mixed_site()=>
         #header {
@@ -110,10 +110,10 @@ fn attach(name: &Ident, returns: &Returns, markers: &[Marker], private: &TokenSt
 }
 
 /// Tells the compiler what the body ends in before it comes to the first `?` or `return`.
-fn expected_exit(exit: &syn::Type) -> TokenStream {
+fn expected_output(output: &syn::Type) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
-        if let ::core::option::Option::Some(exit) = ::core::option::Option::None::<#exit> {
-            return exit;
+        if let ::core::option::Option::Some(output) = ::core::option::Option::None::<#output> {
+            return output;
         }
     }
 }
@@ -123,13 +123,13 @@ fn signature(header: Header, returns: &Returns, krate: &TokenStream) -> TokenStr
     let Header { attrs, vis, mut sig } = header;
     let private = quote!(#krate::__private);
     let lent = returns.lent(&private);
-    let exit = &returns.exit;
+    let output = &returns.output;
     sig.asyncness = None;
     sig.constness = None;
     sig.variadic = None;
     // `impl` from here captures all lifetimes, in crates of edition 2021 too.
     sig.output = syn::parse2(quote_spanned! {Span::mixed_site()=>
-        -> #krate::Manager<impl #private::Future<Output = #exit>, #lent>
+        -> #krate::Manager<impl #private::Future<Output = #output>, #lent>
     })
     .unwrap_or(syn::ReturnType::Default);
     quote!(#(#attrs)* #vis #sig)

@@ -1,11 +1,12 @@
 //! What the return type of a manager function says: what the block gets, and what the body ends in.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{GenericArgument, Lifetime, Path, PathArguments, ReturnType, Type, TypeImplTrait, parse_quote};
 
+use crate::args::Args;
 use crate::errors::Errors;
 use crate::{lifetime, tokens};
 
@@ -16,7 +17,9 @@ pub(crate) struct Returns {
     /// The lifetimes that it leaves out.
     names: Vec<Lifetime>,
     /// What the body ends in.
-    pub(crate) exit: Type,
+    pub(crate) output: Type,
+    /// How the manager ends: as `output` says, but for the options.
+    exit: TokenStream,
     /// Whether there is an error about `value`, so that the marker's can't be compared to it.
     pub(crate) broken: bool,
 }
@@ -25,11 +28,15 @@ const MOST_LEFT_OUT: usize = 4;
 
 impl Returns {
     /// Reads the return type; what is wrong with it goes to `errors`, and `()` is taken.
-    pub(crate) fn parse(output: &ReturnType, private: &TokenStream, errors: &mut Errors) -> Self {
-        let (mut value, exit) = match output {
-            ReturnType::Default => (parse_quote!(()), parse_quote!(())),
-            ReturnType::Type(_, ty) => split(ty, private),
+    pub(crate) fn parse(returned: &ReturnType, args: &Args, errors: &mut Errors) -> Self {
+        let krate = &args.krate;
+        let private = quote!(#krate::__private);
+        let (mut value, output) = match returned {
+            ReturnType::Default => (parse_quote!(()), None),
+            ReturnType::Type(_, ty) => split(ty, &private),
         };
+        let exit = exit(output.as_ref(), args, errors);
+        let output = output.unwrap_or_else(|| parse_quote!(()));
         let mut impls = ImplTraits(Vec::new());
         impls.visit_type_mut(&mut value);
         for found in &impls.0 {
@@ -40,41 +47,55 @@ impl Returns {
         }
         let names = lifetime::name_left_out(&mut value);
         if names.len() > MOST_LEFT_OUT {
-            errors.on(output, format_args!("{MOST_LEFT_OUT} lifetimes can be left out at most: name the others"));
+            errors.on(returned, format_args!("{MOST_LEFT_OUT} lifetimes can be left out at most: name the others"));
         }
         if names.len() > MOST_LEFT_OUT || !impls.0.is_empty() {
-            return Self { value: parse_quote!(()), names: Vec::new(), exit, broken: true };
+            return Self { value: parse_quote!(()), names: Vec::new(), output, exit, broken: true };
         }
-        Self { value, names, exit, broken: false }
+        Self { value, names, output, exit, broken: false }
     }
 
     /// The family of types that the manager lends.
     pub(crate) fn lent(&self, private: &TokenStream) -> TokenStream {
-        let Self { value, names, .. } = self;
+        let Self { value, names, exit, .. } = self;
         let count = names.len();
         let lend = quote::format_ident!("Lend{count}", span = Span::mixed_site());
         if names.is_empty() {
-            quote!(#private::Lends<dyn #private::#lend<Out = #value>, #count>)
+            quote!(#private::Lends<dyn #private::#lend<Out = #value>, #count, #exit>)
         } else {
-            quote!(#private::Lends<dyn for<#(#names),*> #private::#lend<#(#names,)* Out = #value>, #count>)
+            quote!(#private::Lends<dyn for<#(#names),*> #private::#lend<#(#names,)* Out = #value>, #count, #exit>)
         }
     }
 }
 
+/// Output: `Result<(), E>`, or `Suppress<Catch<E>>` for the options
+fn exit(output: Option<&Type>, Args { krate, catch, suppress }: &Args, errors: &mut Errors) -> TokenStream {
+    let site = Span::mixed_site();
+    let mut exit = output.map_or_else(|| quote!(()), ToTokens::to_token_stream);
+    match (catch, output) {
+        (Some(_), Some(output)) => {
+            exit = quote_spanned!(site=> #krate::Catch<<#output as #krate::__private::Ending>::Error>);
+        }
+        (Some(catch), None) => errors.on(catch, "there is no error to catch: return a `Result<V, E>`"),
+        (None, _) => {}
+    }
+    if suppress.is_some() { quote_spanned!(site=> #krate::Suppress<#exit>) } else { exit }
+}
+
 /// Input:  `io::Result<V>`
 ///
-/// Output: `V` and `io::Result<()>`
-fn split(ty: &Type, private: &TokenStream) -> (Type, Type) {
+/// Output: `V` and, if that is a `Result`, `io::Result<()>`
+fn split(ty: &Type, private: &TokenStream) -> (Type, Option<Type>) {
     let path = match ty {
         Type::Path(ty) if ty.qself.is_none() && is_result(&ty.path) => &ty.path,
         Type::Group(group) => return split(&group.elem, private),
         Type::Paren(paren) => return split(&paren.elem, private),
-        _ => return (ty.clone(), parse_quote!(())),
+        _ => return (ty.clone(), None),
     };
     let mut exit = path.clone();
     if let Some(value) = first_type(&mut exit) {
         let value = std::mem::replace(value, parse_quote!(()));
-        return (value, Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path: exit }));
+        return (value, Some(Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path: exit })));
     }
     let mut whole = ty.clone();
     Static.visit_type_mut(&mut whole);
@@ -84,7 +105,7 @@ fn split(ty: &Type, private: &TokenStream) -> (Type, Type) {
     let part = |part: TokenStream| syn::parse2(part.clone()).unwrap_or(Type::Verbatim(part));
     let value = quote_spanned!(span=> <#ty as #private::ResultAlias>::Value);
     let exit = quote_spanned!(span=> <#whole as #private::ResultAlias>::Exit);
-    (part(value), part(exit))
+    (part(value), Some(part(exit)))
 }
 
 fn is_result(path: &Path) -> bool {

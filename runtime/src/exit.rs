@@ -1,107 +1,291 @@
-//! How the way a manager function ends shapes the value of `with!`: a block of type `T` gives `T` or `Result<T, E>`.
+//! How the way a manager ends shapes what it sees of an error, and the value of `with!`.
 
-/// What the body of a manager function ends in: `()` or `Result<(), E>`.
+use core::convert::Infallible;
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::verdict::{CantFail, MayFail, Verdict};
+
+/// How a manager ends: one of the types below, which make the value of `with!` for a block of type `T`.
+///
+/// | | `exit` gives | [`Outcome::Failed`] holds | `with!` is |
+/// |---|---|---|---|
+/// | `()` | `()` | `()` | `T` |
+/// | `Result<(), E>` | `Result<(), E>` | `()` | `Result<T, E>` |
+/// | [`Catch<E>`] | `Result<(), E>` | the error, `E` | `Result<T, E>` |
+/// | [`Suppress<X>`] | as `X` | as `X` | as `X`, with `Option<T>` for `T` |
+///
+/// It is named in [`AsyncContextManager::Exit`](crate::AsyncContextManager::Exit); the attribute makes it of the return
+/// type and the options.
+#[diagnostic::on_unimplemented(
+    message = "a manager can't end in `{Self}`",
+    label = "it ends in `()` or in a `Result<(), E>`",
+    note = "a return type whose name ends in `Result` is taken for a `Result<V, E>`; a type of your own with such a name \
+            can be returned by another: `type Found = SearchResult;`",
+    note = "`type Exit` is one of `()`, `Result<(), E>`, `Catch<E>` and `Suppress<...>` of one of these"
+)]
+pub trait Exit: sealed::Sealed {
+    /// What the exit phase gives: `()` or `Result<(), E>`.
+    type Output: Ending;
+    /// What the manager learns of a failed block.
+    type Caught;
+    /// Whether `with!` has the value of the block.
+    #[doc(hidden)]
+    type Presence: Presence;
+
+    /// What the manager is told of an error, when errors pass it by.
+    #[doc(hidden)]
+    fn unseen() -> Option<Self::Caught>;
+}
+
+/// The error of the block goes through the manager: it is in the [`Outcome`], and what the exit phase returns is what
+/// the caller gets. The option `catch` of the attribute.
+pub struct Catch<E>(PhantomData<fn() -> E>);
+
+/// The manager may end the block without a value: `with!` is an `Option`. The option `suppress` of the attribute.
+pub struct Suppress<X>(PhantomData<fn() -> X>);
+
+impl<E> fmt::Debug for Catch<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Catch")
+    }
+}
+
+impl<X> fmt::Debug for Suppress<X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Suppress")
+    }
+}
+
+impl Exit for () {
+    type Output = ();
+    type Caught = ();
+    type Presence = Always;
+
+    fn unseen() -> Option<()> {
+        Some(())
+    }
+}
+
+impl<E> Exit for Result<(), E> {
+    type Output = Self;
+    type Caught = ();
+    type Presence = Always;
+
+    fn unseen() -> Option<()> {
+        Some(())
+    }
+}
+
+impl<E> Exit for Catch<E> {
+    type Output = Result<(), E>;
+    type Caught = E;
+    type Presence = Always;
+
+    fn unseen() -> Option<E> {
+        None
+    }
+}
+
+impl<X: Exit> Exit for Suppress<X> {
+    type Output = X::Output;
+    type Caught = X::Caught;
+    type Presence = Maybe;
+
+    fn unseen() -> Option<X::Caught> {
+        X::unseen()
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for () {}
+    impl<E> Sealed for Result<(), E> {}
+    impl<E> Sealed for super::Catch<E> {}
+    impl<X> Sealed for super::Suppress<X> {}
+}
+
+/// What a manager does with an error of the type `Error` that ends its block. `Kind` is whether there can be one.
+#[diagnostic::on_unimplemented(
+    message = "the block fails with `{Error}`, which is not what its manager catches",
+    label = "this manager has the option `catch`, so an error of the block goes through it",
+    note = "convert the error in the block, `.map_err(...)`, or have the manager catch `{Error}`"
+)]
+pub trait Takes<Kind, Error>: Exit {
+    /// The error, for the manager.
+    fn take(error: Error) -> Self::Caught;
+}
+
+impl<Kind, Error> Takes<Kind, Error> for () {
+    fn take(_error: Error) {}
+}
+
+impl<Kind, Error, E> Takes<Kind, Error> for Result<(), E> {
+    fn take(_error: Error) {}
+}
+
+impl<E> Takes<MayFail, E> for Catch<E> {
+    fn take(error: E) -> E {
+        error
+    }
+}
+
+impl<E> Takes<CantFail, Infallible> for Catch<E> {
+    fn take(error: Infallible) -> E {
+        match error {}
+    }
+}
+
+impl<Kind, Error, X: Takes<Kind, Error>> Takes<Kind, Error> for Suppress<X> {
+    fn take(error: Error) -> X::Caught {
+        X::take(error)
+    }
+}
+
+/// The manager can take an error out of an `R`.
+pub trait TakesFrom<R: Verdict<Literal>, Literal>: Takes<R::Kind, R::Error> {}
+
+impl<X, R, Literal> TakesFrom<R, Literal> for X
+where
+    R: Verdict<Literal>,
+    X: Takes<R::Kind, R::Error>,
+{
+}
+
+/// What the body of a manager ends in: `()` or `Result<(), E>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
     label = "a return type whose name ends in `Result` is taken for a `Result<V, E>`",
     note = "a type of your own with such a name can be returned by another: `type Found = SearchResult;`"
 )]
-pub trait Exit: Sized {
-    /// The value of `with!` for a block of type `T`.
-    type Value<T>;
+pub trait Ending: Sized {
+    /// What entering gives, when it gives a `V`; and what `with!` is.
+    type Value<V>;
+    /// Whether there can be an error.
+    #[doc(hidden)]
+    type Kind;
+    /// The error.
+    #[doc(hidden)]
+    type Error;
 
-    /// The block's own value in it, if there is one.
-    fn block_value<T>(value: &Self::Value<T>) -> Option<&T>;
+    #[doc(hidden)]
+    fn value<V>(value: V) -> Self::Value<V>;
 
-    /// Whether the manager itself failed.
-    fn is_error(&self) -> bool;
+    #[doc(hidden)]
+    fn error(self) -> Option<Self::Error>;
+
+    #[doc(hidden)]
+    fn map<V, W>(value: Self::Value<V>, map: impl FnOnce(V) -> W) -> Self::Value<W>;
+
+    #[doc(hidden)]
+    fn split<V>(value: Self::Value<V>) -> Result<V, Self::Error>;
+
+    #[doc(hidden)]
+    fn peek<V>(value: &Self::Value<V>) -> Option<&V>;
 }
 
-impl Exit for () {
+impl Ending for () {
+    type Value<V> = V;
+    type Kind = CantFail;
+    type Error = Infallible;
+
+    fn value<V>(value: V) -> V {
+        value
+    }
+
+    fn error(self) -> Option<Infallible> {
+        None
+    }
+
+    fn map<V, W>(value: V, map: impl FnOnce(V) -> W) -> W {
+        map(value)
+    }
+
+    fn split<V>(value: V) -> Result<V, Infallible> {
+        Ok(value)
+    }
+
+    fn peek<V>(value: &V) -> Option<&V> {
+        Some(value)
+    }
+}
+
+impl<E> Ending for Result<(), E> {
+    type Value<V> = Result<V, E>;
+    type Kind = MayFail;
+    type Error = E;
+
+    fn value<V>(value: V) -> Result<V, E> {
+        Ok(value)
+    }
+
+    fn error(self) -> Option<E> {
+        self.err()
+    }
+
+    fn map<V, W>(value: Result<V, E>, map: impl FnOnce(V) -> W) -> Result<W, E> {
+        value.map(map)
+    }
+
+    fn split<V>(value: Result<V, E>) -> Result<V, E> {
+        value
+    }
+
+    fn peek<V>(value: &Result<V, E>) -> Option<&V> {
+        value.as_ref().ok()
+    }
+}
+
+/// Whether `with!` has the value of its block when nothing failed.
+pub trait Presence {
+    /// `T` or `Option<T>`.
+    type Value<T>;
+
+    fn get<T>(value: Self::Value<T>) -> Option<T>;
+
+    fn peek<T>(value: &Self::Value<T>) -> Option<&T>;
+
+    fn try_map<T, E>(value: Self::Value<T>, map: impl FnOnce(T) -> Result<T, E>) -> Result<Self::Value<T>, E>;
+}
+
+/// It has.
+#[derive(Debug)]
+pub struct Always;
+
+/// Unless the manager has suppressed what ended the block.
+#[derive(Debug)]
+pub struct Maybe;
+
+impl Presence for Always {
     type Value<T> = T;
 
-    fn block_value<T>(value: &T) -> Option<&T> {
+    fn get<T>(value: T) -> Option<T> {
         Some(value)
     }
 
-    fn is_error(&self) -> bool {
-        false
+    fn peek<T>(value: &T) -> Option<&T> {
+        Some(value)
+    }
+
+    fn try_map<T, E>(value: T, map: impl FnOnce(T) -> Result<T, E>) -> Result<T, E> {
+        map(value)
     }
 }
 
-impl<E> Exit for Result<(), E> {
-    type Value<T> = Result<T, E>;
+impl Presence for Maybe {
+    type Value<T> = Option<T>;
 
-    fn block_value<T>(value: &Result<T, E>) -> Option<&T> {
-        value.as_ref().ok()
+    fn get<T>(value: Option<T>) -> Option<T> {
+        value
     }
 
-    fn is_error(&self) -> bool {
-        self.is_err()
-    }
-}
-
-/// The exit of a manager and of those after it in the same header (`Rest`) together: one `Result` at most.
-///
-/// It is there for differing errors too, so that [`Around`] has the only word about them.
-pub trait Layer<Rest: Exit>: Exit {
-    /// The exit of all of them.
-    type Both: Exit;
-}
-
-impl<Rest: Exit> Layer<Rest> for () {
-    type Both = Rest;
-}
-
-impl<E> Layer<()> for Result<(), E> {
-    type Both = Self;
-}
-
-impl<E, F> Layer<Result<(), F>> for Result<(), E> {
-    type Both = Self;
-}
-
-/// What the value of `with!` is, when the managers after one in the same header (`Rest`) have come to theirs.
-#[diagnostic::on_unimplemented(
-    message = "the managers of one `with!` must fail with the same error type",
-    label = "`{Self}` here, `{Rest}` after it in the header",
-    note = "nest them, `with!(a() => with!(b() => ...)?)`, where `?` converts the error"
-)]
-pub trait Around<Rest: Exit>: Layer<Rest> {
-    /// When this manager has nothing to add.
-    fn value<T>(rest: Rest::Value<T>) -> <Self::Both as Exit>::Value<T>;
-
-    /// When it ended in an error.
-    fn error<T>(self) -> Option<<Self::Both as Exit>::Value<T>>;
-}
-
-impl<Rest: Exit> Around<Rest> for () {
-    fn value<T>(rest: Rest::Value<T>) -> Rest::Value<T> {
-        rest
+    fn peek<T>(value: &Option<T>) -> Option<&T> {
+        value.as_ref()
     }
 
-    fn error<T>(self) -> Option<Rest::Value<T>> {
-        None
-    }
-}
-
-impl<E> Around<()> for Result<(), E> {
-    fn value<T>(rest: T) -> Result<T, E> {
-        Ok(rest)
-    }
-
-    fn error<T>(self) -> Option<Result<T, E>> {
-        self.err().map(Err)
-    }
-}
-
-impl<E> Around<Self> for Result<(), E> {
-    fn value<T>(rest: Result<T, E>) -> Result<T, E> {
-        rest
-    }
-
-    fn error<T>(self) -> Option<Result<T, E>> {
-        self.err().map(Err)
+    fn try_map<T, E>(value: Option<T>, map: impl FnOnce(T) -> Result<T, E>) -> Result<Option<T>, E> {
+        value.map(map).transpose()
     }
 }
 
@@ -115,7 +299,7 @@ pub trait ResultAlias {
     /// What the block gets.
     type Value;
     /// What the body ends in.
-    type Exit: Exit;
+    type Exit: Ending;
 }
 
 impl<V, E> ResultAlias for Result<V, E> {

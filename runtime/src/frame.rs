@@ -36,11 +36,12 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready};
 
-use crate::exit::{Around, Exit};
+use crate::exit::{Ending, Exit, TakesFrom};
 use crate::handoff::{End, Handoff, Lifespan};
 use crate::home::{Here, Home};
-use crate::lend::Lent;
-use crate::manager::{About, Manager};
+use crate::layer::{Around, Shape, ShapeOf, Value};
+use crate::lend::{Lent, Terms};
+use crate::manager::{About, Manager, OutputOf};
 use crate::outcome::Outcome;
 use crate::panics;
 use crate::verdict::Verdict;
@@ -96,12 +97,12 @@ enum Stage {
 }
 
 /// The part of a driver that the marker reaches by pointer.
-struct Frame<'h, 'a, L: Lent, Both, Rest: Exit, T, Jump, B: Future, Literal, W> {
+struct Frame<'h, L: Terms, V, Both, Rest: Shape, T, Jump, B: Future, Literal, W> {
     about: &'static About,
     block: UnsafeCell<ManuallyDrop<B>>,
     /// The block has not been dropped.
     has_block: Cell<bool>,
-    handoff: &'h Handoff<'a, L, Both, Rest, T, Jump, B::Output>,
+    handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,
     stage: Cell<Stage>,
     cancelled: Cell<bool>,
     /// The body is being polled, or has panicked.
@@ -111,8 +112,11 @@ struct Frame<'h, 'a, L: Lent, Both, Rest: Exit, T, Jump, B: Future, Literal, W> 
     literal: PhantomData<fn() -> Literal>,
 }
 
+/// What the outcome holds of an error.
+type Caught<L> = <<L as Terms>::Exit as Exit>::Caught;
+
 /// What the marker does to its [`Frame`], whatever the block in it is.
-trait Host<L: Lent> {
+trait Host<L: Terms> {
     /// Says that the body is under way.
     fn attach(&self, home: Option<Link<Home>>);
 
@@ -120,11 +124,11 @@ trait Host<L: Lent> {
     ///
     /// # Safety
     ///
-    /// `slot` points to an `Option<L::Value<'_>>`, and the value in it is good until the block is dropped.
+    /// `slot` points to an `Option` of what `L` lends, and the value in it is good until the block is dropped.
     unsafe fn lend(&self, slot: NonNull<()>);
 
     /// Polls the block, and drops it when it has ended or is cancelled.
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome>;
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>>;
 
     /// Drops the block though it has not ended.
     fn release(&self);
@@ -133,13 +137,12 @@ trait Host<L: Lent> {
     fn outcome(&self) -> Option<Outcome>;
 }
 
-impl<L, Both, Rest, T, Jump, B, Literal, W> Frame<'_, '_, L, Both, Rest, T, Jump, B, Literal, W>
+impl<L, V, Both, Rest, T, Jump, B, Literal, W> Frame<'_, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
-    L: Lent,
-    Both: Exit,
-    Rest: Exit,
+    L: Terms,
+    Both: Shape,
+    Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
-    W: Within,
 {
     fn home(&self) -> Option<&Home> {
         // SAFETY: `attach` got it from a reference to the first local of the body, which is pinned; the driver forgets
@@ -148,7 +151,10 @@ where
     }
 
     /// Polls the block: how it ended, if it did.
-    fn poll_block(&self, cx: &mut Context<'_>) -> Option<Outcome> {
+    fn poll_block(&self, cx: &mut Context<'_>) -> Option<Outcome<Caught<L>>>
+    where
+        L::Exit: TakesFrom<B::Output, Literal>,
+    {
         // SAFETY: only the marker's future gets here, and it is not polled by the block, so there is one such reference
         // at a time (fact 3).
         let block = unsafe { &mut *self.block.get() };
@@ -157,10 +163,7 @@ where
         let block = unsafe { Pin::new_unchecked(&mut **block) };
         match panics::catch(|| block.poll(cx)) {
             Ok(Poll::Pending) => {}
-            Ok(Poll::Ready(value)) => {
-                let failed = value.failed();
-                self.handoff.set_end(End::Return(value), failed);
-            }
+            Ok(Poll::Ready(value)) => self.handoff.set_return(value),
             Err(payload) => self.handoff.set_panic(payload),
         }
         self.handoff.outcome()
@@ -184,51 +187,75 @@ where
     }
 
     /// Ends the block; `outcome` is how, unless dropping it panics.
-    fn end(&self, outcome: Outcome) -> Outcome {
-        self.stage.set(Stage::Ended(outcome));
+    fn end(&self, outcome: Outcome<Caught<L>>) -> Outcome<Caught<L>>
+    where
+        W: Within,
+    {
+        self.stage.set(Stage::Ended(outcome.kind()));
         let outcome = match outcome {
             _ if self.drop_block() => Outcome::Panicked,
-            Outcome::Completed => self.within.outcome().unwrap_or(outcome),
+            Outcome::Completed => self.within.outcome().map_or(outcome, passed_by::<L::Exit>),
             _ => outcome,
         };
-        self.stage.set(Stage::Ended(outcome));
+        self.stage.set(Stage::Ended(outcome.kind()));
         outcome
     }
 
-    /// What becomes of the `with!` when its manager has ended in `exit`.
-    fn conclude<X: Around<Rest, Both = Both>>(&self, exit: X) -> End<Both::Value<T>, Jump, B::Output> {
+    /// What becomes of the `with!` when its manager has ended in `output`.
+    fn conclude(&self, output: OutputOf<L>) -> End<Value<Both, T>, Jump, B::Output>
+    where
+        ShapeOf<L::Exit>: Around<Rest, Both = Both, Ending = OutputOf<L>>,
+    {
         if self.stage.get() == Stage::Lent {
             abort_leaked(self.about);
         }
-        match (exit.error(), self.handoff.take_end()) {
+        match (<ShapeOf<L::Exit>>::error(output), self.handoff.take_end()) {
             (None, Some(Err(payload))) => panics::resume(payload),
             (Some(_lost), Some(Err(payload))) => {
                 panics::report(self.about.name, "failed while a panic was under way; its error is lost");
                 panics::resume(payload)
             }
             (Some(error), _) => End::Value(error),
-            (None, Some(Ok(End::Value(value)))) => End::Value(X::value(value)),
+            (None, Some(Ok(End::Value(value)))) => End::Value(<ShapeOf<L::Exit>>::value(value)),
             (None, Some(Ok(End::Jump(jump)))) => End::Jump(jump),
             (None, Some(Ok(End::Return(value)))) => End::Return(value),
-            (None, None) => self.ended_early(),
+            (None, None) => match <ShapeOf<L::Exit>>::nothing() {
+                Some(nothing) if self.stage.get() != Stage::Entering => End::Value(nothing),
+                _ => self.no_value(),
+            },
         }
     }
 
     /// The manager ended in success, and there is no value for its `with!`.
-    fn ended_early(&self) -> ! {
+    fn no_value(&self) -> ! {
         let name = self.about.name;
-        assert!(self.stage.get() == Stage::RacedAway, "`{name}` ended without reaching its `yield!`");
+        let what = match self.stage.get() {
+            Stage::RacedAway => "dropped its block before the end",
+            Stage::Ended(_) => "caught the error of its block",
+            _ => panic!("`{name}` ended without reaching its `yield!`"),
+        };
         panic!(
-            "`{name}` dropped its block before the end and then succeeded: `with!` has no value; return an `Err` instead"
+            "`{name}` {what} and then succeeded: `with!` has no value; return an `Err`, or add the option `suppress`"
         )
     }
 }
 
-impl<'a, L, Both, Rest, T, Jump, B, Literal, W> Host<L> for Frame<'_, 'a, L, Both, Rest, T, Jump, B, Literal, W>
+/// What a manager is told of the outcome of another one in whose marker's way it stands. If it catches errors, there is
+/// none to be caught: somebody else has it.
+fn passed_by<X: Exit>(outcome: Outcome) -> Outcome<X::Caught> {
+    match outcome {
+        Outcome::Completed => Outcome::Completed,
+        Outcome::Failed(()) => X::unseen().map_or(Outcome::Cancelled, Outcome::Failed),
+        Outcome::Panicked => Outcome::Panicked,
+        Outcome::Cancelled => Outcome::Cancelled,
+    }
+}
+
+impl<L, V, Both, Rest, T, Jump, B, Literal, W> Host<L> for Frame<'_, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
-    L: Lent,
-    Both: Exit,
-    Rest: Exit,
+    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
+    Both: Shape,
+    Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
@@ -242,16 +269,17 @@ where
         self.home().inspect(|home| home.check());
         let name = self.about.name;
         assert!(self.stage.get() == Stage::Entering, "`{name}` reached its `yield!` a second time");
-        // SAFETY: the caller says that it points to such an `Option`. The lifetime changes to that of the handoff,
-        // which is over when the block and the exit phase are; the value is good so long (fact 2).
-        let slot = unsafe { slot.cast::<Option<L::Value<'a>>>().as_mut() };
+        // SAFETY: the caller says that it points to such an `Option`, and `V` is what `L` lends, by the signature of
+        // `run`. The lifetime changes to that of the handoff, which is over when the block and the exit phase are; the
+        // value is good so long (fact 2).
+        let slot = unsafe { slot.cast::<Option<V>>().as_mut() };
         if let Some(value) = slot.take() {
             self.stage.set(Stage::Lent);
             self.handoff.lend(value);
         }
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
         self.home().inspect(|home| home.visit(cx.waker()));
         assert!(self.stage.get() == Stage::Lent, "polled after its end");
         if self.cancelled.get() {
@@ -284,13 +312,16 @@ where
 
 /// The future of a `with!`: runs the manager, and through it the block.
 #[must_use = "a driver does nothing until it is awaited"]
-pub struct Driver<'h, 'a, F, L: Lent, Both: Exit, Rest: Exit, T, Jump, B, Literal, W>
+pub struct Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
+    F: Future<Output = OutputOf<L>>,
+    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
+    Both: Shape,
+    Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
-    F: Future<Output: Exit>,
     W: Within,
 {
-    frame: Frame<'h, 'a, L, Both, Rest, T, Jump, B, Literal, W>,
+    frame: Frame<'h, L, V, Both, Rest, T, Jump, B, Literal, W>,
     body: ManuallyDrop<F>,
     /// The frame is reached by pointer.
     _pinned: PhantomPinned,
@@ -300,18 +331,19 @@ where
 ///
 /// The `lifespan` of the `handoff` must be a local that stands beside it, so that nothing of the lent value outlives
 /// the `with!`. For `literal` see [`Verdict`]; for `within` see [`Within`].
-pub fn run<'h, 'a, F, L, Both, Rest, T, Jump, B, Literal, W>(
+pub fn run<'h, 'a, F, L, V, Both, Rest, T, Jump, B, Literal, W>(
     manager: Manager<F, L>,
-    handoff: &'h Handoff<'a, L, Both, Rest, T, Jump, B::Output>,
+    handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,
     block: B,
     within: W,
     _literal: Literal,
-) -> Driver<'h, 'a, F, L, Both, Rest, T, Jump, B, Literal, W>
+) -> Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output: Exit>,
-    L: Lent,
-    Both: Exit,
-    Rest: Exit,
+    F: Future<Output = OutputOf<L>>,
+    L: Lent<'a, Value = V>,
+    L::Exit: TakesFrom<B::Output, Literal>,
+    Both: Shape,
+    Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
@@ -330,12 +362,12 @@ where
     Driver { frame, body: ManuallyDrop::new(manager.body), _pinned: PhantomPinned }
 }
 
-impl<F, L, Both, Rest, T, Jump, B, Literal, W> Driver<'_, '_, F, L, Both, Rest, T, Jump, B, Literal, W>
+impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output: Exit>,
-    L: Lent,
-    Both: Exit,
-    Rest: Exit,
+    F: Future<Output = OutputOf<L>>,
+    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
+    Both: Shape,
+    Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
@@ -345,13 +377,13 @@ where
         // SAFETY: callers have the driver pinned; the body stays where it is until it is dropped there.
         let body = unsafe { Pin::new_unchecked(&mut *self.body) };
         frame.polling.set(true);
-        let exit = if frame.stage.get() == Stage::New { first_poll(body, frame, cx.waker()) } else { body.poll(cx) };
+        let output = if frame.stage.get() == Stage::New { first_poll(body, frame, cx.waker()) } else { body.poll(cx) };
         frame.polling.set(false);
-        if exit.is_ready() {
+        if output.is_ready() {
             // It was a local of the body.
             frame.home.set(None);
         }
-        exit
+        output
     }
 
     /// The `with!` is dropped while the block is under way: the marker drops the block and gives `Cancelled`, and the
@@ -359,38 +391,39 @@ where
     fn cancel(&mut self) {
         self.frame.cancelled.set(true);
         self.frame.home().inspect(|home| home.wake());
-        let exit = self.poll_body(&mut Context::from_waker(Waker::noop()));
-        if matches!(exit, Poll::Ready(exit) if exit.is_error()) {
+        let output = self.poll_body(&mut Context::from_waker(Waker::noop()));
+        if matches!(output.map(Ending::error), Poll::Ready(Some(_lost))) {
             panics::report(self.frame.about.name, "failed after a cancellation; its error is lost");
         }
     }
 }
 
-impl<F, L, Both, Rest, T, Jump, B, Literal, W> Future for Driver<'_, '_, F, L, Both, Rest, T, Jump, B, Literal, W>
+impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Future for Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output: Around<Rest, Both = Both>>,
-    L: Lent,
-    Both: Exit,
-    Rest: Exit,
+    F: Future<Output = OutputOf<L>>,
+    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
+    ShapeOf<L::Exit>: Around<Rest, Both = Both, Ending = OutputOf<L>>,
+    Both: Shape,
+    Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
-    type Output = End<Both::Value<T>, Jump, B::Output>;
+    type Output = End<Value<Both, T>, Jump, B::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: nothing is moved out of the driver.
         let this = unsafe { self.get_unchecked_mut() };
-        let exit = ready!(this.poll_body(cx));
-        Poll::Ready(this.frame.conclude(exit))
+        let output = ready!(this.poll_body(cx));
+        Poll::Ready(this.frame.conclude(output))
     }
 }
 
-impl<F, L, Both, Rest, T, Jump, B, Literal, W> Drop for Driver<'_, '_, F, L, Both, Rest, T, Jump, B, Literal, W>
+impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Drop for Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output: Exit>,
-    L: Lent,
-    Both: Exit,
-    Rest: Exit,
+    F: Future<Output = OutputOf<L>>,
+    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
+    Both: Shape,
+    Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
@@ -425,7 +458,7 @@ fn abort_leaked(about: &About) -> ! {
 
 /// What the first poll of a body has for a waker: the driver's own, and where the frame is.
 #[repr(C)]
-struct Call<'c, L: Lent> {
+struct Call<'c, L: Terms> {
     head: CallHead<'c>,
     host: NonNull<dyn Host<L> + 'c>,
 }
@@ -456,7 +489,7 @@ fn wake_call(call: *const ()) {
 fn drop_call(_call: *const ()) {}
 
 /// Polls the body for the first time, and tells it where its frame is.
-fn first_poll<F: Future, L: Lent>(body: Pin<&mut F>, host: &dyn Host<L>, waker: &Waker) -> Poll<F::Output> {
+fn first_poll<F: Future, L: Terms>(body: Pin<&mut F>, host: &dyn Host<L>, waker: &Waker) -> Poll<F::Output> {
     let call = Call { head: CallHead { waker, lent: type_id::<L>() }, host: NonNull::from(host) };
     // SAFETY: the functions of `CALL` keep to the contract of wakers: they only use the driver's waker, which is shared
     // between threads like any. What they read lives longer than this waker, and clones of it are not of its kind.
@@ -493,7 +526,7 @@ fn type_id<T>() -> TypeId {
 /// # Panics
 ///
 /// When it is awaited elsewhere, or when the manager lends something else.
-pub fn attach<'f, 'h, L: Lent, H: Here>(_this: &'f Lifespan, home: &'h H) -> Attach<'f, 'h, L, H> {
+pub fn attach<'f, 'h, L: Terms, H: Here>(_this: &'f Lifespan, home: &'h H) -> Attach<'f, 'h, L, H> {
     Attach { home, point: PhantomData }
 }
 
@@ -504,7 +537,7 @@ pub struct Attach<'f, 'h, L, H> {
     point: PhantomData<fn() -> (L, &'f Lifespan)>,
 }
 
-impl<'f, L: Lent, H: Here> Future for Attach<'f, '_, L, H> {
+impl<'f, L: Terms, H: Here> Future for Attach<'f, '_, L, H> {
     type Output = YieldPoint<'f, L, H>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -525,20 +558,20 @@ impl<'f, L: Lent, H: Here> Future for Attach<'f, '_, L, H> {
 
 /// A body's handle on its frame: what `yield!` is called on. `'f` is the life of a local of the body. It is `Send` only
 /// if a [`Home`] could tell threads apart.
-pub struct YieldPoint<'f, L: Lent, H> {
+pub struct YieldPoint<'f, L: Terms, H> {
     host: Link<dyn Host<L> + 'f>,
     home: PhantomData<(&'f Lifespan, H)>,
 }
 
-impl<L: Lent, H> Clone for YieldPoint<'_, L, H> {
+impl<L: Terms, H> Clone for YieldPoint<'_, L, H> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<L: Lent, H> Copy for YieldPoint<'_, L, H> {}
+impl<L: Terms, H> Copy for YieldPoint<'_, L, H> {}
 
-impl<'f, L: Lent, H> YieldPoint<'f, L, H> {
+impl<'f, L: Terms, H> YieldPoint<'f, L, H> {
     fn host(&self) -> &(dyn Host<L> + 'f) {
         // SAFETY: `'f` is within the body, which the frame outlives (fact 1).
         unsafe { self.host.0.as_ref() }
@@ -560,7 +593,7 @@ impl Within for () {
     }
 }
 
-impl<L: Lent, H> Within for YieldPoint<'_, L, H> {
+impl<L: Terms, H> Within for YieldPoint<'_, L, H> {
     fn outcome(&self) -> Option<Outcome> {
         self.host().outcome()
     }
@@ -568,14 +601,14 @@ impl<L: Lent, H> Within for YieldPoint<'_, L, H> {
 
 /// The future of a `yield!`: the block, as the manager has it.
 #[must_use = "the block runs when this is awaited"]
-pub struct Lending<'f, L: Lent, H, V> {
+pub struct Lending<'f, L: Terms, H, V> {
     /// Nothing when the block has ended.
     point: Option<YieldPoint<'f, L, H>>,
     /// Nothing when it has been lent.
     value: Option<V>,
 }
 
-impl<'f, L: Lent, H, V> Lending<'f, L, H, V> {
+impl<'f, L: Terms, H, V> Lending<'f, L, H, V> {
     /// `V` must be a member of the family `L`.
     pub(crate) const fn new(point: YieldPoint<'f, L, H>, value: V) -> Self {
         Self { point: Some(point), value: Some(value) }
@@ -583,20 +616,20 @@ impl<'f, L: Lent, H, V> Lending<'f, L, H, V> {
 }
 
 // What it holds is moved out before anything is pinned.
-impl<L: Lent, H, V> Unpin for Lending<'_, L, H, V> {}
+impl<L: Terms, H, V> Unpin for Lending<'_, L, H, V> {}
 
-impl<L: Lent, H, V> Future for Lending<'_, L, H, V> {
-    type Output = Outcome;
+impl<L: Terms, H, V> Future for Lending<'_, L, H, V> {
+    type Output = Outcome<Caught<L>>;
 
     /// # Panics
     ///
     /// When it is polled after its end, on another thread than its driver, or when another marker has lent before.
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let point = this.point.expect("a `yield!` is awaited once");
         if this.value.is_some() {
             let slot = NonNull::from(&mut this.value).cast();
-            // SAFETY: the value is an `L::Value` (the callers of `new`: `YieldPoint::lend`), and what it borrows is
+            // SAFETY: the value is what `L` lends (the callers of `new`: `YieldPoint::lend`), and what it borrows is
             // borrowed for as long as `self` lives, which has `V` in its type and drops the block when it is dropped
             // (fact 2).
             unsafe { point.host().lend(slot) };
@@ -607,7 +640,7 @@ impl<L: Lent, H, V> Future for Lending<'_, L, H, V> {
     }
 }
 
-impl<L: Lent, H, V> Drop for Lending<'_, L, H, V> {
+impl<L: Terms, H, V> Drop for Lending<'_, L, H, V> {
     fn drop(&mut self) {
         if let (Some(point), None) = (self.point, &self.value) {
             point.host().release();

@@ -8,9 +8,9 @@ use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, TakesFrom};
 use crate::frame::OneTask;
-use crate::lend::Lent;
+use crate::layer::{self, Shape, TakesShape, Value};
 use crate::outcome::Outcome;
 use crate::panics::Payload;
 use crate::verdict::Verdict;
@@ -38,43 +38,43 @@ pub enum Either<A, B> {
     Other(B),
 }
 
-/// A local of `with!` that the lent value borrows, so that the borrow checker knows how long it lives: `'a` in
-/// [`Handoff`]. Its name in the expansion is the one that an error about an escaping value shows.
+/// A local of `with!` that the lent value borrows, so that the borrow checker knows how long it lives. Its name in the
+/// expansion is the one that an error about an escaping value shows.
 #[derive(Debug)]
 pub struct Lifespan;
 
 /// The place where one `with!` hands the lent value to the block, and the end of the block back.
 ///
-/// `'a` is for how long the value is lent. The driver holds on to it until the exit phase is over, so whatever the
-/// block stores in the value lives as long. `L` is what is lent, `Rest` the exit of the managers after it in the
-/// header, and `Both` of it and them.
-pub struct Handoff<'a, L: Lent, Both, Rest: Exit, T, Jump, Return> {
-    content: OneTask<Shared<L::Value<'a>, Rest::Value<T>, Jump, Return>>,
-    exit: PhantomData<fn() -> Both>,
+/// `V` is what is lent, for as long as the `with!`: the driver holds on to it until the exit phase is over, so whatever
+/// the block stores in the value lives as long. `X` is the exit of the manager, `Rest` the shape of the managers after
+/// it in the header, and `Both` of it and them.
+pub struct Handoff<X: Exit, V, Both, Rest: Shape, T, Jump, Return> {
+    content: OneTask<Cell<Content<X::Caught, V, Value<Rest, T>, Jump, Return>>>,
+    shape: PhantomData<fn() -> Both>,
 }
 
-type Shared<V, W, Jump, Return> = Cell<Content<V, W, Jump, Return>>;
-
-enum Content<V, W, Jump, Return> {
+enum Content<C, V, W, Jump, Return> {
     Nothing,
     Lent(V),
-    Ended(End<W, Jump, Return>, Outcome),
+    /// The block has ended, so or so, unless the manager has caught its error.
+    Ended(Option<End<W, Jump, Return>>, Outcome<C>),
     Panicked(Payload),
 }
 
-impl<'a, L, Both, Rest, T, Jump, Return> Handoff<'a, L, Both, Rest, T, Jump, Return>
+impl<X, V, Both, Rest, T, Jump, Return> Handoff<X, V, Both, Rest, T, Jump, Return>
 where
-    L: Lent,
-    Both: Exit,
-    Rest: Exit,
+    X: Exit,
+    Both: Shape,
+    Rest: Shape,
 {
-    pub(crate) fn new(_lifespan: &'a Lifespan) -> Self {
-        Self { content: OneTask::new(Cell::new(Content::Nothing)), exit: PhantomData }
+    /// The `lifespan` is borrowed by `V`.
+    pub(crate) fn new(_lifespan: &Lifespan) -> Self {
+        Self { content: OneTask::new(Cell::new(Content::Nothing)), shape: PhantomData }
     }
 
     /// Says that this `with!` is in the block of another one of the same header.
     #[must_use]
-    pub fn inside<M: Lent, Outer>(self, _outer: &Handoff<'_, M, Outer, Both, T, Jump, Return>) -> Self {
+    pub fn inside<Y: Exit, W, Outer>(self, _outer: &Handoff<Y, W, Outer, Both, T, Jump, Return>) -> Self {
         self
     }
 
@@ -89,12 +89,12 @@ where
     }
 
     /// The type of the `with!`.
-    pub fn typed(&self) -> Both::Value<T> {
+    pub fn typed(&self) -> Value<Both, T> {
         self.not_run()
     }
 
     /// The type of a block that may jump out.
-    pub fn jumping_block(&self) -> BlockType<ControlFlow<Jump, Rest::Value<T>>, Rest::Value<T>> {
+    pub fn jumping_block(&self) -> BlockType<ControlFlow<Jump, Value<Rest, T>>, Value<Rest, T>> {
         BlockType(PhantomData)
     }
 
@@ -108,7 +108,7 @@ where
     /// # Panics
     ///
     /// When nothing is lent. The marker lends before it polls the block.
-    pub fn value(&self) -> L::Value<'a> {
+    pub fn value(&self) -> V {
         match self.content.get().replace(Content::Nothing) {
             Content::Lent(value) => value,
             _ => unreachable!("a block is polled when a value has been lent to it"),
@@ -117,22 +117,78 @@ where
 
     /// Ends a block that may jump out, with its value or a jump: the last thing that it does. For `literal` see
     /// [`Verdict`].
-    pub fn end_or_jump<Literal>(&self, end: Ended<ControlFlow<Jump, Rest::Value<T>>>, _literal: Literal) -> Forever
+    pub fn end_or_jump<Literal>(&self, end: Ended<ControlFlow<Jump, Value<Rest, T>>>, _literal: Literal) -> Forever
     where
         T: Verdict<Literal>,
+        X: TakesFrom<T, Literal> + TakesShape<Rest>,
     {
         match end.0 {
-            ControlFlow::Continue(value) => {
-                let failed = Rest::block_value(&value).is_none_or(T::failed);
-                self.set_end(End::Value(value), failed);
-            }
-            ControlFlow::Break(jump) => self.set_end(End::Jump(jump), false),
+            ControlFlow::Continue(value) => self.set_value(value),
+            ControlFlow::Break(jump) => self.set_end(Some(End::Jump(jump)), Outcome::Completed),
         }
         Forever
     }
 
-    pub(crate) fn set_end(&self, end: End<Rest::Value<T>, Jump, Return>, failed: bool) {
-        let outcome = if failed { Outcome::Failed(()) } else { Outcome::Completed };
+    fn set_value<Literal>(&self, value: Value<Rest, T>)
+    where
+        T: Verdict<Literal>,
+        X: TakesFrom<T, Literal> + TakesShape<Rest>,
+    {
+        if let Some(unseen) = X::unseen() {
+            let outcome =
+                if layer::failed::<Rest, T, _>(&value) { Outcome::Failed(unseen) } else { Outcome::Completed };
+            return self.set_end(Some(End::Value(value)), outcome);
+        }
+        match layer::split::<X, Rest, T, _>(value) {
+            Ok(value) => self.set_end(Some(End::Value(value)), Outcome::Completed),
+            Err(error) => self.set_end(None, Outcome::Failed(error)),
+        }
+    }
+
+    /// Ends the block by a `return`.
+    pub(crate) fn set_return<Literal>(&self, value: Return)
+    where
+        Return: Verdict<Literal>,
+        X: TakesFrom<Return, Literal>,
+    {
+        if let Some(unseen) = X::unseen() {
+            let outcome = if value.failed() { Outcome::Failed(unseen) } else { Outcome::Completed };
+            return self.set_end(Some(End::Return(value)), outcome);
+        }
+        match value.without_error() {
+            Ok(value) => self.set_end(Some(End::Return(value)), Outcome::Completed),
+            Err(error) => self.set_end(None, Outcome::Failed(X::take(error))),
+        }
+    }
+
+    /// How the block ended, if it has. An error is given away.
+    pub(crate) fn outcome(&self) -> Option<Outcome<X::Caught>> {
+        match self.content.get().replace(Content::Nothing) {
+            Content::Ended(end, outcome) => {
+                self.set_end(end, Outcome::Completed);
+                Some(outcome)
+            }
+            Content::Panicked(payload) => {
+                self.set_panic(payload);
+                Some(Outcome::Panicked)
+            }
+            other => {
+                self.content.get().set(other);
+                None
+            }
+        }
+    }
+
+    /// What the block left behind: nothing if it was dropped before its end, or if the manager has caught its error.
+    pub(crate) fn take_end(&self) -> Option<Caught<Value<Rest, T>, Jump, Return>> {
+        match self.content.get().replace(Content::Nothing) {
+            Content::Ended(end, _) => end.map(Ok),
+            Content::Panicked(payload) => Some(Err(payload)),
+            Content::Nothing | Content::Lent(_) => None,
+        }
+    }
+
+    fn set_end(&self, end: Option<End<Value<Rest, T>, Jump, Return>>, outcome: Outcome<X::Caught>) {
         self.content.get().set(Content::Ended(end, outcome));
     }
 
@@ -140,47 +196,27 @@ where
         self.content.get().set(Content::Panicked(payload));
     }
 
-    pub(crate) fn lend(&self, value: L::Value<'a>) {
+    pub(crate) fn lend(&self, value: V) {
         self.content.get().set(Content::Lent(value));
-    }
-
-    /// How the block ended, if it has.
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
-        let content = self.content.get().replace(Content::Nothing);
-        let outcome = match &content {
-            Content::Ended(_, outcome) => Some(*outcome),
-            Content::Panicked(_) => Some(Outcome::Panicked),
-            Content::Nothing | Content::Lent(_) => None,
-        };
-        self.content.get().set(content);
-        outcome
-    }
-
-    /// What the block left behind: nothing if it was dropped before its end.
-    pub(crate) fn take_end(&self) -> Option<Caught<Rest::Value<T>, Jump, Return>> {
-        match self.content.get().replace(Content::Nothing) {
-            Content::Ended(end, _) => Some(Ok(end)),
-            Content::Panicked(payload) => Some(Err(payload)),
-            Content::Nothing | Content::Lent(_) => None,
-        }
     }
 }
 
-impl<L, Both, Rest, T, Return> Handoff<'_, L, Both, Rest, T, Infallible, Return>
+impl<X, V, Both, Rest, T, Return> Handoff<X, V, Both, Rest, T, Infallible, Return>
 where
-    L: Lent,
-    Both: Exit,
-    Rest: Exit,
+    X: Exit,
+    Both: Shape,
+    Rest: Shape,
 {
     /// The type of a block that does not jump out.
-    pub fn block(&self) -> BlockType<Rest::Value<T>, Rest::Value<T>> {
+    pub fn block(&self) -> BlockType<Value<Rest, T>, Value<Rest, T>> {
         BlockType(PhantomData)
     }
 
     /// Ends a block that does not jump, with its value: the last thing that it does. For `literal` see [`Verdict`].
-    pub fn end<Literal>(&self, Ended(value): Ended<Rest::Value<T>>, literal: Literal) -> Forever
+    pub fn end<Literal>(&self, Ended(value): Ended<Value<Rest, T>>, literal: Literal) -> Forever
     where
         T: Verdict<Literal>,
+        X: TakesFrom<T, Literal> + TakesShape<Rest>,
     {
         self.end_or_jump(Ended(ControlFlow::Continue(value)), literal)
     }

@@ -2,20 +2,32 @@
 
 use core::marker::PhantomData;
 
+use crate::exit::Exit;
 use crate::frame::{Lending, YieldPoint};
 
-/// A family of lent types.
-pub trait Lent {
-    /// The member for a block that runs for `'a`.
-    type Value<'a>;
+/// What there is between a manager and its block.
+pub trait Terms {
+    /// How the manager ends.
+    type Exit: Exit;
 }
 
-/// The family that is described by `L`, a trait object type over `N` lifetimes that the return type left out.
+/// Terms with what is lent to a block that runs for `'a`: a member of a family of types.
+pub trait Lent<'a>: Terms {
+    /// The member.
+    type Value;
+}
+
+/// The terms of a manager function: the exit `X`, and the family that is described by `L`, a trait object type over `N`
+/// lifetimes that the return type left out.
 ///
 /// A trait object type is the one place where a function can write `for<'a>` over a type in which its own generics and
 /// `Self` appear; no such object is ever made. Each left-out lifetime is its own, because an invariant `&mut Tx<'_>` of
 /// a local could not be lent with both the same. `with!` takes one lifetime for all of them.
-pub struct Lends<L: ?Sized, const N: usize>(PhantomData<fn(&L)>);
+pub struct Lends<L: ?Sized, const N: usize, X>(PhantomData<fn(&L) -> X>);
+
+impl<L: ?Sized, const N: usize, X: Exit> Terms for Lends<L, N, X> {
+    type Exit = X;
+}
 
 macro_rules! arity {
     ($n:literal $Lend:ident($($left_out:lifetime $block:lifetime)*)) => {
@@ -25,11 +37,15 @@ macro_rules! arity {
             type Out;
         }
 
-        impl<L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>> Lent for Lends<L, $n> {
-            type Value<'a> = <L as $Lend<$($block),*>>::Out;
+        impl<'a, L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>, X: Exit> Lent<'a> for Lends<L, $n, X> {
+            type Value = <L as $Lend<$($block),*>>::Out;
         }
 
-        impl<'f, L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>, Here> YieldPoint<'f, Lends<L, $n>, Here> {
+        impl<'f, L, X, Here> YieldPoint<'f, Lends<L, $n, X>, Here>
+        where
+            L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>,
+            X: Exit,
+        {
             /// The yield point: lends `value` to the block and polls it to its end.
             ///
             /// The left-out lifetimes must end before the body does (`'f`): the block may store what it likes in
@@ -37,7 +53,7 @@ macro_rules! arity {
             pub fn lend<$($left_out),*>(
                 self,
                 value: <L as $Lend<$($left_out),*>>::Out,
-            ) -> Lending<'f, Lends<L, $n>, Here, <L as $Lend<$($left_out),*>>::Out>
+            ) -> Lending<'f, Lends<L, $n, X>, Here, <L as $Lend<$($left_out),*>>::Out>
             where
                 $('f: $left_out),*
             {

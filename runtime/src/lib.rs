@@ -51,6 +51,7 @@ mod exit;
 mod frame;
 mod handoff;
 mod home;
+mod layer;
 mod lend;
 mod manager;
 mod outcome;
@@ -128,6 +129,7 @@ pub mod __private;
 /// block did not fail.
 pub use async_context_manager_macros::async_context_manager;
 
+pub use exit::{Catch, Exit, Suppress};
 pub use manager::Manager;
 pub use outcome::Outcome;
 

@@ -5,7 +5,7 @@ use core::future::{Future, Pending};
 use core::marker::PhantomData;
 
 use crate::exit::Exit;
-use crate::lend::Lent;
+use crate::lend::Terms;
 
 /// What a function with `#[async_context_manager]` returns: a context manager that has not been entered.
 ///
@@ -16,7 +16,7 @@ use crate::lend::Lent;
 pub struct Manager<F, L> {
     pub(crate) body: F,
     pub(crate) about: &'static About,
-    lends: PhantomData<fn() -> L>,
+    terms: PhantomData<fn() -> L>,
 }
 
 /// What is known of a manager function, for messages.
@@ -26,15 +26,18 @@ pub struct About {
     pub name: &'static str,
 }
 
-impl<F: Future<Output: Exit>, L: Lent> Manager<F, L> {
+/// What the body of a manager on the terms `L` ends in.
+pub(crate) type OutputOf<L> = <<L as Terms>::Exit as Exit>::Output;
+
+impl<F: Future<Output = OutputOf<L>>, L: Terms> Manager<F, L> {
     /// The manager with this body. It attaches itself as `L` first of all.
     #[doc(hidden)]
     pub const fn new(about: &'static About, body: F) -> Self {
-        Self { body, about, lends: PhantomData }
+        Self { body, about, terms: PhantomData }
     }
 }
 
-impl<X: Exit, L: Lent> Manager<Pending<X>, L> {
+impl<L: Terms> Manager<Pending<OutputOf<L>>, L> {
     /// Stands for the manager of a function that can't be parsed, next to the error that says so.
     #[doc(hidden)]
     pub fn absent() -> Self {
@@ -54,22 +57,17 @@ impl<F, L> fmt::Debug for Manager<F, L> {
     label = "`with!` takes what a function with `#[async_context_manager]` returns"
 )]
 pub trait IntoManager {
-    /// How its body ends.
-    type Exit: Exit;
-    /// Its body.
-    type Body: Future<Output = Self::Exit>;
-    /// What it lends.
-    type Lent: Lent;
+    /// What it lends, and how it ends.
+    type Terms: Terms;
 
     /// The manager.
-    fn into_manager(self) -> Manager<Self::Body, Self::Lent>;
+    fn into_manager(self) -> Manager<impl Future<Output = OutputOf<Self::Terms>>, Self::Terms>;
 }
 
-impl<F: Future<Output: Exit>, L: Lent> IntoManager for Manager<F, L> {
-    type Exit = F::Output;
-    type Body = F;
-    type Lent = L;
+impl<F: Future<Output = OutputOf<L>>, L: Terms> IntoManager for Manager<F, L> {
+    type Terms = L;
 
+    #[expect(refining_impl_trait, reason = "so that it is `Send` when the body is")]
     fn into_manager(self) -> Self {
         self
     }

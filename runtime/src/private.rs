@@ -1,46 +1,53 @@
 //! What generated code calls. Not public API: it may change in any release, and the macros are the only ones that know
 //! how to use it.
 
-pub use crate::exit::{Around, Exit, Layer, ResultAlias};
+pub use crate::exit::{Ending, ResultAlias};
 pub use crate::frame::{Within, YieldPoint, attach, run};
 pub use crate::handoff::{Either, End, Handoff, Lifespan};
 pub use crate::home::{Here, Home, Inline};
+pub use crate::layer::{Around, Layer, Shape};
 pub use crate::lend::{Lend0, Lend1, Lend2, Lend3, Lend4, Lends};
 pub use crate::manager::{About, IntoManager};
 pub use crate::verdict::Verdict;
 pub use core::future::Future;
 
+use crate::exit::Exit;
+use crate::layer::{Block, ShapeOf};
 use crate::lend::Lent;
 use crate::manager::Manager;
 use crate::outcome::Outcome;
 pub use async_context_manager_macros::{context_managers, with};
 
 /// The manager, and the place where its `with!` hands over values. It is the last of its header, or the only one.
-pub fn open<M, F, L, X, T, Jump, Return>(
-    manager: M,
-    lifespan: &Lifespan,
-) -> (Manager<F, L>, Handoff<'_, L, X, (), T, Jump, Return>)
+pub fn open<'a, F, L, X, V, T, Jump, Return>(
+    manager: Manager<F, L>,
+    lifespan: &'a Lifespan,
+) -> (Manager<F, L>, Handoff<X, V, ShapeOf<X>, Block, T, Jump, Return>)
 where
-    M: IntoManager<Body = F, Lent = L, Exit = X>,
-    L: Lent,
+    L: Lent<'a, Exit = X, Value = V>,
     X: Exit,
 {
-    (manager.into_manager(), Handoff::new(lifespan))
+    (manager, Handoff::new(lifespan))
 }
 
-/// As [`open`], for a manager that has others after it in the header, with the exit `Rest`.
-pub fn open_around<M, F, L, X, Both, Rest, T, Jump, Return>(
-    manager: M,
-    lifespan: &Lifespan,
-) -> (Manager<F, L>, Handoff<'_, L, Both, Rest, T, Jump, Return>)
+/// As [`open`], for a manager that has others after it in the header, with the shape `Rest`.
+pub fn open_around<'a, F, L, X, V, Both, Rest, T, Jump, Return>(
+    manager: Manager<F, L>,
+    lifespan: &'a Lifespan,
+) -> (Manager<F, L>, Handoff<X, V, Both, Rest, T, Jump, Return>)
 where
-    M: IntoManager<Body = F, Lent = L, Exit = X>,
-    L: Lent,
-    X: Layer<Rest, Both = Both>,
-    Both: Exit,
-    Rest: Exit,
+    L: Lent<'a, Exit = X, Value = V>,
+    X: Exit,
+    ShapeOf<X>: Layer<Rest, Both = Both>,
+    Both: Shape,
+    Rest: Shape,
 {
-    (manager.into_manager(), Handoff::new(lifespan))
+    (manager, Handoff::new(lifespan))
+}
+
+/// What is to be entered. It makes the compiler tell once that it can't be.
+pub const fn it<M>(manager: M) -> M {
+    manager
 }
 
 /// Stands for a marker that is not where it can be, next to the error that says so.
@@ -49,6 +56,6 @@ pub fn misplaced<V>(_value: V) -> Outcome {
 }
 
 /// Stands for what a manager lends, next to the error of a block that can't be parsed.
-pub fn lent_by<M: IntoManager>(_manager: &M) -> <M::Lent as Lent>::Value<'_> {
+pub fn lent_by<'a, M: IntoManager<Terms: Lent<'a>>>(_manager: &'a M) -> <M::Terms as Lent<'a>>::Value {
     unreachable!("not compiled")
 }

@@ -1,5 +1,6 @@
 //! Tells whether what left a block is an `Err`, when its type may not be known yet.
 
+use core::convert::Infallible;
 use core::task::Poll;
 
 /// Whether a value of this type stands for a failure.
@@ -15,45 +16,109 @@ use core::task::Poll;
 ///   `Result` is taken.
 ///
 /// `()` and `!` are what an open type falls back to, at the same time as the literal does: so they have both, too.
-pub trait Verdict<Literal> {
+pub trait Verdict<Literal>: Sized {
+    /// [`MayFail`] or [`CantFail`].
+    type Kind;
+    /// The error.
+    type Error;
+
     /// Whether this is an `Err`.
     fn failed(&self) -> bool;
+
+    /// Takes the error out, if there is one.
+    fn without_error(self) -> Result<Self, Self::Error>;
 }
 
+/// A value of the type can stand for a failure.
+#[derive(Debug)]
+pub struct MayFail;
+
+/// No value of the type stands for a failure.
+#[derive(Debug)]
+pub struct CantFail;
+
 impl<T> Verdict<u8> for T {
+    type Kind = CantFail;
+    type Error = Infallible;
+
     fn failed(&self) -> bool {
         false
+    }
+
+    fn without_error(self) -> Result<Self, Infallible> {
+        Ok(self)
     }
 }
 
 impl<T, E> Verdict<i32> for Result<T, E> {
+    type Kind = MayFail;
+    type Error = E;
+
     fn failed(&self) -> bool {
         self.is_err()
+    }
+
+    fn without_error(self) -> Result<Self, E> {
+        self.map(Ok)
     }
 }
 
 // What `?` can leave a function with, besides.
 impl<T, E> Verdict<i32> for Poll<Result<T, E>> {
+    type Kind = MayFail;
+    type Error = E;
+
     fn failed(&self) -> bool {
         matches!(self, Self::Ready(Err(_)))
+    }
+
+    fn without_error(self) -> Result<Self, E> {
+        match self {
+            Self::Ready(Err(error)) => Err(error),
+            other => Ok(other),
+        }
     }
 }
 
 impl<T, E> Verdict<i32> for Poll<Option<Result<T, E>>> {
+    type Kind = MayFail;
+    type Error = E;
+
     fn failed(&self) -> bool {
         matches!(self, Self::Ready(Some(Err(_))))
+    }
+
+    fn without_error(self) -> Result<Self, E> {
+        match self {
+            Self::Ready(Some(Err(error))) => Err(error),
+            other => Ok(other),
+        }
     }
 }
 
 impl Verdict<i32> for () {
+    type Kind = CantFail;
+    type Error = Infallible;
+
     fn failed(&self) -> bool {
         false
+    }
+
+    fn without_error(self) -> Result<(), Infallible> {
+        Ok(())
     }
 }
 
 impl Verdict<i32> for <fn() -> ! as Output>::Type {
+    type Kind = CantFail;
+    type Error = Infallible;
+
     fn failed(&self) -> bool {
         *self
+    }
+
+    fn without_error(self) -> Result<Self, Infallible> {
+        self
     }
 }
 

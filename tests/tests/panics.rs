@@ -359,7 +359,7 @@ mod raced_away {
             });
         });
         let expected = "`drops` dropped its block before the end and then succeeded: `with!` has no value; return an \
-                        `Err` instead";
+                        `Err`, or add the option `suppress`";
         assert_eq!(message, expected);
         assert_eq!(log.take(), ["block dropped", "block lost", "exit"]);
     }

@@ -27,7 +27,7 @@ struct With {
 /// ```text
 /// {
 ///     let __lent_value = Lifespan;
-///     match open(connection(&pool), &__lent_value) {
+///     match open(IntoManager::into_manager(it(connection(&pool))), &__lent_value) {
 ///         (manager, handoff0) => {
 ///             if false { return handoff0.returned(); }
 ///             if false {
@@ -105,7 +105,9 @@ impl With {
         };
         quote_spanned! {site=> {
             let #lent = #private::Lifespan;
-            match #private::#open(#manager, &#lent) { (manager, #handoff) => { #body } }
+            match #private::#open(#private::IntoManager::into_manager(#private::it(#manager)), &#lent) {
+                (manager, #handoff) => { #body }
+            }
         }}
     }
 
