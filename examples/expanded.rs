@@ -28,7 +28,7 @@ use tokio::task::yield_now;
 fn welcome(
     name: &str,
 ) -> Manager<impl Future<Output = ()>, Lends<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1, ()>> {
-    Manager::new(&About { name: "welcome" }, async move {
+    Manager::new(&About::Function("welcome"), async move {
         // First of all, the body finds the `with!` that polls it. `Inline` is for a `yield!` that stands in the body
         // itself; for one in an `async` block of it, which may be raced, there is more to look after.
         let home = Inline;

@@ -82,7 +82,7 @@ fn manager(
     let header = signature(header, returns, krate);
     quote_spanned! {Span::mixed_site()=>
         #header {
-            #krate::Manager::new(&#private::About { name: #name }, async move {
+            #krate::Manager::new(&#private::About::Function(#name), async move {
                 #attach
                 #arguments
                 #expect

@@ -4,6 +4,7 @@ use core::convert::Infallible;
 use core::fmt;
 use core::marker::PhantomData;
 
+use crate::layer::{AroundEnding, EitherPresence};
 use crate::verdict::{CantFail, MayFail, Verdict};
 
 /// How a manager ends: one of the types below, which make the value of `with!` for a block of type `T`.
@@ -26,12 +27,12 @@ use crate::verdict::{CantFail, MayFail, Verdict};
 )]
 pub trait Exit: sealed::Sealed {
     /// What the exit phase gives: `()` or `Result<(), E>`.
-    type Output: Ending;
+    type Output: Ending + AroundEnding<(), Both = Self::Output>;
     /// What the manager learns of a failed block.
     type Caught;
     /// Whether `with!` has the value of the block.
     #[doc(hidden)]
-    type Presence: Presence;
+    type Presence: Presence + EitherPresence<Always, Both = Self::Presence>;
 
     /// What the manager is told of an error, when errors pass it by.
     #[doc(hidden)]
@@ -173,6 +174,9 @@ pub trait Ending: Sized {
     fn value<V>(value: V) -> Self::Value<V>;
 
     #[doc(hidden)]
+    fn failed(error: Self::Error) -> Self;
+
+    #[doc(hidden)]
     fn error(self) -> Option<Self::Error>;
 
     #[doc(hidden)]
@@ -192,6 +196,10 @@ impl Ending for () {
 
     fn value<V>(value: V) -> V {
         value
+    }
+
+    fn failed(error: Infallible) {
+        match error {}
     }
 
     fn error(self) -> Option<Infallible> {
@@ -218,6 +226,10 @@ impl<E> Ending for Result<(), E> {
 
     fn value<V>(value: V) -> Result<V, E> {
         Ok(value)
+    }
+
+    fn failed(error: E) -> Self {
+        Err(error)
     }
 
     fn error(self) -> Option<E> {

@@ -44,6 +44,7 @@ use crate::lend::{Lent, Terms};
 use crate::manager::{About, Manager, OutputOf};
 use crate::outcome::Outcome;
 use crate::panics;
+use crate::protocol::{AsyncContextManager, Own};
 use crate::verdict::Verdict;
 
 /// A value that is shared within one task only.
@@ -212,7 +213,7 @@ where
         match (<ShapeOf<L::Exit>>::error(output), self.handoff.take_end()) {
             (None, Some(Err(payload))) => panics::resume(payload),
             (Some(_lost), Some(Err(payload))) => {
-                panics::report(self.about.name, "failed while a panic was under way; its error is lost");
+                panics::report(self.about.name(), "failed while a panic was under way; its error is lost");
                 panics::resume(payload)
             }
             (Some(error), _) => End::Value(error),
@@ -228,7 +229,7 @@ where
 
     /// The manager ended in success, and there is no value for its `with!`.
     fn no_value(&self) -> ! {
-        let name = self.about.name;
+        let name = self.about.name();
         let what = match self.stage.get() {
             Stage::RacedAway => "dropped its block before the end",
             Stage::Ended(_) => "caught the error of its block",
@@ -267,7 +268,7 @@ where
 
     unsafe fn lend(&self, slot: NonNull<()>) {
         self.home().inspect(|home| home.check());
-        let name = self.about.name;
+        let name = self.about.name();
         assert!(self.stage.get() == Stage::Entering, "`{name}` reached its `yield!` a second time");
         // SAFETY: the caller says that it points to such an `Option`, and `V` is what `L` lends, by the signature of
         // `run`. The lifetime changes to that of the handoff, which is over when the block and the exit phase are; the
@@ -314,7 +315,7 @@ where
 #[must_use = "a driver does nothing until it is awaited"]
 pub struct Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output = OutputOf<L>>,
+    F: Future<Output: Ending>,
     L: Terms<Exit: TakesFrom<B::Output, Literal>>,
     Both: Shape,
     Rest: Shape,
@@ -339,7 +340,7 @@ pub fn run<'h, 'a, F, L, V, Both, Rest, T, Jump, B, Literal, W>(
     _literal: Literal,
 ) -> Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output = OutputOf<L>>,
+    F: Future<Output: Ending>,
     L: Lent<'a, Value = V>,
     L::Exit: TakesFrom<B::Output, Literal>,
     Both: Shape,
@@ -364,7 +365,7 @@ where
 
 impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output = OutputOf<L>>,
+    F: Future<Output: Ending>,
     L: Terms<Exit: TakesFrom<B::Output, Literal>>,
     Both: Shape,
     Rest: Shape,
@@ -393,7 +394,7 @@ where
         self.frame.home().inspect(|home| home.wake());
         let output = self.poll_body(&mut Context::from_waker(Waker::noop()));
         if matches!(output.map(Ending::error), Poll::Ready(Some(_lost))) {
-            panics::report(self.frame.about.name, "failed after a cancellation; its error is lost");
+            panics::report(self.frame.about.name(), "failed after a cancellation; its error is lost");
         }
     }
 }
@@ -420,7 +421,7 @@ where
 
 impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Drop for Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
-    F: Future<Output = OutputOf<L>>,
+    F: Future<Output: Ending>,
     L: Terms<Exit: TakesFrom<B::Output, Literal>>,
     Both: Shape,
     Rest: Shape,
@@ -450,7 +451,7 @@ where
 /// The block can't be dropped: what it borrows from the manager may be gone.
 #[cold]
 fn abort_leaked(about: &About) -> ! {
-    let name = about.name;
+    let name = about.name();
     panics::abort(format_args!(
         "`{name}` leaked the future of its `yield!`, or dropped it on another thread, while a block was lent to it"
     ))
@@ -575,6 +576,18 @@ impl<'f, L: Terms, H> YieldPoint<'f, L, H> {
     fn host(&self) -> &(dyn Host<L> + 'f) {
         // SAFETY: `'f` is within the body, which the frame outlives (fact 1).
         unsafe { self.host.0.as_ref() }
+    }
+}
+
+impl<'f, M: AsyncContextManager, H> YieldPoint<'f, Own<M>, H> {
+    /// Lends `value` at once, which borrows a local of the body: gives the marker, which is to be awaited then. It says
+    /// by its type how long the borrow is.
+    pub(crate) fn lend_own<'v>(self, value: M::Value<'v>) -> Lending<'f, Own<M>, H, &'v mut M> {
+        let mut slot = Some(value);
+        // SAFETY: the value is what `Own<M>` lends, and what it borrows is borrowed for as long as the marker lives,
+        // which has `'v` in its type and drops the block when it is dropped (fact 2).
+        unsafe { self.host().lend(NonNull::from(&mut slot).cast()) };
+        Lending { point: Some(self), value: None }
     }
 }
 

@@ -56,11 +56,15 @@ mod lend;
 mod manager;
 mod outcome;
 mod panics;
+mod private;
+mod protocol;
+mod scope;
 mod verdict;
 
 #[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
+pub mod __private {
+    pub use crate::private::*;
+}
 
 /// Makes an `async fn` with one `yield!` in it an async context manager.
 ///
@@ -132,6 +136,8 @@ pub use async_context_manager_macros::async_context_manager;
 pub use exit::{Catch, Exit, Suppress};
 pub use manager::Manager;
 pub use outcome::Outcome;
+pub use protocol::AsyncContextManager;
+pub use scope::ScopeOutput;
 
 /// Enters managers, runs a block with what they lend, and leaves them by whatever way the block ends.
 ///

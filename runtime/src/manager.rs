@@ -19,11 +19,22 @@ pub struct Manager<F, L> {
     terms: PhantomData<fn() -> L>,
 }
 
-/// What is known of a manager function, for messages.
+/// What a manager was made from, for messages.
 #[derive(Debug)]
-pub struct About {
-    /// The name of the function.
-    pub name: &'static str,
+pub enum About {
+    /// A function, of this name.
+    Function(&'static str),
+    /// A type, of this name.
+    Type(fn() -> &'static str),
+}
+
+impl About {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Function(name) => name,
+            Self::Type(name) => name(),
+        }
+    }
 }
 
 /// What the body of a manager on the terms `L` ends in.
@@ -47,14 +58,23 @@ impl<L: Terms> Manager<Pending<OutputOf<L>>, L> {
 
 impl<F, L> fmt::Debug for Manager<F, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Manager").field("function", &self.about.name).finish_non_exhaustive()
+        let kind = match self.about {
+            About::Function(_) => "function",
+            About::Type(_) => "type",
+        };
+        f.debug_struct("Manager").field(kind, &self.about.name()).finish_non_exhaustive()
     }
 }
 
 /// What `with!` can enter.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async context manager",
-    label = "`with!` takes what a function with `#[async_context_manager]` returns"
+    label = "neither a manager nor a type that implements `AsyncContextManager`",
+    note = "a future that gives one: did you forget `.await`? an `async fn` that is to be one: put \
+            `#[async_context_manager]` on it",
+    note = "an `Option` or a `Result` of one: take it out first, with `?`",
+    note = "a guard, of a lock say: it needs no `with!`, bind it in a block, `let guard = ...;`",
+    note = "none at all: `nullcontext(value)`"
 )]
 pub trait IntoManager {
     /// What it lends, and how it ends.

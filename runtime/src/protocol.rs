@@ -1,0 +1,176 @@
+//! Context managers that are types, with a method for entering and one for leaving.
+
+use core::any::type_name;
+use core::future::Future;
+use core::marker::PhantomData;
+
+use crate::exit::{Ending, Exit};
+use crate::frame::attach;
+use crate::handoff::Lifespan;
+use crate::home::Inline;
+use crate::layer::{ShapeOf, Value};
+use crate::lend::{Lent, Terms};
+use crate::manager::{About, IntoManager, Manager, OutputOf};
+use crate::outcome::Outcome;
+use crate::scope::{ScopeOutput, TakesOutput};
+
+/// A context manager of a type of your own: Python's class with `__aenter__` and `__aexit__`.
+///
+/// [`with!`](crate::with) takes a value of such a type as it takes a [`Manager`]. Where the two phases have nothing to
+/// keep between them but locals, [`async_context_manager`](crate::async_context_manager) is shorter.
+///
+/// Both methods are written as plain `async fn`s:
+///
+/// ```
+/// use async_context_manager::{AsyncContextManager, Outcome, with};
+/// # struct DbError;
+/// # struct Conn(u32);
+/// # impl Conn {
+/// #     async fn open(_url: &str) -> Result<Conn, DbError> { Ok(Conn(0)) }
+/// #     async fn close(self) -> Result<(), DbError> { Ok(()) }
+/// #     async fn rollback(&mut self) -> Result<(), DbError> { Ok(()) }
+/// # }
+///
+/// struct Connection {
+///     url: String,
+///     open: Option<Conn>,
+/// }
+///
+/// impl AsyncContextManager for Connection {
+///     type Value<'v> = &'v mut Conn;
+///     type Exit = Result<(), DbError>;
+///
+///     async fn enter(&mut self) -> Result<&mut Conn, DbError> {
+///         Ok(self.open.insert(Conn::open(&self.url).await?))
+///     }
+///
+///     async fn exit(&mut self, outcome: Outcome) -> Result<(), DbError> {
+///         let Some(mut conn) = self.open.take() else { return Ok(()) };
+///         if !outcome.is_completed() {
+///             conn.rollback().await?;
+///         }
+///         conn.close().await
+///     }
+/// }
+///
+/// # async fn example() -> Result<(), DbError> {
+/// let connection = Connection { url: "db://".into(), open: None };
+/// with!(connection as conn => { conn.0 += 1; })?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// `&mut M` is a context manager when `M` is, for one that is used more than once.
+///
+/// # Cancel safety
+///
+/// As of [`async_context_manager`](crate::async_context_manager): `enter` and `exit` are dropped where they wait when
+/// the future around the `with!` is dropped; when that happens in the block, `exit` is polled once, with
+/// [`Outcome::Cancelled`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an async context manager",
+    label = "neither a manager nor a type that implements `AsyncContextManager`",
+    note = "a future that gives one: did you forget `.await`? an `async fn` that is to be one: put \
+            `#[async_context_manager]` on it",
+    note = "an `Option` or a `Result` of one: take it out first, with `?`",
+    note = "a guard, of a lock say: it needs no `with!`, bind it in a block, `let guard = ...;`",
+    note = "none at all: `nullcontext(value)`"
+)]
+pub trait AsyncContextManager {
+    /// What the block gets. It may borrow from the manager.
+    type Value<'v>
+    where
+        Self: 'v;
+
+    /// How the manager ends: `()`, `Result<(), E>`, or one of these with [`Catch`](crate::Catch) or
+    /// [`Suppress`](crate::Suppress).
+    type Exit: Exit;
+
+    /// Enters: gives the value for the block, `Self::Value<'_>`, in a `Result` if [`Exit`](Self::Exit) can fail.
+    ///
+    /// # Errors
+    ///
+    /// An `Err` fails the `with!`. The block is not run then, nor is [`exit`](Self::exit).
+    fn enter(&mut self) -> impl Future<Output = <<Self::Exit as Exit>::Output as Ending>::Value<Self::Value<'_>>>;
+
+    /// Leaves, by whatever way the block ended: `outcome` tells.
+    ///
+    /// # Errors
+    ///
+    /// An `Err` replaces what was under way, unless that is a panic.
+    fn exit(
+        &mut self,
+        outcome: Outcome<<Self::Exit as Exit>::Caught>,
+    ) -> impl Future<Output = <Self::Exit as Exit>::Output>;
+
+    /// The same as a [`Manager`], where one is asked for: by [`AsyncExitStack::enter`](crate::AsyncExitStack::enter),
+    /// say.
+    fn into_manager(self) -> Manager<impl Future<Output = <Self::Exit as Exit>::Output>, Own<Self>>
+    where
+        Self: Sized,
+    {
+        Manager::new(&About::Type(type_name::<Self>), body(self))
+    }
+
+    /// Enters, runs `block` and leaves: see [`Manager::scope`]. The manager must not borrow.
+    fn scope<B, T>(self, block: B) -> impl Future<Output = Value<ShapeOf<Self::Exit>, T>>
+    where
+        Self: Sized,
+        Own<Self>: for<'v> Lent<'v, Exit = Self::Exit>,
+        B: for<'v> AsyncFnOnce(<Own<Self> as Lent<'v>>::Value) -> T,
+        T: ScopeOutput,
+        Self::Exit: TakesOutput<T>,
+    {
+        self.into_manager().scope(block)
+    }
+}
+
+/// The terms of a manager of the type `M`.
+pub struct Own<M>(PhantomData<fn() -> M>);
+
+impl<M: AsyncContextManager> Terms for Own<M> {
+    type Exit = M::Exit;
+}
+
+impl<'v, M: AsyncContextManager + 'v> Lent<'v> for Own<M> {
+    type Value = M::Value<'v>;
+}
+
+impl<M: AsyncContextManager> IntoManager for M {
+    type Terms = Own<M>;
+
+    fn into_manager(self) -> Manager<impl Future<Output = OutputOf<Own<M>>>, Own<M>> {
+        AsyncContextManager::into_manager(self)
+    }
+}
+
+/// What a manager function would be for it.
+async fn body<M: AsyncContextManager>(mut manager: M) -> OutputOf<Own<M>> {
+    let this = Lifespan;
+    let point = attach::<Own<M>, _>(&this, &Inline).await;
+    let block = match <OutputOf<Own<M>>>::split(manager.enter().await) {
+        // The value is given away at once: if it were held over an `.await`, the future of a manager that borrows would
+        // not be known to be `Send`.
+        Ok(value) => point.lend_own(value),
+        Err(error) => return <OutputOf<Own<M>>>::failed(error),
+    };
+    let outcome = block.await;
+    manager.exit(outcome).await
+}
+
+/// For a manager that is used more than once.
+impl<M: AsyncContextManager> AsyncContextManager for &mut M {
+    type Value<'v>
+        = M::Value<'v>
+    where
+        Self: 'v;
+    type Exit = M::Exit;
+
+    async fn enter(&mut self) -> <OutputOf<Own<M>> as Ending>::Value<M::Value<'_>> {
+        (**self).enter().await
+    }
+
+    async fn exit(&mut self, outcome: Outcome<<M::Exit as Exit>::Caught>) -> OutputOf<Own<M>> {
+        (**self).exit(outcome).await
+    }
+}

@@ -1,0 +1,167 @@
+//! `scope`: the form of `with!` without a macro.
+
+use core::convert::Infallible;
+use core::future::Future;
+
+use crate::exit::TakesFrom;
+use crate::frame::run;
+use crate::handoff::{End, Lifespan};
+use crate::layer::{ShapeOf, Value};
+use crate::lend::Lent;
+use crate::manager::{Manager, OutputOf};
+use crate::private::open;
+use crate::verdict::Verdict;
+
+impl<F, L> Manager<F, L>
+where
+    F: Future<Output = OutputOf<L>>,
+    L: for<'a> Lent<'a>,
+{
+    /// Enters, runs `block` with what the manager lends, and leaves: [`with!`](crate::with) without the macro.
+    ///
+    /// ```
+    /// # use async_context_manager::async_context_manager;
+    /// # #[async_context_manager]
+    /// # async fn connection() -> &mut Vec<u8> { let mut bytes = Vec::new(); r#yield!(&mut bytes); }
+    /// # async fn example() {
+    /// let length = connection()
+    ///     .scope(async |conn| {
+    ///         conn.push(1);
+    ///         conn.len()
+    ///     })
+    ///     .await;
+    /// # }
+    /// ```
+    ///
+    /// The value is that of `with!`, and so are the guarantees. The block is a closure: a `return` or `?` in it leaves
+    /// the closure and not the function around it, and an `Err` that it gives is the failure that the manager sees.
+    /// What it gives must be a [`ScopeOutput`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the manager. An `Err` of the block is in the value, unless the manager catches it.
+    ///
+    /// # Panics
+    ///
+    /// As the block and the manager do.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `with!`: see [`async_context_manager`](crate::async_context_manager).
+    pub async fn scope<B, T>(self, block: B) -> Value<ShapeOf<L::Exit>, T>
+    where
+        B: for<'a> AsyncFnOnce(<L as Lent<'a>>::Value) -> T,
+        T: ScopeOutput,
+        L::Exit: TakesOutput<T>,
+    {
+        let lifespan = Lifespan;
+        let (manager, handoff) = open(self, &lifespan);
+        let block = async {
+            let end = handoff.block().end(block(handoff.value()).await);
+            match handoff.end(end, T::Literal::default()).await {}
+        };
+        match run::<_, _, _, _, _, T, Infallible, _, u8, _>(manager, &handoff, block, (), 0).await {
+            End::Value(value) => value,
+            End::Jump(never) | End::Return(never) => match never {},
+        }
+    }
+}
+
+/// What the block of a [`scope`](Manager::scope) can give: a type of which it is known whether it stands for a failure.
+///
+/// A `Result` does, when it is an `Err`; the other types of the standard library do not. (`with!` can tell this of any
+/// type, which a function can't.) For a value of another type, give `Ok(value)`.
+#[diagnostic::on_unimplemented(
+    message = "a block of `scope` can't give `{Self}`: whether it stands for a failure is not known",
+    label = "give `Ok(value)`",
+    note = "`with!` takes a block of any type"
+)]
+pub trait ScopeOutput: Verdict<Self::Literal> {
+    /// See [`Verdict`].
+    #[doc(hidden)]
+    type Literal: Default;
+}
+
+/// A manager with this exit can be told of the end of a block that gives `T`.
+pub trait TakesOutput<T: ScopeOutput>:
+    TakesFrom<T, T::Literal> + TakesFrom<Infallible, u8> + crate::layer::TakesShape<crate::layer::Block>
+{
+}
+
+impl<X, T> TakesOutput<T> for X
+where
+    T: ScopeOutput,
+    X: TakesFrom<T, T::Literal> + TakesFrom<Infallible, u8> + crate::layer::TakesShape<crate::layer::Block>,
+{
+}
+
+impl<T, E> ScopeOutput for Result<T, E> {
+    type Literal = i32;
+}
+
+/// The types that do not stand for a failure.
+macro_rules! infallible {
+    ($({$($generics:tt)*} $value:ty;)*) => {$(
+        impl<$($generics)*> ScopeOutput for $value {
+            type Literal = u8;
+        }
+    )*};
+}
+
+infallible! {
+    {} ();
+    {} bool;
+    {} char;
+    {} u8; {} u16; {} u32; {} u64; {} u128; {} usize;
+    {} i8; {} i16; {} i32; {} i64; {} i128; {} isize;
+    {} f32; {} f64;
+    {} Infallible;
+    {} core::time::Duration;
+    {} core::cmp::Ordering;
+    {T} Option<T>;
+    {T: ?Sized} &T;
+    {T: ?Sized} &mut T;
+    {T, const N: usize} [T; N];
+    {A} (A,);
+    {A, B} (A, B);
+    {A, B, C} (A, B, C);
+    {A, B, C, D} (A, B, C, D);
+    {A, B, C, D, E} (A, B, C, D, E);
+    {A, B, C, D, E, F} (A, B, C, D, E, F);
+}
+
+#[cfg(feature = "std")]
+mod with_std {
+    extern crate std;
+
+    use std::borrow::{Cow, ToOwned};
+    use std::boxed::Box;
+    use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+    use std::ffi::OsString;
+    use std::path::PathBuf;
+    use std::rc::Rc;
+    use std::string::String;
+    use std::sync::Arc;
+    use std::time::{Instant, SystemTime};
+    use std::vec::Vec;
+
+    use super::ScopeOutput;
+
+    infallible! {
+        {} String;
+        {} OsString;
+        {} PathBuf;
+        {} Instant;
+        {} SystemTime;
+        {T: ?Sized} Box<T>;
+        {T: ?Sized} Rc<T>;
+        {T: ?Sized} Arc<T>;
+        {T} Vec<T>;
+        {T} VecDeque<T>;
+        {T} BTreeSet<T>;
+        {K, V} BTreeMap<K, V>;
+        {T, S} HashSet<T, S>;
+        {K, V, S} HashMap<K, V, S>;
+        {'a, T: ?Sized + ToOwned} Cow<'a, T>;
+    }
+}
