@@ -27,6 +27,9 @@
 //! The generated code has no `unsafe`; what it must keep to is said at the items that it calls. They are hidden and not
 //! for anyone else; what of a misuse can be noticed panics.
 
+#[cfg(feature = "std")]
+pub(crate) mod held;
+
 use core::any::TypeId;
 use core::cell::{Cell, UnsafeCell};
 use core::future::Future;

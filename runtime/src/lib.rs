@@ -59,6 +59,8 @@ mod panics;
 mod private;
 mod protocol;
 mod scope;
+#[cfg(feature = "std")]
+mod stack;
 mod verdict;
 
 #[doc(hidden)]
@@ -138,6 +140,8 @@ pub use manager::Manager;
 pub use outcome::Outcome;
 pub use protocol::AsyncContextManager;
 pub use scope::ScopeOutput;
+#[cfg(feature = "std")]
+pub use stack::AsyncExitStack;
 
 /// Enters managers, runs a block with what they lend, and leaves them by whatever way the block ends.
 ///

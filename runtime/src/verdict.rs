@@ -26,6 +26,10 @@ pub trait Verdict<Literal>: Sized {
     fn failed(&self) -> bool;
 
     /// Takes the error out, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// It.
     fn without_error(self) -> Result<Self, Self::Error>;
 }
 

@@ -1,0 +1,362 @@
+//! Managers that are entered by hand and held open: the entries of an exit stack.
+
+extern crate std;
+
+use core::convert::Infallible;
+use core::future::{Future, poll_fn};
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::ptr::NonNull;
+use core::task::{Context, Poll, Waker};
+use std::boxed::Box;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::vec::Vec;
+
+use super::{Link, run};
+use crate::exit::{Ending, Exit, TakesFrom};
+use crate::handoff::{End, Lifespan};
+use crate::layer::{ShapeOf, Value};
+use crate::lend::Lent;
+use crate::manager::{Manager, OutputOf};
+use crate::panics::{self, Payload};
+use crate::private::open;
+
+/// What is under way while a stack is left.
+pub(crate) enum Flight<E> {
+    Completed,
+    Failed(E),
+    Panicked(Payload),
+}
+
+type Body<'env, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'env>>;
+
+/// An entered manager: its body, which waits at its marker, and the line to its block, which waits to be told its end.
+pub(crate) struct Entry<'env, E> {
+    body: Body<'env, E>,
+    line: Arc<dyn Line<E> + Send + Sync + 'env>,
+}
+
+impl<E> Entry<'_, E> {
+    /// Leaves the manager: what is under way afterwards.
+    pub(crate) async fn leave(mut self, flight: Flight<E>) -> Flight<E> {
+        self.line.end(flight);
+        let ended = poll_fn(|cx| match panics::catch(|| self.body.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
+            Err(payload) => Poll::Ready(Err(payload)),
+        });
+        match ended.await {
+            Ok(Ok(())) => Flight::Completed,
+            Ok(Err(error)) => Flight::Failed(error),
+            Err(payload) => Flight::Panicked(payload),
+        }
+    }
+}
+
+/// The open managers of a stack, the oldest first.
+pub(crate) struct Entries<'env, E>(Mutex<Vec<Entry<'env, E>>>);
+
+impl<'env, E> Entries<'env, E> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.0).len()
+    }
+
+    pub(crate) fn take(&mut self) -> Self {
+        Self(Mutex::new(core::mem::take(&mut *lock(&self.0))))
+    }
+
+    /// The youngest one, to be left or dropped. Nothing that it lent is in use any more: that would borrow the stack.
+    pub(crate) fn pop(&mut self) -> Option<Entry<'env, E>> {
+        lock(&self.0).pop()
+    }
+
+    /// Tells each that its block was dropped, the youngest first.
+    pub(crate) fn cancel(&mut self) {
+        while let Some(entry) = self.pop() {
+            drop(entry);
+        }
+    }
+
+    /// Enters `manager` and holds it.
+    pub(crate) fn enter<F, L, K>(&self, manager: Manager<F, L>) -> Entering<'_, 'env, E, OutputOf<L>, K>
+    where
+        E: Send + 'env,
+        F: Future<Output = OutputOf<L>> + Send + 'env,
+        L: Holds<K> + 'env,
+        L::Exit: HeldExit<E>,
+        K: Send + 'env,
+    {
+        let line = Arc::new(Shared::default());
+        let body = Box::pin(hold(manager, Arc::clone(&line)));
+        Entering { entries: self, entry: Some((body, line)), output: PhantomData }
+    }
+}
+
+/// The future of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter): gives what the manager lends.
+#[must_use = "the manager is entered when this is awaited"]
+pub struct Entering<'s, 'env, E, Output, K> {
+    entries: &'s Entries<'env, E>,
+    /// Nothing when it has been entered.
+    entry: Option<(Body<'env, E>, Arc<Shared<K, E>>)>,
+    output: PhantomData<fn() -> Output>,
+}
+
+// What it holds is pinned on the heap.
+impl<E, Output, K> Unpin for Entering<'_, '_, E, Output, K> {}
+
+impl<'s, 'env, E, Output, K> Future for Entering<'s, 'env, E, Output, K>
+where
+    E: Send + 'env,
+    Output: HeldEnding<E>,
+    K: Held<'s> + Send + 'env,
+{
+    type Output = Output::Value<K::Value>;
+
+    /// # Panics
+    ///
+    /// As the manager does, and when it is polled after its end.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (mut body, line) = self.entry.take().expect("a manager is entered once");
+        let ended = body.as_mut().poll(cx);
+        let entered = match (ended, line.take_value()) {
+            (Poll::Pending, None) => {
+                self.entry = Some((body, line));
+                return Poll::Pending;
+            }
+            (Poll::Pending, Some(value)) => {
+                lock(&self.entries.0).push(Entry { body, line });
+                // SAFETY: the manager has lent it, and waits at its marker until the entry is polled or dropped. That is
+                // for those who have the entries as `&mut` or as their own, and so after `'s`. Where the entry is moved,
+                // the body stays where it is.
+                Ok(unsafe { value.give() })
+            }
+            (Poll::Ready(result), _) => Err(result.expect_err("a manager succeeds when its block has ended")),
+        };
+        Poll::Ready(Output::entered(entered))
+    }
+}
+
+impl<E> Drop for Entries<'_, E> {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// The body of an entry: a `with!` whose block waits to be told how it ended.
+async fn hold<F, L, K, E>(manager: Manager<F, L>, line: Arc<Shared<K, E>>) -> Result<(), E>
+where
+    F: Future<Output = OutputOf<L>>,
+    L: Holds<K>,
+    L::Exit: HeldExit<E>,
+{
+    let lifespan = Lifespan;
+    let (manager, handoff) = open::<_, _, _, _, Infallible, Infallible, _>(manager, &lifespan);
+    let block = async {
+        line.put(L::hold(handoff.value()));
+        line.ended().await
+    };
+    match run(manager, &handoff, block, (), 0).await {
+        End::Value(value) => settle::<L::Exit, E>(value),
+        End::Return(result) => result,
+        End::Jump(never) => match never {},
+    }
+}
+
+/// What a manager came to that has ended its block itself: an error, or nothing.
+fn settle<X: HeldExit<E>, E>(value: Value<ShapeOf<X>, Infallible>) -> Result<(), E> {
+    <X::Output as Ending>::split(value).map(|_nothing| ()).map_err(X::Output::error_of_stack)
+}
+
+/// The line between a stack and the block of one of its entries.
+trait Line<E> {
+    /// Ends the block.
+    fn end(&self, flight: Flight<E>);
+}
+
+struct Shared<K, E>(Mutex<State<K, E>>);
+
+struct State<K, E> {
+    value: Option<K>,
+    flight: Option<Flight<E>>,
+    waker: Option<Waker>,
+}
+
+impl<K, E> Default for Shared<K, E> {
+    fn default() -> Self {
+        Self(Mutex::new(State { value: None, flight: None, waker: None }))
+    }
+}
+
+impl<K, E> Shared<K, E> {
+    fn put(&self, value: K) {
+        lock(&self.0).value = Some(value);
+    }
+
+    fn take_value(&self) -> Option<K> {
+        lock(&self.0).value.take()
+    }
+
+    /// The end of the block.
+    async fn ended(&self) -> Result<(), E> {
+        let flight = poll_fn(|cx| {
+            let mut state = lock(&self.0);
+            let flight = state.flight.take();
+            // The body polls the block when the stack polls the body, unless it has the marker in something that polls
+            // only what was woken.
+            state.waker = Some(cx.waker().clone());
+            flight.map_or(Poll::Pending, Poll::Ready)
+        });
+        match flight.await {
+            Flight::Completed => Ok(()),
+            Flight::Failed(error) => Err(error),
+            Flight::Panicked(payload) => panics::resume(payload),
+        }
+    }
+}
+
+impl<K, E> Line<E> for Shared<K, E> {
+    fn end(&self, flight: Flight<E>) {
+        let mut state = lock(&self.0);
+        state.flight = Some(flight);
+        let waker = state.waker.take();
+        drop(state);
+        waker.inspect(Waker::wake_by_ref);
+    }
+}
+
+/// Nothing under these locks panics.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How a manager on a stack with the error type `E` may end.
+pub trait HeldExit<E>: Exit<Output: HeldEnding<E>, Caught: Send> + TakesFrom<Result<(), E>, i32> {}
+
+impl<X: Exit<Output: HeldEnding<E>, Caught: Send> + TakesFrom<Result<(), E>, i32>, E> HeldExit<E> for X {}
+
+/// What a manager on a stack with the error type `E` may end in.
+#[diagnostic::on_unimplemented(
+    message = "the managers of an exit stack must fail with its error type",
+    label = "`{Self}` here, and the stack has `{E}`",
+    note = "convert the error: `with!` it in a manager function of your own that fails with `{E}`, and enter that"
+)]
+pub trait HeldEnding<E>: Ending {
+    /// The error, for the stack.
+    fn error_of_stack(error: Self::Error) -> E;
+
+    /// What entering gives.
+    fn entered<V>(result: Result<V, E>) -> Self::Value<V>;
+}
+
+impl<E> HeldEnding<E> for () {
+    fn error_of_stack(error: Infallible) -> E {
+        match error {}
+    }
+
+    fn entered<V>(result: Result<V, E>) -> V {
+        result.unwrap_or_else(|_| unreachable!("it can't fail"))
+    }
+}
+
+impl<E> HeldEnding<E> for Result<(), E> {
+    fn error_of_stack(error: E) -> E {
+        error
+    }
+
+    fn entered<V>(result: Result<V, E>) -> Result<V, E> {
+        result
+    }
+}
+
+/// A manager whose value a stack can give out: as a `K`.
+///
+/// The value may borrow from the manager's locals in the way of a reference only, because references are known to be
+/// covariant: nothing that lives shorter than the stack can be stored through them.
+#[diagnostic::on_unimplemented(
+    message = "an exit stack can't give out what this manager lends",
+    label = "it lends a type of its own that borrows from its locals",
+    note = "a stack gives out values that borrow nothing of the manager's, and `&T` and `&mut T` of what does not either",
+    note = "where the number of managers is known, use `with!`"
+)]
+pub trait Holds<K>: for<'a> Lent<'a, Value: Send> {
+    /// Keeps the value.
+    fn hold(value: <Self as Lent<'_>>::Value) -> K;
+}
+
+/// A value that is kept, and given out for as long as the stack is borrowed.
+pub trait Held<'s> {
+    /// As it is given out.
+    type Value;
+
+    /// # Safety
+    ///
+    /// What it was made from is borrowed for `'s` by nobody else, and is not dropped or moved before the end of that.
+    unsafe fn give(self) -> Self::Value;
+}
+
+/// A value that borrows nothing of the manager's.
+#[derive(Debug)]
+pub struct Owned<T>(T);
+
+/// A `&T` of something that the manager has.
+pub struct Ref<T: ?Sized>(Link<T>);
+
+/// A `&mut T` of something that the manager has.
+pub struct Mut<T: ?Sized>(Link<T>);
+
+impl<L, T: Send> Holds<Owned<T>> for L
+where
+    L: for<'a> Lent<'a, Value = T>,
+{
+    fn hold(value: T) -> Owned<T> {
+        Owned(value)
+    }
+}
+
+impl<L, T: ?Sized + Sync> Holds<Ref<T>> for L
+where
+    L: for<'a> Lent<'a, Value = &'a T>,
+{
+    fn hold(value: &T) -> Ref<T> {
+        Ref(Link(NonNull::from(value)))
+    }
+}
+
+impl<L, T: ?Sized + Send> Holds<Mut<T>> for L
+where
+    L: for<'a> Lent<'a, Value = &'a mut T>,
+{
+    fn hold(value: &mut T) -> Mut<T> {
+        Mut(Link(NonNull::from(value)))
+    }
+}
+
+impl<T> Held<'_> for Owned<T> {
+    type Value = T;
+
+    unsafe fn give(self) -> T {
+        self.0
+    }
+}
+
+impl<'s, T: ?Sized + 's> Held<'s> for Ref<T> {
+    type Value = &'s T;
+
+    unsafe fn give(self) -> &'s T {
+        // SAFETY: the caller says so.
+        unsafe { self.0.0.as_ref() }
+    }
+}
+
+impl<'s, T: ?Sized + 's> Held<'s> for Mut<T> {
+    type Value = &'s mut T;
+
+    unsafe fn give(mut self) -> &'s mut T {
+        // SAFETY: the caller says so.
+        unsafe { self.0.0.as_mut() }
+    }
+}

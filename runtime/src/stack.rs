@@ -1,0 +1,318 @@
+//! `AsyncExitStack`: managers whose number is known at run time only.
+
+extern crate std;
+
+use core::fmt;
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Waker};
+use std::boxed::Box;
+
+use crate::async_context_manager;
+use crate::exit::{Catch, Ending, Suppress};
+use crate::frame::held::{Entering, Entries, Flight, HeldEnding, HeldExit, Holds, Owned};
+use crate::lend::{Lend1, Lends};
+use crate::manager::{IntoManager, Manager, OutputOf};
+use crate::outcome::Outcome;
+use crate::panics;
+
+/// Managers that are entered one by one and left together, the last one first: Python's `contextlib.AsyncExitStack`.
+///
+/// For a number of managers, or for kinds of them, that only the run shows.
+///
+/// ```
+/// use async_context_manager::{AsyncExitStack, async_context_manager, with};
+/// # #[derive(Debug)]
+/// # struct DbError;
+/// # struct Conn(String);
+/// # impl Conn {
+/// #     async fn open(url: &str) -> Result<Conn, DbError> { Ok(Conn(url.into())) }
+/// #     async fn close(self) -> Result<(), DbError> { Ok(()) }
+/// # }
+///
+/// #[async_context_manager]
+/// async fn connection(url: &str) -> Result<&mut Conn, DbError> {
+///     let mut conn = Conn::open(url).await?;
+///     r#yield!(&mut conn);
+///     conn.close().await
+/// }
+///
+/// async fn copy(urls: &[String]) -> Result<Option<usize>, DbError> {
+///     with!(AsyncExitStack::new() as stack => {
+///         let mut open = Vec::new();
+///         for url in urls {
+///             open.push(stack.enter(connection(url)).await?); // all of them are closed if one can't be opened
+///         }
+///         open.len()
+///     })
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert_eq!(copy(&["db://a".into(), "db://b".into()]).await.unwrap(), Some(2));
+/// # }
+/// ```
+///
+/// `E` is the error type of the managers that can fail. Managers that can't go on any stack. `'env` is what they borrow.
+/// A stack is [`Send`] and [`Sync`], and so takes what is `Send`.
+///
+/// # Leaving
+///
+/// In `with!`, the managers are left when the block ends; by [`close`](Self::close), when you like. Each sees what is
+/// under way when its turn comes, as in nested `with!`s: the outcome of the block, or of the closing, until one of them
+/// fails, panics or suppresses. As a manager may suppress an error, `with!` is a `Result<Option<T>, E>`.
+///
+/// # Cancel safety
+///
+/// When a stack is dropped with managers in it, each is left as by the dropping of a `with!` in its block: it is told
+/// [`Outcome::Cancelled`] and polled once, the last one first. So it is when a `with!` is dropped that is in the block;
+/// dropped while the stack is being left, the manager under way is dropped where it waits, and the others follow so.
+pub struct AsyncExitStack<'env, E> {
+    entries: Entries<'env, E>,
+}
+
+impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
+    /// A stack with nothing on it.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { entries: Entries::new() }
+    }
+
+    /// How many there are to be left.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is nothing to be left.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Enters a manager, gives what it lends, and leaves it with the stack: Python's `enter_async_context`.
+    ///
+    /// The value is `V`, or `Result<V, E>` of a manager that can fail. It may be a `&T` or `&mut T` of what the manager
+    /// holds; it is good for as long as nothing takes the stack as `&mut`, as closing does.
+    ///
+    /// A type that implements [`AsyncContextManager`](crate::AsyncContextManager) is entered by way of its
+    /// [`into_manager`](crate::AsyncContextManager::into_manager). A manager that races its block has no hold of what goes on
+    /// while the stack is open: a timeout runs out when it is left.
+    ///
+    /// ```
+    /// # use async_context_manager::{AsyncExitStack, async_context_manager};
+    /// # #[async_context_manager]
+    /// # async fn numbers() -> &mut Vec<u32> { let mut numbers = vec![1]; r#yield!(&mut numbers); }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::io::Error> {
+    /// let mut stack = AsyncExitStack::<std::io::Error>::new();
+    /// let a = stack.enter(numbers()).await;
+    /// let b = stack.enter(numbers()).await;
+    /// a.append(b);
+    /// stack.close().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of entering. The manager is not on the stack then.
+    ///
+    /// # Panics
+    ///
+    /// As the manager does when it is entered.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the manager is not on the stack: entering ends there.
+    pub fn enter<F, L, K>(&self, manager: Manager<F, L>) -> Entering<'_, 'env, E, OutputOf<L>, K>
+    where
+        F: Future<Output = OutputOf<L>> + Send + 'env,
+        L: Holds<K> + 'env,
+        L::Exit: HeldExit<E>,
+        K: Send + 'env,
+    {
+        self.entries.enter(manager)
+    }
+
+    /// Has `exit` run when the stack is left: Python's `push_async_exit`.
+    ///
+    /// It sees the outcome, and what it gives is under way afterwards: an `Err`, or nothing. So an error is suppressed by
+    /// `Ok(())`, and passed on by [`into_result`](Outcome::into_result). A panic goes on in any case.
+    ///
+    /// ```
+    /// # use async_context_manager::AsyncExitStack;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::io::Error> {
+    /// let mut stack = AsyncExitStack::<std::io::Error>::new();
+    /// stack.push(async |outcome| {
+    ///     println!("left: {outcome:?}");
+    ///     outcome.into_result()
+    /// });
+    /// stack.close().await
+    /// # }
+    /// ```
+    pub fn push<X, Fut>(&self, exit: X)
+    where
+        X: FnOnce(Outcome<E>) -> Fut + Send + 'env,
+        Fut: Future<Output = Result<(), E>> + Send + 'env,
+    {
+        self.at_once(pushed(exit));
+    }
+
+    /// Has `callback` run when the stack is left: Python's `push_async_callback`.
+    ///
+    /// It gives `()` or `Result<(), E>`. It does not see the outcome; an error passes it by, or is replaced by its own.
+    ///
+    /// ```
+    /// # use async_context_manager::AsyncExitStack;
+    /// # async fn remove(_file: &str) -> Result<(), std::io::Error> { Ok(()) }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::io::Error> {
+    /// let mut stack = AsyncExitStack::<std::io::Error>::new();
+    /// stack.callback(|| remove("a.tmp"));
+    /// stack.callback(async || println!("first"));
+    /// stack.close().await
+    /// # }
+    /// ```
+    pub fn callback<C, Fut>(&self, callback: C)
+    where
+        C: FnOnce() -> Fut + Send + 'env,
+        Fut: Future<Output: HeldEnding<E>> + Send + 'env,
+    {
+        self.at_once(called_back(callback));
+    }
+}
+
+impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
+    /// Moves everything to a new stack, and leaves nothing on this one: Python's `pop_all`.
+    ///
+    /// So that what has been opened by steps is kept when all steps have succeeded, and closed when one fails:
+    ///
+    /// ```
+    /// # use async_context_manager::{AsyncExitStack, async_context_manager, with};
+    /// # #[async_context_manager]
+    /// # async fn step(n: u32) -> Result<u32, std::io::Error> { r#yield!(n); Ok(()) }
+    /// async fn open_all() -> Result<Option<AsyncExitStack<'static, std::io::Error>>, std::io::Error> {
+    ///     with!(AsyncExitStack::new() as stack => {
+    ///         for n in 0..3 {
+    ///             stack.enter(step(n)).await?;
+    ///         }
+    ///         stack.pop_all()
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut opened = open_all().await.unwrap().unwrap();
+    /// assert_eq!(opened.len(), 3);
+    /// opened.close().await.unwrap();
+    /// # }
+    /// ```
+    #[must_use = "what was on the stack is told `Cancelled` when this is dropped"]
+    pub fn pop_all(&mut self) -> Self {
+        Self { entries: self.entries.take() }
+    }
+
+    /// Leaves all managers now, the last one first: Python's `aclose`. The outcome is [`Outcome::Completed`], and then
+    /// what they make of it. The stack is empty afterwards, and may be used again.
+    ///
+    /// # Errors
+    ///
+    /// That of the last manager that failed, if no older one has suppressed it.
+    ///
+    /// # Panics
+    ///
+    /// As the managers do, when all have been left.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the manager under way is dropped where it waits; the others are still on the stack.
+    pub async fn close(&mut self) -> Result<(), E> {
+        match self.leave(Flight::Completed).await {
+            Flight::Completed => Ok(()),
+            Flight::Failed(error) => Err(error),
+            Flight::Panicked(payload) => panics::resume(payload),
+        }
+    }
+
+    /// The same as a [`Manager`]: to be put on another stack, or for its [`scope`](Manager::scope).
+    pub fn into_manager(self) -> Manager<impl Future<Output = Result<(), E>>, <Self as IntoManager>::Terms> {
+        open(self)
+    }
+
+    async fn leave(&mut self, mut flight: Flight<E>) -> Flight<E> {
+        while let Some(entry) = self.entries.pop() {
+            flight = entry.leave(flight).await;
+        }
+        flight
+    }
+
+    /// Enters a manager that does not wait for anything.
+    fn at_once<F, L>(&self, manager: Manager<F, L>)
+    where
+        F: Future<Output = OutputOf<L>> + Send + 'env,
+        L: Holds<Owned<()>> + 'env,
+        L::Exit: HeldExit<E>,
+    {
+        let entering = pin!(self.enter(manager));
+        let entered = entering.poll(&mut Context::from_waker(Waker::noop()));
+        debug_assert!(entered.is_ready(), "it does not wait");
+    }
+}
+
+#[async_context_manager(crate = crate, catch, suppress)]
+async fn pushed<E, X, Fut>(exit: X) -> Result<(), E>
+where
+    X: FnOnce(Outcome<E>) -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+{
+    let outcome = r#yield!();
+    exit(outcome).await
+}
+
+#[async_context_manager(crate = crate)]
+async fn called_back<E, C, Fut>(callback: C) -> Result<(), E>
+where
+    C: FnOnce() -> Fut,
+    Fut: Future<Output: HeldEnding<E>>,
+{
+    r#yield!();
+    callback().await.error().map_or(Ok(()), |error| Err(Fut::Output::error_of_stack(error)))
+}
+
+/// Stands for the payload of a panic that goes on by itself.
+struct UnderWay;
+
+/// The stack as a manager. (It does not implement `AsyncContextManager`, whose `enter` would stand before its own.)
+#[async_context_manager(crate = crate, catch, suppress)]
+async fn open<'env, E: Send + 'env>(mut stack: AsyncExitStack<'env, E>) -> Result<&mut AsyncExitStack<'env, E>, E> {
+    let flight = match r#yield!(&mut stack) {
+        Outcome::Completed => Flight::Completed,
+        Outcome::Failed(error) => Flight::Failed(error),
+        Outcome::Panicked => Flight::Panicked(Box::new(UnderWay)),
+        // Each entry is told by being dropped.
+        Outcome::Cancelled => return Ok(()),
+    };
+    match stack.leave(flight).await {
+        Flight::Completed => Ok(()),
+        Flight::Failed(error) => Err(error),
+        Flight::Panicked(payload) if payload.is::<UnderWay>() => Ok(()),
+        Flight::Panicked(payload) => panics::resume(payload),
+    }
+}
+
+impl<'env, E: Send + 'env> IntoManager for AsyncExitStack<'env, E> {
+    type Terms = Lends<dyn for<'y> Lend1<'y, Out = &'y mut Self>, 1, Suppress<Catch<E>>>;
+
+    fn into_manager(self) -> Manager<impl Future<Output = Result<(), E>>, Self::Terms> {
+        open(self)
+    }
+}
+
+impl<'env, E: Send + 'env> Default for AsyncExitStack<'env, E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E> fmt::Debug for AsyncExitStack<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncExitStack").field("len", &self.entries.len()).finish()
+    }
+}
