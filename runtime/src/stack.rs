@@ -10,7 +10,7 @@ use std::boxed::Box;
 
 use crate::async_context_manager;
 use crate::exit::{Catch, Ending, Suppress};
-use crate::frame::held::{Entering, Entries, Flight, HeldEnding, HeldExit, Holds, Owned};
+use crate::frame::held::{Entering, Entries, Flight, Held, HeldExit, Holds, Owned};
 use crate::lend::{Lend1, Lends};
 use crate::manager::{IntoManager, Manager, OutputOf};
 use crate::outcome::Outcome;
@@ -121,12 +121,15 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the manager is not on the stack: entering ends there.
-    pub fn enter<F, L, K>(&self, manager: Manager<F, L>) -> Entering<'_, 'env, E, OutputOf<L>, K>
+    pub fn enter<'s, F, L, K, V>(
+        &'s self,
+        manager: Manager<F, L>,
+    ) -> Entering<'s, 'env, E, K, V, <OutputOf<L> as Ending>::Value<V>>
     where
         F: Future<Output = OutputOf<L>> + Send + 'env,
         L: Holds<K> + 'env,
         L::Exit: HeldExit<E>,
-        K: Send + 'env,
+        K: Held<'s, Value = V> + Send + 'env,
     {
         self.entries.enter(manager)
     }
@@ -174,7 +177,7 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     pub fn callback<C, Fut>(&self, callback: C)
     where
         C: FnOnce() -> Fut + Send + 'env,
-        Fut: Future<Output: HeldEnding<E>> + Send + 'env,
+        Fut: Future<Output: CallbackOutput<E>> + Send + 'env,
     {
         self.at_once(called_back(callback));
     }
@@ -256,6 +259,28 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     }
 }
 
+/// What a callback on a stack with the error type `E` can give: `()` or `Result<(), E>`.
+#[diagnostic::on_unimplemented(
+    message = "a callback on an exit stack gives `()` or a `Result` with the stack's error type",
+    label = "this one gives `{Self}`, and the errors of the stack are `{E}`"
+)]
+pub trait CallbackOutput<E> {
+    /// The same as a `Result`.
+    fn into_result(self) -> Result<(), E>;
+}
+
+impl<E> CallbackOutput<E> for () {
+    fn into_result(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+impl<E> CallbackOutput<E> for Result<(), E> {
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
 #[async_context_manager(crate = crate, catch, suppress)]
 async fn pushed<E, X, Fut>(exit: X) -> Result<(), E>
 where
@@ -270,10 +295,10 @@ where
 async fn called_back<E, C, Fut>(callback: C) -> Result<(), E>
 where
     C: FnOnce() -> Fut,
-    Fut: Future<Output: HeldEnding<E>>,
+    Fut: Future<Output: CallbackOutput<E>>,
 {
     r#yield!();
-    callback().await.error().map_or(Ok(()), |error| Err(Fut::Output::error_of_stack(error)))
+    callback().await.into_result()
 }
 
 /// Stands for the payload of a panic that goes on by itself.

@@ -4,7 +4,6 @@ extern crate std;
 
 use core::convert::Infallible;
 use core::future::{Future, poll_fn};
-use core::marker::PhantomData;
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
@@ -13,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use super::{Link, run};
-use crate::exit::{Ending, Exit, TakesFrom};
+use crate::exit::{Catch, Ending, Exit, Suppress, TakesFrom};
 use crate::handoff::{End, Lifespan};
 use crate::layer::{ShapeOf, Value};
 use crate::lend::Lent;
@@ -82,44 +81,47 @@ impl<'env, E> Entries<'env, E> {
     }
 
     /// Enters `manager` and holds it.
-    pub(crate) fn enter<F, L, K>(&self, manager: Manager<F, L>) -> Entering<'_, 'env, E, OutputOf<L>, K>
+    pub(crate) fn enter<'s, F, L, K, V>(
+        &'s self,
+        manager: Manager<F, L>,
+    ) -> Entering<'s, 'env, E, K, V, <OutputOf<L> as Ending>::Value<V>>
     where
         E: Send + 'env,
         F: Future<Output = OutputOf<L>> + Send + 'env,
         L: Holds<K> + 'env,
         L::Exit: HeldExit<E>,
-        K: Send + 'env,
+        K: Held<'s, Value = V> + Send + 'env,
     {
         let line = Arc::new(Shared::default());
         let body = Box::pin(hold(manager, Arc::clone(&line)));
-        Entering { entries: self, entry: Some((body, line)), output: PhantomData }
+        Entering { entries: self, entry: Some((body, line)), entered: L::Exit::entered }
     }
 }
 
-/// The future of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter): gives what the manager lends.
+/// The future of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter): gives what the manager lends, `V`, as an
+/// `Output`.
 #[must_use = "the manager is entered when this is awaited"]
-pub struct Entering<'s, 'env, E, Output, K> {
+pub struct Entering<'s, 'env, E, K, V, Output> {
     entries: &'s Entries<'env, E>,
     /// Nothing when it has been entered.
     entry: Option<(Body<'env, E>, Arc<Shared<K, E>>)>,
-    output: PhantomData<fn() -> Output>,
+    entered: fn(Result<V, E>) -> Output,
 }
 
 // What it holds is pinned on the heap.
-impl<E, Output, K> Unpin for Entering<'_, '_, E, Output, K> {}
+impl<E, K, V, Output> Unpin for Entering<'_, '_, E, K, V, Output> {}
 
-impl<'s, 'env, E, Output, K> Future for Entering<'s, 'env, E, Output, K>
+impl<'s, 'env, E, K, V, Output> Future for Entering<'s, 'env, E, K, V, Output>
 where
     E: Send + 'env,
-    Output: HeldEnding<E>,
-    K: Held<'s> + Send + 'env,
+    K: Held<'s, Value = V> + Send + 'env,
 {
-    type Output = Output::Value<K::Value>;
+    type Output = Output;
 
     /// # Panics
     ///
     /// As the manager does, and when it is polled after its end.
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
         let (mut body, line) = self.entry.take().expect("a manager is entered once");
         let ended = body.as_mut().poll(cx);
         let entered = match (ended, line.take_value()) {
@@ -136,7 +138,7 @@ where
             }
             (Poll::Ready(result), _) => Err(result.expect_err("a manager succeeds when its block has ended")),
         };
-        Poll::Ready(Output::entered(entered))
+        Poll::Ready((self.entered)(entered))
     }
 }
 
@@ -168,7 +170,7 @@ where
 
 /// What a manager came to that has ended its block itself: an error, or nothing.
 fn settle<X: HeldExit<E>, E>(value: Value<ShapeOf<X>, Infallible>) -> Result<(), E> {
-    <X::Output as Ending>::split(value).map(|_nothing| ()).map_err(X::Output::error_of_stack)
+    <X::Output as Ending>::split(value).map(|_nothing| ()).map_err(X::error)
 }
 
 /// The line between a stack and the block of one of its entries.
@@ -234,26 +236,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// How a manager on a stack with the error type `E` may end.
-pub trait HeldExit<E>: Exit<Output: HeldEnding<E>, Caught: Send> + TakesFrom<Result<(), E>, i32> {}
-
-impl<X: Exit<Output: HeldEnding<E>, Caught: Send> + TakesFrom<Result<(), E>, i32>, E> HeldExit<E> for X {}
-
-/// What a manager on a stack with the error type `E` may end in.
 #[diagnostic::on_unimplemented(
     message = "the managers of an exit stack must fail with its error type",
-    label = "`{Self}` here, and the stack has `{E}`",
+    label = "this one ends in `{Self}`, and the errors of the stack are `{E}`",
     note = "convert the error: `with!` it in a manager function of your own that fails with `{E}`, and enter that"
 )]
-pub trait HeldEnding<E>: Ending {
-    /// The error, for the stack.
-    fn error_of_stack(error: Self::Error) -> E;
+pub trait HeldExit<E>: Exit<Caught: Send> + TakesFrom<Result<(), E>, i32> {
+    /// The manager's own error, for the stack.
+    fn error(error: <Self::Output as Ending>::Error) -> E;
 
     /// What entering gives.
-    fn entered<V>(result: Result<V, E>) -> Self::Value<V>;
+    fn entered<V>(result: Result<V, E>) -> <Self::Output as Ending>::Value<V>;
 }
 
-impl<E> HeldEnding<E> for () {
-    fn error_of_stack(error: Infallible) -> E {
+impl<E> HeldExit<E> for () {
+    fn error(error: Infallible) -> E {
         match error {}
     }
 
@@ -262,13 +259,33 @@ impl<E> HeldEnding<E> for () {
     }
 }
 
-impl<E> HeldEnding<E> for Result<(), E> {
-    fn error_of_stack(error: E) -> E {
+impl<E> HeldExit<E> for Result<(), E> {
+    fn error(error: E) -> E {
         error
     }
 
     fn entered<V>(result: Result<V, E>) -> Result<V, E> {
         result
+    }
+}
+
+impl<E: Send> HeldExit<E> for Catch<E> {
+    fn error(error: E) -> E {
+        error
+    }
+
+    fn entered<V>(result: Result<V, E>) -> Result<V, E> {
+        result
+    }
+}
+
+impl<X: HeldExit<E>, E> HeldExit<E> for Suppress<X> {
+    fn error(error: <X::Output as Ending>::Error) -> E {
+        X::error(error)
+    }
+
+    fn entered<V>(result: Result<V, E>) -> <X::Output as Ending>::Value<V> {
+        X::entered(result)
     }
 }
 

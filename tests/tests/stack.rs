@@ -1,0 +1,895 @@
+//! `AsyncExitStack`: what its managers see and decide, in which order, and for how long their values are lent.
+
+#![forbid(unsafe_code)]
+
+use std::future::pending;
+use std::panic::panic_any;
+use std::rc::Rc;
+
+use async_context_manager::{AsyncContextManager, AsyncExitStack, Outcome, async_context_manager, with};
+use tests::{Log, block_on, drop_after, panic_message, panic_of, yields};
+
+type Stack<'env> = AsyncExitStack<'env, String>;
+
+/// Waits before and after its `yield!`, and may fail in both.
+#[async_context_manager]
+async fn named<'l>(log: &'l Log, name: &'static str, fails: &'static str) -> Result<&mut String, String> {
+    log.add(format!("enter {name}"));
+    yields(1).await;
+    if fails == "entering" {
+        return Err(format!("entering {name}"));
+    }
+    let mut local = name.to_string();
+    let outcome = r#yield!(&mut local);
+    log.add(format!("exit {local} {outcome:?}"));
+    yields(1).await;
+    if fails == "leaving" {
+        return Err(format!("leaving {name}"));
+    }
+    if fails == "panicking" {
+        panic_any(format!("panic {name}"));
+    }
+    log.add(format!("left {local}"));
+    Ok(())
+}
+
+/// Can't fail.
+#[async_context_manager]
+async fn plain(log: &Log, name: &'static str) -> &mut String {
+    let mut local = name.to_string();
+    let outcome = r#yield!(&mut local);
+    log.add(format!("exit {local} {outcome:?}"));
+}
+
+/// Sees the error, and makes what it is told of it.
+#[async_context_manager(catch, suppress)]
+async fn catching(log: &Log, name: &'static str, makes: Option<&'static str>) -> Result<(), String> {
+    let outcome = r#yield!();
+    log.add(format!("exit {name} {outcome:?}"));
+    match (outcome, makes) {
+        (Outcome::Failed(_), Some(error)) => Err(error.to_string()),
+        (Outcome::Failed(error), None) if error == "pass" => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A type, for [`AsyncContextManager`].
+struct Counted {
+    log: Log,
+    count: u32,
+}
+
+impl AsyncContextManager for Counted {
+    type Value<'v> = &'v mut u32;
+    type Exit = ();
+
+    async fn enter(&mut self) -> &mut u32 {
+        &mut self.count
+    }
+
+    async fn exit(&mut self, outcome: Outcome) {
+        self.log.add(format!("exit {} {outcome:?}", self.count));
+    }
+}
+
+mod order {
+    use super::*;
+
+    #[test]
+    fn the_last_one_is_left_first() {
+        let log = Log::new();
+        let value = block_on(async {
+            with!(Stack::new() as stack => {
+                for name in ["a", "b", "c"] {
+                    stack.enter(named(&log, name, "")).await?;
+                }
+                log.add("block");
+                5
+            })
+        });
+        assert_eq!(value, Ok::<_, String>(Some(5)));
+        let entered = ["enter a", "enter b", "enter c", "block"];
+        let left = ["exit c Completed", "left c", "exit b Completed", "left b", "exit a Completed", "left a"];
+        assert_eq!(log.take(), [&entered[..], &left].concat());
+    }
+
+    #[test]
+    fn managers_and_callbacks_and_exits_are_one_list() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.callback(async || log.add("callback"));
+            stack.enter(Counted { log: log.clone(), count: 3 }.into_manager()).await;
+            stack.push(async |outcome| {
+                log.add(format!("pushed {outcome:?}"));
+                outcome.into_result()
+            });
+            assert_eq!(stack.len(), 4);
+            stack.close().await
+        })
+        .unwrap();
+        assert_eq!(log.take(), ["pushed Completed", "exit 3 Completed", "callback", "exit a Completed"]);
+    }
+
+    #[test]
+    fn ten_thousand_managers_are_left_without_recursion() {
+        let log = Log::new();
+        let left = block_on(async {
+            let mut stack = Stack::new();
+            for _ in 0..10_000 {
+                stack.enter(plain(&log, "a")).await;
+            }
+            assert_eq!(stack.len(), 10_000);
+            stack.close().await
+        });
+        assert_eq!(left, Ok(()));
+        assert_eq!(log.take().len(), 10_000);
+    }
+
+    #[test]
+    fn ten_thousand_managers_are_dropped_without_recursion() {
+        let log = Log::new();
+        block_on(async {
+            let stack = Stack::new();
+            for _ in 0..10_000 {
+                stack.enter(plain(&log, "a")).await;
+            }
+        });
+        assert_eq!(log.take(), vec!["exit a Cancelled"; 10_000]);
+    }
+}
+
+mod values {
+    use super::*;
+
+    #[async_context_manager]
+    async fn owned(text: &str) -> String {
+        r#yield!(text.to_string());
+    }
+
+    #[async_context_manager]
+    async fn shared() -> &str {
+        let local = String::from("local");
+        r#yield!(&local);
+    }
+
+    #[async_context_manager]
+    async fn unsized_slice() -> &mut [u32] {
+        let mut local = vec![1, 2, 3];
+        r#yield!(&mut local);
+    }
+
+    /// Lends what borrows from an argument, and from a local.
+    #[async_context_manager]
+    async fn words<'w>(word: &'w str, log: &'w Log) -> &mut Vec<&'w str> {
+        let mut words = vec![word];
+        r#yield!(&mut words);
+        log.add(words.join(" "));
+    }
+
+    #[test]
+    fn all_are_there_while_the_stack_is_open() {
+        let log = Log::new();
+        let word = String::from("word");
+        block_on(async {
+            let mut stack = Stack::new();
+            let a = stack.enter(owned("a")).await;
+            let b = stack.enter(shared()).await;
+            let c = stack.enter(unsized_slice()).await;
+            let d = stack.enter(words(&word, &log)).await;
+            let e = stack.enter(words("first", &log)).await;
+            let f = stack.enter(Counted { log: log.clone(), count: 3 }.into_manager()).await;
+            c[0] += u32::try_from(a.len() + b.len()).unwrap();
+            d.push(&word);
+            e.append(d);
+            *f += c[0];
+            stack.close().await
+        })
+        .unwrap();
+        assert_eq!(log.take(), ["exit 10 Completed", "first word word", ""]);
+    }
+
+    #[test]
+    fn of_a_named_lifetime_outlive_the_stack() {
+        #[async_context_manager]
+        async fn passed<'a>(text: &'a str) -> &'a str {
+            r#yield!(text);
+        }
+        let text = String::from("text");
+        let passed = block_on(async {
+            let mut stack = Stack::new();
+            let passed = stack.enter(passed(&text)).await;
+            stack.close().await.unwrap();
+            passed
+        });
+        assert_eq!(passed, "text");
+    }
+
+    #[test]
+    fn in_a_vec_of_them() {
+        let log = Log::new();
+        let lengths = block_on(async {
+            with!(Stack::new() as stack => {
+                let mut all = Vec::new();
+                for name in ["a", "b"] {
+                    all.push(stack.enter(named(&log, name, "")).await?);
+                }
+                all.iter_mut().for_each(|one| one.push('!'));
+                all.iter().map(|one| one.len()).sum::<usize>()
+            })
+        });
+        assert_eq!(lengths, Ok::<_, String>(Some(4)));
+        assert_eq!(log.take()[2..], ["exit b! Completed", "left b!", "exit a! Completed", "left a!"]);
+    }
+
+    #[test]
+    fn two_are_entered_at_once() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            let (a, b) = futures::join!(stack.enter(named(&log, "a", "")), stack.enter(named(&log, "b", "")));
+            a.unwrap().push_str(b.unwrap());
+            stack.close().await
+        })
+        .unwrap();
+        assert_eq!(log.take()[2..], ["exit b Completed", "left b", "exit ab Completed", "left ab"]);
+    }
+}
+
+mod errors {
+    use super::*;
+
+    #[test]
+    fn of_entering_fail_the_block_and_push_nothing() {
+        let log = Log::new();
+        let value = block_on(async {
+            with!(Stack::new() as stack => {
+                stack.enter(named(&log, "a", "")).await?;
+                stack.enter(named(&log, "b", "entering")).await?;
+                log.add("not reached");
+            })
+        });
+        assert_eq!(value, Err("entering b".to_string()));
+        assert_eq!(log.take(), ["enter a", "enter b", "exit a Failed(())", "left a"]);
+    }
+
+    #[test]
+    fn of_entering_can_be_handled() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(named(&log, "a", "entering")).await.unwrap_err();
+            assert!(stack.is_empty());
+            stack.close().await
+        })
+        .unwrap();
+        assert_eq!(log.take(), ["enter a"]);
+    }
+
+    #[test]
+    fn of_the_block_are_seen_by_all_and_go_on() {
+        async fn f(log: &Log) -> Result<Option<u32>, String> {
+            with!(Stack::new() as stack => {
+                stack.enter(plain(log, "a")).await;
+                stack.enter(catching(log, "b", None)).await?;
+                Err("pass".to_string())?;
+                5
+            })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Err("pass".to_string()));
+        assert_eq!(log.take(), ["exit b Failed(\"pass\")", "exit a Failed(())"]);
+    }
+
+    #[test]
+    fn that_are_the_value_of_the_block_are_treated_alike() {
+        let log = Log::new();
+        let value = block_on(async {
+            with!(Stack::new() as stack => {
+                stack.enter(plain(&log, "a")).await;
+                Err::<u32, _>("value".to_string())
+            })
+        });
+        assert_eq!(value, Err("value".to_string()));
+        assert_eq!(log.take(), ["exit a Failed(())"]);
+    }
+
+    #[test]
+    fn of_leaving_replace_what_is_under_way_for_the_older_ones() {
+        async fn f(log: &Log) -> Result<Option<()>, String> {
+            with!(Stack::new() as stack => {
+                stack.enter(catching(log, "a", Some("replaced again"))).await?;
+                stack.enter(named(log, "b", "leaving")).await?;
+                Err("first".to_string())?;
+            })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Err("replaced again".to_string()));
+        assert_eq!(log.take()[1..], ["exit b Failed(())", "exit a Failed(\"leaving b\")"]);
+    }
+
+    #[test]
+    fn that_are_suppressed_are_nothing_to_the_older_ones() {
+        async fn f(log: &Log) -> Result<Option<u32>, String> {
+            with!(Stack::new() as stack => {
+                stack.enter(plain(log, "a")).await;
+                stack.enter(catching(log, "b", None)).await?;
+                stack.enter(plain(log, "c")).await;
+                Err("suppress me".to_string())?;
+                5
+            })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Ok(None));
+        assert_eq!(log.take(), ["exit c Failed(())", "exit b Failed(\"suppress me\")", "exit a Completed"]);
+    }
+
+    #[test]
+    fn of_pushed_exits_and_callbacks() {
+        async fn f(log: &Log) -> Result<Option<()>, String> {
+            with!(Stack::new() as stack => {
+                stack.push(async |outcome| {
+                    log.add(format!("oldest {outcome:?}"));
+                    Ok(())
+                });
+                stack.callback(async || Err("callback".to_string()));
+                stack.push(|outcome| async move {
+                    log.add(format!("pushed {outcome:?}"));
+                    outcome.into_result()
+                });
+                Err("first".to_string())?;
+            })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Ok(None));
+        assert_eq!(log.take(), ["pushed Failed(\"first\")", "oldest Failed(\"callback\")"]);
+    }
+
+    #[test]
+    fn of_another_error_type_than_the_managers() {
+        /// Not `Clone`, not `'static`.
+        #[derive(Debug, PartialEq)]
+        struct Borrowing<'a>(&'a str);
+
+        let text = String::from("text");
+        let left = block_on(async {
+            let mut stack = AsyncExitStack::new();
+            stack.callback(async || Err(Borrowing(&text)));
+            stack.close().await
+        });
+        assert_eq!(left, Err(Borrowing("text")));
+    }
+}
+
+mod early_ends {
+    use super::*;
+
+    #[test]
+    fn by_return() {
+        async fn f(log: &Log) -> Result<u32, String> {
+            let _: Option<()> = with!(Stack::new() as stack => {
+                stack.enter(plain(log, "a")).await;
+                return Ok(7);
+            })?;
+            Ok(5)
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Ok(7));
+        assert_eq!(log.take(), ["exit a Completed"]);
+    }
+
+    #[test]
+    fn by_break_and_continue() {
+        let log = Log::new();
+        let result: Result<(), String> = block_on(async {
+            for name in ["a", "b", "c"] {
+                with!(Stack::new() as stack => {
+                    stack.enter(plain(&log, name)).await;
+                    if name == "a" {
+                        continue;
+                    }
+                    break;
+                })?;
+            }
+            Ok(())
+        });
+        assert_eq!(result, Ok(()));
+        assert_eq!(log.take(), ["exit a Completed", "exit b Completed"]);
+    }
+}
+
+mod panics {
+    use super::*;
+
+    #[test]
+    fn of_the_block_go_on_with_their_payload() {
+        let log = Log::new();
+        let payload = panic_of(async {
+            let _: Result<Option<()>, String> = with!(Stack::new() as stack => {
+                stack.enter(catching(&log, "a", None)).await.unwrap();
+                stack.enter(plain(&log, "b")).await;
+                panic_any(5_u8);
+            });
+        });
+        assert_eq!(payload.downcast_ref(), Some(&5_u8));
+        assert_eq!(log.take(), ["exit b Panicked", "exit a Panicked"]);
+    }
+
+    #[test]
+    fn of_leaving_are_seen_by_the_older_ones() {
+        let log = Log::new();
+        let message = panic_message(async {
+            with!(Stack::new() as stack => {
+                stack.enter(plain(&log, "a")).await;
+                stack.enter(catching(&log, "b", None)).await?;
+                stack.enter(named(&log, "c", "panicking")).await?;
+            })
+        });
+        assert_eq!(message, "panic c");
+        assert_eq!(log.take()[1..], ["exit c Completed", "exit b Panicked", "exit a Panicked"]);
+    }
+
+    #[test]
+    fn of_leaving_replace_that_of_the_block() {
+        let log = Log::new();
+        let message = panic_message(async {
+            let _: Result<Option<()>, String> = with!(Stack::new() as stack => {
+                stack.enter(named(&log, "a", "panicking")).await.unwrap();
+                panic!("first");
+            });
+        });
+        assert_eq!(message, "panic a");
+    }
+
+    #[test]
+    fn are_not_replaced_by_an_error() {
+        let log = Log::new();
+        let message = panic_message(async {
+            let _: Result<Option<()>, String> = with!(Stack::new() as stack => {
+                stack.enter(plain(&log, "a")).await;
+                stack.enter(named(&log, "b", "leaving")).await.unwrap();
+                panic!("the panic");
+            });
+        });
+        assert_eq!(message, "the panic");
+        assert_eq!(log.take()[1..], ["exit b Panicked", "exit a Panicked"]);
+    }
+
+    #[test]
+    fn of_entering_push_nothing() {
+        #[async_context_manager]
+        async fn panics(when: bool) {
+            yields(1).await;
+            assert!(!when, "entering");
+            r#yield!();
+        }
+        let log = Log::new();
+        let message = panic_message(async {
+            with!(Stack::new() as stack => {
+                stack.enter(plain(&log, "a")).await;
+                stack.enter(panics(true)).await;
+            })
+        });
+        assert_eq!(message, "entering");
+        assert_eq!(log.take(), ["exit a Panicked"]);
+    }
+
+    #[test]
+    fn of_closing_come_when_all_are_left() {
+        let log = Log::new();
+        let message = panic_message(async {
+            let mut stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.enter(named(&log, "b", "panicking")).await.unwrap();
+            stack.close().await
+        });
+        assert_eq!(message, "panic b");
+        assert_eq!(log.take()[1..], ["exit b Completed", "exit a Panicked"]);
+    }
+}
+
+mod closing {
+    use super::*;
+
+    #[test]
+    fn gives_the_last_error() {
+        let log = Log::new();
+        let left = block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(named(&log, "a", "leaving")).await.unwrap();
+            stack.enter(named(&log, "b", "leaving")).await.unwrap();
+            stack.close().await
+        });
+        assert_eq!(left, Err("leaving a".to_string()));
+    }
+
+    #[test]
+    fn leaves_a_stack_that_can_be_used_again() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.close().await?;
+            assert!(stack.is_empty());
+            stack.enter(plain(&log, "b")).await;
+            stack.close().await?;
+            stack.close().await
+        })
+        .unwrap();
+        assert_eq!(log.take(), ["exit a Completed", "exit b Completed"]);
+    }
+
+    #[test]
+    fn in_the_block_of_its_own_with() {
+        let log = Log::new();
+        let value: Result<_, String> = block_on(async {
+            with!(Stack::new() as stack => {
+                stack.enter(plain(&log, "a")).await;
+                stack.close().await?;
+                log.add("closed");
+                stack.enter(plain(&log, "b")).await;
+            })
+        });
+        assert_eq!(value, Ok(Some(())));
+        assert_eq!(log.take(), ["exit a Completed", "closed", "exit b Completed"]);
+    }
+
+    #[test]
+    fn completed_though_an_error_is_being_handled() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            if stack.enter(named(&log, "b", "entering")).await.is_err() {
+                stack.close().await.unwrap();
+            }
+        });
+        assert_eq!(log.take(), ["enter b", "exit a Completed"]);
+    }
+}
+
+mod popping {
+    use super::*;
+
+    #[test]
+    fn moves_all_to_another_stack() {
+        let log = Log::new();
+        block_on(async {
+            let mut kept = with!(Stack::new() as stack => {
+                stack.enter(plain(&log, "a")).await;
+                stack.enter(named(&log, "b", "")).await?;
+                stack.pop_all()
+            })?
+            .expect("nothing is suppressed");
+            log.add("kept");
+            assert_eq!(kept.len(), 2);
+            kept.close().await
+        })
+        .unwrap();
+        assert_eq!(log.take()[1..], ["kept", "exit b Completed", "left b", "exit a Completed"]);
+    }
+
+    #[test]
+    fn keeps_owned_values() {
+        #[async_context_manager]
+        async fn owned() -> String {
+            r#yield!("owned".to_string());
+        }
+        block_on(async {
+            let mut stack = Stack::new();
+            let owned = stack.enter(owned()).await;
+            let mut kept = stack.pop_all();
+            assert_eq!(owned, "owned");
+            kept.close().await
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn is_used_in_a_with_of_its_own() {
+        let log = Log::new();
+        let value = block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(catching(&log, "a", None)).await?;
+            with!(stack.pop_all() => {
+                Err("suppress me".to_string())?;
+            })
+        });
+        assert_eq!(value, Ok::<_, String>(None));
+        assert_eq!(log.take(), ["exit a Failed(\"suppress me\")"]);
+    }
+}
+
+mod nesting {
+    use super::*;
+
+    #[test]
+    fn a_stack_on_a_stack() {
+        let log = Log::new();
+        let value = block_on(async {
+            with!(Stack::new() as outer => {
+                outer.enter(plain(&log, "a")).await;
+                let inner = outer.enter(Stack::new().into_manager()).await?;
+                inner.enter(plain(&log, "b")).await;
+                outer.enter(plain(&log, "c")).await;
+            })
+        });
+        assert_eq!(value, Ok::<_, String>(Some(())));
+        assert_eq!(log.take(), ["exit c Completed", "exit b Completed", "exit a Completed"]);
+    }
+
+    #[test]
+    fn a_stack_in_a_header_with_others() {
+        let log = Log::new();
+        let value = block_on(async {
+            with!(plain(&log, "a"), Stack::new() as stack, catching(&log, "c", None) => {
+                stack.enter(plain(&log, "b")).await;
+                Err("suppress me".to_string())?;
+            })
+        });
+        assert_eq!(value, Ok::<_, String>(None));
+        assert_eq!(log.take(), ["exit c Failed(\"suppress me\")", "exit b Completed", "exit a Completed"]);
+    }
+
+    #[test]
+    fn a_stack_in_a_manager_function() {
+        #[async_context_manager]
+        async fn all<'l>(log: &'l Log, names: &[&'static str]) -> Result<Vec<&mut String>, String> {
+            let mut stack = Stack::new();
+            let mut values = Vec::new();
+            for name in names {
+                values.push(stack.enter(named(log, name, "")).await?);
+            }
+            r#yield!(values);
+            stack.close().await
+        }
+        let log = Log::new();
+        let lengths = block_on(async {
+            with!(all(&log, &["a", "bc"]) as values => values.iter().map(|value| value.len()).collect::<Vec<_>>())
+        });
+        assert_eq!(lengths, Ok(vec![1, 2]));
+        assert_eq!(log.take()[2..], ["exit bc Completed", "left bc", "exit a Completed", "left a"]);
+    }
+
+    #[test]
+    fn by_scope() {
+        let log = Log::new();
+        let value = block_on(Stack::new().into_manager().scope(async |stack| {
+            stack.enter(catching(&log, "a", None)).await?;
+            Err::<(), _>("suppress me".to_string())
+        }));
+        assert_eq!(value, Ok(None));
+        assert_eq!(log.take(), ["exit a Failed(\"suppress me\")"]);
+    }
+}
+
+mod cancellation {
+    use super::*;
+
+    #[test]
+    fn in_the_block() {
+        let log = Log::new();
+        drop_after(3, async {
+            with!(Stack::new() as stack => {
+                stack.enter(named(&log, "a", "")).await?;
+                stack.callback(async || {
+                    log.add("callback");
+                    yields(1).await;
+                    log.add("not reached");
+                });
+                stack.push(async |outcome| {
+                    log.add(format!("pushed {outcome:?}"));
+                    Ok(())
+                });
+                stack.enter(named(&log, "b", "")).await?;
+                let _block = log.on_drop("block dropped");
+                pending::<()>().await;
+            })
+        });
+        let entered = ["enter a", "enter b"];
+        let left = ["block dropped", "exit b Cancelled", "pushed Cancelled", "callback", "exit a Cancelled"];
+        assert_eq!(log.take(), [&entered[..], &left].concat());
+    }
+
+    #[test]
+    fn while_entering() {
+        let log = Log::new();
+        drop_after(2, async {
+            let stack = Stack::new();
+            stack.enter(named(&log, "a", "")).await.unwrap();
+            stack.enter(named(&log, "b", "")).await.unwrap();
+        });
+        assert_eq!(log.take(), ["enter a", "enter b", "exit a Cancelled"]);
+    }
+
+    #[test]
+    fn while_leaving() {
+        let log = Log::new();
+        drop_after(4, async {
+            with!(Stack::new() as stack => {
+                for name in ["a", "b", "c"] {
+                    stack.enter(named(&log, name, "")).await?;
+                }
+            })
+        });
+        assert_eq!(log.take()[3..], ["exit c Completed", "exit b Cancelled", "exit a Cancelled"]);
+    }
+
+    #[test]
+    fn while_closing_leaves_the_others_on_the_stack() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.enter(named(&log, "b", "")).await.unwrap();
+            drop_after(1, stack.close());
+            assert_eq!(stack.len(), 1);
+            stack.close().await
+        })
+        .unwrap();
+        assert_eq!(log.take()[1..], ["exit b Completed", "exit a Completed"]);
+    }
+
+    #[test]
+    fn of_a_stack_that_is_forgotten_runs_nothing() {
+        let log = Log::new();
+        block_on(async {
+            let stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            std::mem::forget(stack);
+        });
+        assert!(log.take().is_empty());
+    }
+
+    #[test]
+    fn a_panic_in_it_is_contained_and_the_others_are_left() {
+        #[async_context_manager]
+        async fn panics() {
+            r#yield!();
+            panic!("leaving");
+        }
+        let log = Log::new();
+        block_on(async {
+            let stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.enter(panics()).await;
+            stack.enter(plain(&log, "b")).await;
+        });
+        assert_eq!(log.take(), ["exit b Cancelled", "exit a Cancelled"]);
+    }
+}
+
+mod racing {
+    use super::*;
+
+    /// Races its block; while a stack is open nobody polls it.
+    #[async_context_manager]
+    async fn raced(log: &Log) -> Result<(), String> {
+        let ended = futures::future::select(
+            Box::pin(yields(1)),
+            Box::pin(async {
+                let outcome = r#yield!(());
+                log.add(format!("exit {outcome:?}"));
+            }),
+        );
+        match ended.await {
+            futures::future::Either::Left(_) => Err("raced away".to_string()),
+            futures::future::Either::Right(_) => Ok(()),
+        }
+    }
+
+    #[test]
+    fn a_manager_can_race_its_block_away_when_it_is_left() {
+        let log = Log::new();
+        let left = block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.enter(raced(&log)).await?;
+            stack.close().await
+        });
+        assert_eq!(left, Err("raced away".to_string()));
+        assert_eq!(log.take(), ["exit a Failed(())"]);
+    }
+
+    /// Polls its marker only when that was woken.
+    #[async_context_manager]
+    async fn in_an_unordered_set(log: &Log) {
+        use futures::StreamExt as _;
+        let mut set = futures::stream::FuturesUnordered::new();
+        set.push(async { r#yield!(()) });
+        let outcome = set.next().await;
+        log.add(format!("{outcome:?}"));
+    }
+
+    #[test]
+    fn a_marker_that_is_polled_only_when_it_was_woken() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(in_an_unordered_set(&log)).await;
+            stack.close().await
+        })
+        .unwrap();
+        assert_eq!(log.take(), ["Some(Completed)"]);
+    }
+}
+
+mod auto_traits {
+    use super::*;
+
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+
+    #[test]
+    fn a_stack_is_send_and_sync() {
+        is_send_and_sync::<AsyncExitStack<'_, String>>();
+        is_send_and_sync::<AsyncExitStack<'_, std::cell::Cell<u8>>>();
+    }
+
+    #[test]
+    fn futures_with_one_are_send() {
+        async fn f(log: &Log) -> Result<Option<usize>, String> {
+            let local = String::from("local");
+            with!(Stack::new() as stack => {
+                let a = stack.enter(named(log, "a", "")).await?;
+                let b = stack.enter(plain(log, "b")).await;
+                let c = stack.enter(Counted { log: log.clone(), count: 3 }.into_manager()).await;
+                stack.callback(async || log.add(&local));
+                stack.push(async |outcome| {
+                    yields(1).await;
+                    log.add(&local);
+                    outcome.into_result()
+                });
+                yields(1).await;
+                a.push_str(b);
+                a.len() + usize::try_from(*c).unwrap()
+            })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(is_send(f(&log))), Ok(Some(5)));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn in_a_task() {
+        let log = Log::new();
+        let task = tokio::spawn({
+            let log = log.clone();
+            async move {
+                with!(Stack::new() as stack => {
+                    let a = stack.enter(named(&log, "a", "")).await?;
+                    tokio::task::yield_now().await;
+                    a.push('!');
+                })
+            }
+        });
+        assert_eq!(task.await.unwrap(), Ok::<_, String>(Some(())));
+        assert_eq!(log.take()[1..], ["exit a! Completed", "left a!"]);
+    }
+
+    /// It is not on the stack, so it need not be `Send`.
+    #[test]
+    fn the_block_may_hold_what_is_not() {
+        let log = Log::new();
+        let value: Result<_, String> = block_on(async {
+            let rc = Rc::new(5);
+            with!(Stack::new() as stack => {
+                stack.enter(plain(&log, "a")).await;
+                *rc
+            })
+        });
+        assert_eq!(value, Ok(Some(5)));
+    }
+}
+
+#[test]
+fn debug_shows_how_many_there_are() {
+    let log = Log::new();
+    block_on(async {
+        let stack = Stack::default();
+        stack.enter(plain(&log, "a")).await;
+        assert_eq!(format!("{stack:?}"), "AsyncExitStack { len: 1 }");
+    });
+}
