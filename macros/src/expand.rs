@@ -110,7 +110,7 @@ fn attach(name: &Ident, returns: &Returns, markers: &[Marker], private: &TokenSt
 }
 
 /// Tells the compiler what the body ends in before it comes to the first `?` or `return`.
-fn expected_output(output: &syn::Type) -> TokenStream {
+pub(crate) fn expected_output(output: &syn::Type) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         if let ::core::option::Option::Some(output) = ::core::option::Option::None::<#output> {
             return output;

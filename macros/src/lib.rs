@@ -3,7 +3,7 @@
 //!
 //! The stages of the attribute are `args` and `input` (what is written), `yields` (where the marker is), `validate`
 //! (what is wrong), and `expand`, or `fallback` for what can't be parsed. `with` has its own: `header`, `jumps`,
-//! `expand`.
+//! `expand`; `within` uses these.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -16,6 +16,7 @@ mod returns;
 mod tokens;
 mod validate;
 mod with;
+mod within;
 mod wrapper;
 mod yields;
 
@@ -25,6 +26,12 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn async_context_manager(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::manager_fn(args.into(), &item.into()).into()
+}
+
+/// Makes the body of an `async fn` the block of a `with!`. Documented in the crate `async-context-manager`.
+#[proc_macro_attribute]
+pub fn within(args: TokenStream, item: TokenStream) -> TokenStream {
+    within::function(args.into(), &item.into()).into()
 }
 
 /// What `with!` calls, with the path of the crate in front.

@@ -62,6 +62,7 @@ mod scope;
 #[cfg(feature = "std")]
 mod stack;
 mod verdict;
+mod within;
 
 #[doc(hidden)]
 pub mod __private {
@@ -134,6 +135,118 @@ pub mod __private {
 /// It follows Python's `contextlib.asynccontextmanager`, but that code after a bare `yield` runs there only if the
 /// block did not fail.
 pub use async_context_manager_macros::async_context_manager;
+
+/// Puts an `async fn` in context managers: its whole body is the block of a [`with!`](crate::with).
+///
+/// The arguments are the header of that `with!`: managers, with `as` and a pattern where their value is needed. They
+/// may use the arguments of the function, and the body may use what they lend.
+///
+/// ```
+/// use async_context_manager::{async_context_manager, within};
+/// # #[derive(Debug)]
+/// # struct DbError;
+/// # #[derive(Debug)]
+/// # enum AppError { Db(DbError) }
+/// # impl From<DbError> for AppError {
+/// #     fn from(error: DbError) -> Self { Self::Db(error) }
+/// # }
+/// # struct Conn;
+/// # struct Pool;
+/// # impl Pool {
+/// #     async fn acquire(&self) -> Result<Conn, DbError> { Ok(Conn) }
+/// # }
+/// # impl Conn {
+/// #     async fn execute(&mut self, _sql: &str) -> Result<u64, DbError> { Ok(1) }
+/// #     async fn release(self) -> Result<(), DbError> { Ok(()) }
+/// # }
+///
+/// #[async_context_manager]
+/// async fn span(name: &str) {
+///     println!("{name} begins");
+///     let outcome = r#yield!();
+///     println!("{name} ends: {outcome:?}");
+/// }
+///
+/// #[async_context_manager]
+/// async fn connection(pool: &Pool) -> Result<&mut Conn, DbError> {
+///     let mut conn = pool.acquire().await?;
+///     r#yield!(&mut conn);
+///     conn.release().await
+/// }
+///
+/// #[within(span("add"), connection(pool) as conn)]
+/// async fn add(pool: &Pool, name: &str) -> Result<u64, AppError> {
+///     if name.is_empty() {
+///         return Ok(0); // gives the connection back first
+///     }
+///     Ok(conn.execute("INSERT INTO names ...").await?)
+/// }
+/// # async fn example() { add(&Pool, "ann").await.unwrap(); }
+/// ```
+///
+/// A function of any kind will do: a method with any receiver, also of a trait, with generics, with patterns for
+/// arguments, with an `impl Trait` returned. `return` and `?` leave the managers first, as they do in every `with!`.
+/// Calling the function runs nothing; each call makes the managers anew. Of several attributes, the first is outermost.
+///
+/// # Tests
+///
+/// Above `#[tokio::test]`, or whatever makes a test of the function, it is a fixture, which is torn down whether the test
+/// passes, fails or panics:
+///
+/// ```
+/// use async_context_manager::{async_context_manager, within};
+/// # struct Database { rows: Vec<u32> }
+/// # impl Database {
+/// #     async fn create() -> Self { Self { rows: Vec::new() } }
+/// #     async fn drop_tables(self) {}
+/// # }
+///
+/// #[async_context_manager]
+/// async fn database() -> &mut Database {
+///     let mut database = Database::create().await;
+///     r#yield!(&mut database);
+///     database.drop_tables().await;
+/// }
+///
+/// #[within(database() as db)]
+/// #[tokio::test]
+/// async fn starts_empty() {
+///     assert!(db.rows.is_empty());
+/// }
+/// ```
+///
+/// It stands above such an attribute because that one makes a function of it that is not `async`.
+///
+/// # What the function returns
+///
+/// What its body gives, unless its managers do not let it:
+///
+/// | the managers | the function returns |
+/// |---|---|
+/// | can't fail | anything |
+/// | can fail with `E` | a `Result`, to whose error `E` is converted by `From`, as `?` would |
+/// | may end the block without a value, by the option `suppress` | `()`, `Option<T>`, `Result<(), E>`, `Result<Option<T>, E>`: that is `()`, `None`, `Ok(())`, `Ok(None)` then |
+///
+/// An `Err` that the function is to return is the error that a manager with the option `catch` gets, which has to be of
+/// its type; what that manager makes of it is what the caller gets.
+///
+/// # Options
+///
+/// `crate = path`, before the managers: where this crate is, if not at `::async_context_manager`.
+///
+/// # Limits
+///
+/// Those of [`with!`](crate::with). The body borrows the arguments, and they are dropped after the managers have left;
+/// but those that the body moves are dropped with it. A manager function can't be within others: there, write `with!`
+/// around the `yield!`.
+///
+/// # Cancel safety
+///
+/// See [`async_context_manager`].
+///
+/// It follows Python's `contextlib.AsyncContextDecorator`, by which `@connection()` can stand on a function, whose body
+/// can't get at the value there.
+pub use async_context_manager_macros::within;
 
 pub use exit::{Catch, Exit, Suppress};
 pub use manager::Manager;

@@ -110,7 +110,7 @@ mod written {
     use core::fmt::Write;
     use core::future::pending;
 
-    use async_context_manager::{Outcome, async_context_manager, context_managers, with};
+    use async_context_manager::{Outcome, async_context_manager, context_managers, with, within};
     use tests::{Log, yields};
 
     /// A manager.
@@ -366,6 +366,68 @@ mod written {
         with!(diverges(false) => {})
     }
 
+    /// A manager that may end its block.
+    #[async_context_manager(suppress)]
+    async fn suppresses() {
+        let _outcome: Outcome = r#yield!();
+    }
+
+    /// A body that is a block.
+    #[within(plain(log))]
+    pub(crate) async fn within_one(log: &Log) {
+        log.add("body");
+    }
+
+    /// A body that awaits nothing, in managers that can fail.
+    #[within(fallible(fails) as five, lends(log, "within") as local)]
+    pub(crate) async fn within_several(log: &Log, fails: bool, mut sum: u8) -> Result<u8, String> {
+        sum = sum.saturating_add(five);
+        if sum == 0 {
+            return Err(local.clone());
+        }
+        write!(local, " {sum}").map_err(|error| error.to_string())?;
+        Ok(sum)
+    }
+
+    /// A body that may be ended, in managers above each other.
+    #[within(plain(log))]
+    #[within(suppresses(), ignores(log, 5, (5, 5)) as _)]
+    pub(crate) async fn within_each_other(log: &Log, text: &str) -> Option<u8> {
+        let number = text.parse().ok()?;
+        yields(1).await;
+        Some(number)
+    }
+
+    /// A body that leaves in each of its ways.
+    #[within(plain(log))]
+    pub(crate) async fn within_and_leaving(log: &Log, leaves: bool) -> usize {
+        if leaves {
+            return 5;
+        }
+        loop {
+            log.add("body");
+            break 6;
+        }
+    }
+
+    /// A body that never ends.
+    #[within(plain(log))]
+    pub(crate) async fn within_and_endless(log: &Log) -> ! {
+        pending().await
+    }
+
+    /// A body that panics.
+    #[within(plain(log))]
+    pub(crate) async fn within_and_panicking(log: &Log) -> u8 {
+        panic!("a body that panics")
+    }
+
+    /// What is returned has no name.
+    #[within(plain(log))]
+    pub(crate) async fn within_and_unnamed(log: &Log) -> impl Iterator<Item = u8> {
+        0_u8..5
+    }
+
     /// The type is `!`, or rather nothing at all.
     pub(crate) async fn never(log: &Log) -> Infallible {
         with!(plain(log) => pending().await)
@@ -376,7 +438,7 @@ mod written {
 #[cfg(test)]
 mod runs {
     use super::written;
-    use tests::{Log, block_on, drop_after};
+    use tests::{Log, block_on, drop_after, panic_message};
 
     #[test]
     fn everything() {
@@ -387,6 +449,13 @@ mod runs {
         }
         assert_eq!(block_on(written::leaving(&log)), Ok(25), "the sum");
         assert_eq!(block_on(written::values(&log)), Ok(()), "nothing");
+        block_on(written::within_one(&log));
+        assert_eq!(block_on(written::within_several(&log, false, 1)), Ok(6), "the sum");
+        assert_eq!(block_on(written::within_each_other(&log, "5")), Some(5), "the number");
+        assert_eq!(block_on(written::within_and_leaving(&log, true)), 5, "leaves");
+        assert_eq!(block_on(written::within_and_unnamed(&log)).count(), 5, "the numbers");
+        assert_eq!(panic_message(written::within_and_panicking(&log)), "a body that panics", "panics");
+        drop_after(1, async { written::within_and_endless(&log).await });
         drop_after(1, written::endless());
         drop_after(1, written::never(&log));
         assert_ne!(log.take().len(), 0, "much has happened");

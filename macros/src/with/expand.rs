@@ -18,6 +18,8 @@ struct With {
     ways: Ways,
     /// The handle of the manager function in whose marker's way this `with!` stands, or `()`.
     within: TokenStream,
+    /// If the block is the body of a function: where an error about what it returns is to be seen.
+    settles: Option<Span>,
 }
 
 /// Input:  `connection(&pool) as conn => { conn.insert(1).await?; }`
@@ -70,7 +72,38 @@ pub(crate) fn with(mut entries: Vec<Entry>, mut block: Expr, krate: &TokenStream
         Expr::Block(block) if block.label.is_none() && block.attrs.is_empty() => block.into_token_stream(),
         other => quote_spanned!(Span::mixed_site()=> { #other }),
     };
-    With { entries, private, ways, within }.level(0, &block)
+    With { entries, private, ways, within, settles: None }.level(0, &block)
+}
+
+/// The same for `#[within]`, where the block is the body of a function. It leaves by a `return`, and so it is what the
+/// function returns; what the managers end in, when they do not let it, is turned into that.
+///
+/// Input:  `connection(pool) as conn`, and `{ conn.insert(1).await?; Ok(()) }`
+///
+/// Output: as above, but the block is
+///
+/// ```text
+/// return if true { conn.insert(1).await?; Ok(()) } else { let value = handoff0.returned(); value }
+/// ```
+///
+/// and after `run`, which nothing stands beside, there is
+///
+/// ```text
+/// End::Value(value) => handoff0.settle(value),
+/// End::Return(value) => value,
+/// ```
+pub(crate) fn body(entries: Vec<Entry>, body: &TokenStream, krate: &TokenStream, output: Span) -> TokenStream {
+    let private = quote!(#krate::__private);
+    let handoff = handoff(0);
+    let block = quote_spanned! {Span::mixed_site()=> {
+        return if true #body else {
+            #[allow(clippy::diverging_sub_expression)]
+            let value = #handoff.returned();
+            value
+        }
+    }};
+    let ways = Ways { may_return: true, ..Ways::default() };
+    With { entries, private, ways, within: quote!(()), settles: Some(output) }.level(0, &block)
 }
 
 impl With {
@@ -86,7 +119,10 @@ impl With {
         // An error about a value that escapes shows it by this name, so it is not a hygienic one.
         let lent = Ident::new("__lent_value", *span);
         let run = self.run(level, block);
-        let body = if level == 0 {
+        let body = if self.settles.is_some() && level == 0 {
+            let expect_return = self.expect_return(level);
+            quote_spanned!(site=> #expect_return #run)
+        } else if level == 0 {
             let expect_return = self.expect_return(level);
             quote_spanned! {site=>
                 #expect_return
@@ -186,6 +222,11 @@ impl With {
         let Ways { jumps, may_return } = &self.ways;
         let site = self.site(level);
         let private = self.private(site);
+        if let (Some(output), 0) = (self.settles, level) {
+            let handoff = handoff(level);
+            let settled = quote_spanned!(Span::mixed_site().located_at(output)=> #handoff.settle(value));
+            return quote_spanned!(site=> #private::End::Value(value) => #settled, #private::End::Return(value) => value,);
+        }
         let mut arms = quote_spanned!(site=> #private::End::Value(value) => value,);
         if *may_return {
             arms.extend(quote_spanned!(site=> #private::End::Return(value) => return value,));

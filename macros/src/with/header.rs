@@ -44,13 +44,43 @@ pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<Entry>> {
     }
 }
 
+const WITHIN: &str = "write `#[within(manager() as value)]`";
+
+/// The managers of `#[within(...)]`, which has no block.
+pub(crate) fn parse_all(input: ParseStream) -> syn::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    while !input.is_empty() {
+        if input.peek(Token![,]) {
+            return Err(input.error(format_args!("expected a manager before this: {WITHIN}")));
+        }
+        if !input.peek(Token![=>]) {
+            entries.push(input.parse()?);
+        }
+        if input.peek(Token![=>]) {
+            return Err(
+                input.error(format_args!("the block is the body of the function: leave out the `=>`, {WITHIN}"))
+            );
+        }
+        if !input.is_empty() && input.parse::<Option<Token![,]>>()?.is_none() {
+            return Err(input.error("expected `,` and another manager"));
+        }
+    }
+    if entries.is_empty() {
+        return Err(input.error(format_args!("expected a manager: {WITHIN}")));
+    }
+    Ok(entries)
+}
+
 impl Parse for Entry {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let manager = manager(input)?;
         let span = syn::spanned::Spanned::span(&manager);
-        let Some(_) = input.parse::<Option<Token![as]>>()? else {
+        let Some(word) = input.parse::<Option<Token![as]>>()? else {
             return Ok(Self { manager, pattern: None, span });
         };
+        if input.is_empty() || input.peek(Token![=>]) || input.peek(Token![,]) {
+            return Err(syn::Error::new(word.span, "expected a name after `as`; without one, leave out the `as`"));
+        }
         let pattern = Pat::parse_single(input)?;
         let span = syn::spanned::Spanned::span(&pattern);
         Ok(Self { manager, pattern: Some(pattern), span })

@@ -1,6 +1,6 @@
 //! `with!`: enters managers, runs a block, and leaves them on every way out.
 
-mod expand;
+pub(crate) mod expand;
 pub(crate) mod header;
 mod jumps;
 
@@ -45,12 +45,18 @@ pub(crate) fn parse(input: ParseStream) -> syn::Result<(Vec<Entry>, Block)> {
 /// What stands in for a `with!` whose block can't be parsed: the managers, the names that the header binds, and what
 /// can be read of the block.
 fn broken(entries: &[Entry], block: TokenStream, krate: &TokenStream) -> TokenStream {
+    let bindings = bindings(entries, krate);
     let saved = fallback::salvage(braces_off(block));
+    quote_spanned!(Span::mixed_site()=> #bindings #saved ::core::unreachable!())
+}
+
+/// The names that a header binds, for code next to an error.
+pub(crate) fn bindings(entries: &[Entry], krate: &TokenStream) -> TokenStream {
     let bindings = entries.iter().map(|Entry { manager, pattern, .. }| {
         let pattern = pattern.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
         quote_spanned!(Span::mixed_site()=> let #pattern = #krate::__private::lent_by(&#manager);)
     });
-    quote_spanned!(Span::mixed_site()=> #(#bindings)* #saved ::core::unreachable!())
+    bindings.collect()
 }
 
 /// What is in the braces of a broken block.

@@ -1,0 +1,96 @@
+//! `#[within]`: what a function returns when its managers do not let it return what it would.
+
+use core::convert::Infallible;
+
+use crate::exit::{Always, Ending, Exit, Maybe, Presence};
+use crate::handoff::Handoff;
+use crate::layer::{EndingError, EndingKind, Shape, Value};
+use crate::verdict::{CantFail, MayFail};
+
+impl<X, V, Both, Rest, Jump, Return> Handoff<X, V, Both, Rest, Infallible, Jump, Return>
+where
+    X: Exit,
+    Both: Shape,
+    Rest: Shape,
+{
+    /// Turns what a `with!` is, whose block leaves by `return`, into what the function returns.
+    pub fn settle(&self, value: Value<Both, Infallible>) -> Return
+    where
+        Return: ReturnsError<EndingKind<Both>, EndingError<Both>> + ReturnsNothing<Both::Presence>,
+    {
+        match Both::Ending::split(value) {
+            Ok(value) => Return::nothing(value),
+            Err(error) => Return::error(error),
+        }
+    }
+}
+
+/// A function that returns this can fail with the error of its managers. `Kind` is whether there can be one.
+#[diagnostic::on_unimplemented(
+    message = "the manager of `#[within]` can fail with `{Error}`, and the function can't",
+    label = "this function returns `{Self}`: make it a `Result` whose error is made from `{Error}`",
+    note = "or handle the error where the function has something to do about it, with `with!(...)` in its body"
+)]
+pub trait ReturnsError<Kind, Error> {
+    /// The error, as `?` gives it.
+    fn error(error: Error) -> Self;
+}
+
+impl<R> ReturnsError<CantFail, Infallible> for R {
+    fn error(error: Infallible) -> Self {
+        match error {}
+    }
+}
+
+impl<T, E, F: From<E>> ReturnsError<MayFail, E> for Result<T, F> {
+    fn error(error: E) -> Self {
+        Err(error.into())
+    }
+}
+
+/// A function that returns this has something to return when its managers, with this `Presence`, have suppressed what
+/// ended its body.
+#[diagnostic::on_unimplemented(
+    message = "the manager of `#[within]` may end the function without a value, and then there is no `{Self}` to return",
+    label = "this function returns `{Self}`",
+    note = "it can return `()`, an `Option<T>`, a `Result<(), E>` or a `Result<Option<T>, E>`"
+)]
+pub trait ReturnsNothing<P: Presence> {
+    /// What stands for the value that there is not.
+    fn nothing(value: P::Value<Infallible>) -> Self;
+}
+
+impl<R> ReturnsNothing<Always> for R {
+    fn nothing(value: Infallible) -> Self {
+        match value {}
+    }
+}
+
+impl<R: Nothing> ReturnsNothing<Maybe> for R {
+    fn nothing(_none: Option<Infallible>) -> Self {
+        Self::NOTHING
+    }
+}
+
+/// What a function can return when there is no value.
+#[diagnostic::on_unimplemented(
+    message = "the manager of `#[within]` may end the function without a value, and then there is no `{Self}` to return",
+    label = "there is a `{Self}` in what this function returns",
+    note = "it can return `()`, an `Option<T>`, a `Result<(), E>` or a `Result<Option<T>, E>`"
+)]
+pub trait Nothing {
+    /// It.
+    const NOTHING: Self;
+}
+
+impl Nothing for () {
+    const NOTHING: Self = ();
+}
+
+impl<T> Nothing for Option<T> {
+    const NOTHING: Self = None;
+}
+
+impl<T: Nothing, E> Nothing for Result<T, E> {
+    const NOTHING: Self = Ok(T::NOTHING);
+}
