@@ -181,7 +181,12 @@ pub use async_context_manager_macros::async_context_manager;
 ///     }
 ///     Ok(conn.execute("INSERT INTO names ...").await?)
 /// }
-/// # async fn example() { add(&Pool, "ann").await.unwrap(); }
+/// # fn main() {
+/// #     use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+/// #     let poll = |name| pin!(add(&Pool, name)).poll(&mut Context::from_waker(Waker::noop()));
+/// #     assert!(matches!(poll("ann"), Poll::Ready(Ok(1))));
+/// #     assert!(matches!(poll(""), Poll::Ready(Ok(0))));
+/// # }
 /// ```
 ///
 /// A function of any kind will do: a method with any receiver, also of a trait, with generics, with patterns for
@@ -209,13 +214,21 @@ pub use async_context_manager_macros::async_context_manager;
 /// }
 ///
 /// #[within(database() as db)]
+/// # /*
 /// #[tokio::test]
-/// async fn starts_empty() {
-///     assert!(db.rows.is_empty());
+/// # */
+/// async fn keeps_rows() {
+///     db.rows.push(5);
+///     assert_eq!(db.rows, [5]);
 /// }
+/// # fn main() {
+/// #     use std::{future::Future, pin::pin, task::{Context, Waker}};
+/// #     assert!(pin!(keeps_rows()).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+/// # }
 /// ```
 ///
-/// It stands above such an attribute because that one makes a function of it that is not `async`.
+/// It stands above such an attribute because that one makes a function of it that is not `async`. (So does
+/// `#[async_trait]`, which stands above all of an `impl`; there, write `with!` in the body.)
 ///
 /// # What the function returns
 ///

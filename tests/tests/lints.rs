@@ -404,10 +404,8 @@ mod written {
         if leaves {
             return 5;
         }
-        loop {
-            log.add("body");
-            break 6;
-        }
+        log.add("body");
+        return 6;
     }
 
     /// A body that never ends.

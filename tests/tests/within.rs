@@ -224,7 +224,7 @@ mod ways {
         #[within(plain(log))]
         async fn work(log: &Log) {
             let _guard = log.on_drop("local dropped");
-            pending().await
+            pending::<()>().await;
         }
         let log = Log::new();
         drop_after(1, work(&log));
@@ -709,7 +709,8 @@ mod functions {
     fn a_body_that_is_inferred_from_the_result() {
         #[within(plain(log))]
         async fn parse(log: &Log, text: &str) -> Result<Vec<u8>, std::num::ParseIntError> {
-            text.split(' ').map(|word| Ok(word.parse()?)).collect()
+            log.add("body");
+            text.split(' ').map(str::parse).collect()
         }
         let log = Log::new();
         assert_eq!(block_on(parse(&log, "1 2")), Ok(vec![1, 2]));
@@ -729,18 +730,151 @@ mod functions {
     #[test]
     fn defined_by_a_macro() {
         macro_rules! define {
-            ($name:ident($log:ident), $manager:expr, $pattern:pat => $body:block) => {
+            ($name:ident($log:ident) -> $output:ty, $manager:expr, $pattern:pat => $body:block) => {
                 #[async_context_manager::within($manager as $pattern)]
-                async fn $name($log: &Log) -> usize $body
+                async fn $name($log: &Log) -> $output $body
             };
         }
-        define!(made(log), named(log, "made"), local => {
+        define!(made(log) -> usize, named(log, "made"), local => {
             local.push('!');
             local.len()
         });
         let log = Log::new();
         assert_eq!(block_on(made(&log)), 5);
         assert_eq!(log.take(), ["enter made", "exit made! Completed"]);
+    }
+
+    #[test]
+    fn a_body_with_functions_and_closures_of_its_own() {
+        #[within(plain(log))]
+        async fn work(log: &Log) -> usize {
+            fn inner(number: usize) -> Option<usize> {
+                if number == 0 {
+                    return None;
+                }
+                Some(number - 1)
+            }
+            let closure = |number| {
+                if number == 5 {
+                    return inner(number);
+                }
+                None
+            };
+            let block = async { Some(closure(5)? + 1) };
+            log.add("body");
+            block.await.unwrap_or_default()
+        }
+        let log = Log::new();
+        assert_eq!(block_on(work(&log)), 5);
+        assert_eq!(log.take(), ["enter", "body", "Completed", "exit"]);
+    }
+
+    #[test]
+    fn names_of_the_generated_code() {
+        #[within(named(handoff0, manager) as value)]
+        async fn work(handoff0: &Log, manager: &str, block: u32, end: u32, output: u32) -> String {
+            value.push_str(manager);
+            format!("{value} {block} {end} {output}")
+        }
+        let log = Log::new();
+        assert_eq!(block_on(work(&log, "a", 1, 2, 3)), "aa 1 2 3");
+        assert_eq!(log.take(), ["enter a", "exit aa Completed"]);
+    }
+
+    #[test]
+    fn attributes_are_kept() {
+        #[within(plain(log))]
+        #[deny(unused_variables)]
+        #[cfg(not(test))]
+        async fn work(log: &Log) -> u32 {
+            compile_error!("not compiled")
+        }
+        #[within(plain(log))]
+        #[cfg(test)]
+        async fn work(log: &Log) -> u32 {
+            #![allow(unused_variables, reason = "they stay with the function")]
+            let unused = log;
+            5
+        }
+        assert_eq!(block_on(work(&Log::new())), 5);
+    }
+}
+
+/// In a module that has its own ideas of the names that generated code uses.
+mod shadowed {
+    #![allow(dead_code, unused_macros, reason = "the names are what is tested")]
+
+    use super::{Fails, Log, block_on, fallible, plain, swallows, within};
+
+    mod core {}
+    mod std {}
+    struct Option;
+    struct Some;
+    struct None;
+    enum Result {}
+    struct Ok;
+    struct Err;
+    struct Infallible;
+    trait From {}
+    trait Into {}
+    macro_rules! unreachable {
+        ($($any:tt)*) => {
+            compile_error!("not this one")
+        };
+    }
+    fn run() {}
+    fn open() {}
+
+    #[within(plain(log), fallible(log, Fails::Never) as number)]
+    async fn fails(log: &Log) -> ::std::result::Result<u32, super::AppError> {
+        ::std::result::Result::Ok(*number)
+    }
+
+    #[within(swallows(log))]
+    async fn swallowed(log: &Log) -> ::std::result::Result<::std::option::Option<u32>, super::DbError> {
+        ::std::result::Result::Err(super::DbError("error"))
+    }
+
+    #[test]
+    fn names() {
+        let log = Log::new();
+        assert_eq!(block_on(fails(&log)), ::std::result::Result::Ok(5));
+        assert_eq!(block_on(swallowed(&log)), ::std::result::Result::Ok(::std::option::Option::None));
+    }
+}
+
+/// A manager that is a type of one's own.
+mod types {
+    use super::*;
+    use async_context_manager::AsyncContextManager;
+
+    struct Count(u32);
+
+    impl AsyncContextManager for Count {
+        type Value<'v> = &'v mut u32;
+        type Exit = Result<(), String>;
+
+        async fn enter(&mut self) -> Result<&mut u32, String> {
+            self.0 += 1;
+            Ok(&mut self.0)
+        }
+
+        async fn exit(&mut self, outcome: Outcome) -> Result<(), String> {
+            yields(1).await;
+            if self.0 == 7 && outcome.is_completed() { Err("seven".to_string()) } else { Ok(()) }
+        }
+    }
+
+    #[within(Count(start) as count)]
+    async fn add(start: u32, more: u32) -> Result<u32, String> {
+        *count += more;
+        Ok(*count)
+    }
+
+    #[test]
+    fn enters_and_leaves() {
+        assert_eq!(block_on(add(4, 1)), Ok(6));
+        assert_eq!(block_on(add(4, 2)), Err("seven".to_string()));
     }
 }
 
@@ -810,7 +944,7 @@ mod threads {
         #[within(named(&log, "task"))]
         async fn forever(log: Log) {
             log.add("body");
-            pending().await
+            pending::<()>().await;
         }
         let log = Log::new();
         let task = tokio::spawn(forever(log.clone()));
@@ -861,6 +995,14 @@ mod fixtures {
             return Ok(());
         }
         Err("no such row".into())
+    }
+
+    #[within(asserts_teardown("Completed, 2 rows"))]
+    #[tokio::test(flavor = "multi_thread")]
+    #[within(database() as rows)]
+    async fn a_test_with_fixtures_above_and_below() {
+        tokio::task::yield_now().await;
+        rows.pop();
     }
 
     /// The panic of the fixture around it, if the teardown was not seen, has another message.
