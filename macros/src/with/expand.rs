@@ -86,11 +86,10 @@ pub(crate) fn with(mut entries: Vec<Entry>, mut block: Expr, krate: &TokenStream
 /// return if true { conn.insert(1).await?; Ok(()) } else { let value = handoff0.returned(); value }
 /// ```
 ///
-/// and after `run`, which nothing stands beside, there is
+/// and in place of the outer `if false`
 ///
 /// ```text
-/// End::Value(value) => handoff0.settle(value),
-/// End::Return(value) => value,
+/// match match run(...).await { ... } { value => handoff0.settle(value) }
 /// ```
 pub(crate) fn body(entries: Vec<Entry>, body: &TokenStream, krate: &TokenStream, output: Span) -> TokenStream {
     let private = quote!(#krate::__private);
@@ -119,11 +118,14 @@ impl With {
         // An error about a value that escapes shows it by this name, so it is not a hygienic one.
         let lent = Ident::new("__lent_value", *span);
         let run = self.run(level, block);
-        let body = if self.settles.is_some() && level == 0 {
-            let expect_return = self.expect_return(level);
-            quote_spanned!(site=> #expect_return #run)
-        } else if level == 0 {
-            let expect_return = self.expect_return(level);
+        let expect_return = self.expect_return(level);
+        let body = if level > 0 {
+            let outer = self::handoff(level - 1);
+            quote_spanned!(site=> let #handoff = #handoff.inside(&#outer); #run)
+        } else if let Some(output) = self.settles {
+            let settled = quote_spanned!(site.located_at(output)=> #handoff.settle(value));
+            quote_spanned!(site=> #expect_return match #run { value => #settled })
+        } else {
             quote_spanned! {site=>
                 #expect_return
                 if false {
@@ -135,9 +137,6 @@ impl With {
                     #run
                 }
             }
-        } else {
-            let outer = self::handoff(level - 1);
-            quote_spanned!(site=> let #handoff = #handoff.inside(&#outer); #run)
         };
         quote_spanned! {site=> {
             let #lent = #private::Lifespan;
@@ -222,11 +221,6 @@ impl With {
         let Ways { jumps, may_return } = &self.ways;
         let site = self.site(level);
         let private = self.private(site);
-        if let (Some(output), 0) = (self.settles, level) {
-            let handoff = handoff(level);
-            let settled = quote_spanned!(Span::mixed_site().located_at(output)=> #handoff.settle(value));
-            return quote_spanned!(site=> #private::End::Value(value) => #settled, #private::End::Return(value) => value,);
-        }
         let mut arms = quote_spanned!(site=> #private::End::Value(value) => value,);
         if *may_return {
             arms.extend(quote_spanned!(site=> #private::End::Return(value) => return value,));
