@@ -55,8 +55,8 @@ pub(crate) fn function(args: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#(#attrs)* #vis #sig #body #errors)
 }
 
-/// What this attribute says, and what those of the same name below it do, which are inside of it. (Left to the compiler,
-/// they would be expanded later, and so come to be outside.)
+/// What this attribute says, and what those of the same name below it do, which are inside of it. (Left to the
+/// compiler, they would be expanded later, and so come to be outside.)
 fn layers(args: TokenStream, attrs: &mut Vec<Attribute>, errors: &mut Errors) -> Vec<Option<Layer>> {
     let is_within = |attr: &Attribute| attr.path().segments.last().is_some_and(|name| name.ident == "within");
     let (inside, others): (Vec<_>, Vec<_>) = std::mem::take(attrs).into_iter().partition(is_within);

@@ -36,7 +36,7 @@
 //! ```
 //!
 //! [`async_context_manager`] tells how managers are written, [`with!`](crate::with) how they are used, and [`Outcome`]
-//! what they learn of the block.
+//! what they learn of the block. [`within`](macro@within) puts a whole function into managers: a test, say.
 //!
 //! # Features
 //!
@@ -138,8 +138,8 @@ pub use async_context_manager_macros::async_context_manager;
 
 /// Puts an `async fn` in context managers: its whole body is the block of a [`with!`](crate::with).
 ///
-/// The arguments are the header of that `with!`: managers, with `as` and a pattern where their value is needed. They
-/// may use the arguments of the function, and the body may use what they lend.
+/// The arguments are the header of that `with!`: managers, with `as` and a pattern where their value is needed.
+/// They may use the arguments of the function, and the body may use what they lend.
 ///
 /// ```
 /// use async_context_manager::{async_context_manager, within};
@@ -190,13 +190,14 @@ pub use async_context_manager_macros::async_context_manager;
 /// ```
 ///
 /// A function of any kind will do: a method with any receiver, also of a trait, with generics, with patterns for
-/// arguments, with an `impl Trait` returned. `return` and `?` leave the managers first, as they do in every `with!`.
-/// Calling the function runs nothing; each call makes the managers anew. Of several attributes, the first is outermost.
+/// arguments, with an `impl Trait` returned. `return` and `?` leave the managers first, as they do in every
+/// `with!`. Calling the function runs nothing; each call makes the managers anew. Of several attributes, the first
+/// is outermost.
 ///
 /// # Tests
 ///
-/// Above `#[tokio::test]`, or whatever makes a test of the function, it is a fixture, which is torn down whether the test
-/// passes, fails or panics:
+/// Above `#[tokio::test]`, or whatever makes a test of the function, it is a fixture, which is torn down whether
+/// the test passes, fails or panics:
 ///
 /// ```
 /// use async_context_manager::{async_context_manager, within};
@@ -240,8 +241,8 @@ pub use async_context_manager_macros::async_context_manager;
 /// | can fail with `E` | a `Result`, to whose error `E` is converted by `From`, as `?` would |
 /// | may end the block without a value, by the option `suppress` | `()`, `Option<T>`, `Result<(), E>`, `Result<Option<T>, E>`: that is `()`, `None`, `Ok(())`, `Ok(None)` then |
 ///
-/// An `Err` that the function is to return is the error that a manager with the option `catch` gets, which has to be of
-/// its type; what that manager makes of it is what the caller gets.
+/// An `Err` that the function is to return is the error that a manager with the option `catch` gets, which has to
+/// be of its type; what that manager makes of it is what the caller gets.
 ///
 /// # Options
 ///
@@ -249,16 +250,16 @@ pub use async_context_manager_macros::async_context_manager;
 ///
 /// # Limits
 ///
-/// Those of [`with!`](crate::with). The body borrows the arguments, and they are dropped after the managers have left;
-/// but those that the body moves are dropped with it. A manager function can't be within others: there, write `with!`
-/// around the `yield!`.
+/// Those of [`with!`](crate::with). The body borrows the arguments, so they must be `Sync` for the future to be
+/// `Send`, and they are dropped after the managers have left; but those that the body moves are dropped with it. A
+/// manager function can't be within others: there, write `with!` around the `yield!`.
 ///
 /// # Cancel safety
 ///
 /// See [`async_context_manager`].
 ///
-/// It follows Python's `contextlib.AsyncContextDecorator`, by which `@connection()` can stand on a function, whose body
-/// can't get at the value there.
+/// It follows Python's `contextlib.AsyncContextDecorator`, by which `@connection()` can stand on a function, whose
+/// body can't get at the value there.
 pub use async_context_manager_macros::within;
 
 pub use exit::{Catch, Exit, Suppress};

@@ -3,7 +3,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use async_context_manager::{Outcome, async_context_manager, with};
+use async_context_manager::{Outcome, async_context_manager, with, within};
 
 /// A peripheral.
 #[derive(Debug, Default)]
@@ -46,6 +46,17 @@ pub async fn send(bus: &mut Bus, count: u32) -> Result<u32, u8> {
     })
 }
 
+/// Sends one, in a session.
+///
+/// # Errors
+///
+/// When the bus is full.
+#[within(outer(bus) as sent)]
+pub async fn send_one(bus: &mut Bus) -> Result<(), u8> {
+    *sent = sent.checked_add(1).ok_or(2)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -65,6 +76,14 @@ mod tests {
         let mut bus = Bus::default();
         assert_eq!(poll(send(&mut bus, 5)), Poll::Ready(Ok(5)));
         assert_eq!(bus.ended, Some(Outcome::Completed));
+    }
+
+    #[test]
+    fn runs_within() {
+        let mut bus = Bus { sent: u32::MAX - 1, ended: None };
+        assert_eq!(poll(send_one(&mut bus)), Poll::Ready(Ok(())));
+        assert_eq!(bus.ended, Some(Outcome::Completed));
+        assert_eq!(poll(send_one(&mut bus)), Poll::Ready(Err(1)));
     }
 
     #[test]
