@@ -192,7 +192,7 @@ pub use async_context_manager_macros::async_context_manager;
 /// A function of any kind will do: a method with any receiver, also of a trait, with generics, with patterns for
 /// arguments, with an `impl Trait` returned. `return` and `?` leave the managers first, as they do in every
 /// `with!`. Calling the function runs nothing; each call makes the managers anew. Of several attributes, the first
-/// is outermost.
+/// is outermost, and each may fail with an error type of its own.
 ///
 /// # Tests
 ///

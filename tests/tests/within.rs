@@ -488,6 +488,26 @@ mod headers {
     }
 
     #[test]
+    fn attributes_with_errors_of_different_types() {
+        #[async_context_manager]
+        async fn parses(text: &str) -> Result<u32, std::num::ParseIntError> {
+            r#yield!(text.parse()?);
+            Ok(())
+        }
+        #[within(fallible(log, fails) as number)]
+        #[within(parses(text) as parsed)]
+        async fn work(log: &Log, fails: Fails, text: &str) -> Result<u32, Box<dyn std::error::Error>> {
+            Ok(*number + parsed)
+        }
+        let log = Log::new();
+        let run = |fails, text| block_on(work(&log, fails, text)).map_err(|error| error.to_string());
+        assert_eq!(run(Fails::Never, "2"), Ok(7));
+        assert_eq!(run(Fails::Entering, "2"), Err("entering".to_string()));
+        assert_eq!(run(Fails::Never, "two"), Err("invalid digit found in string".to_string()));
+        assert_eq!(log.take(), ["5 Completed", "5 Failed(())"]);
+    }
+
+    #[test]
     fn a_manager_that_is_awaited_for() {
         async fn prepare(log: &Log) -> &Log {
             yields(1).await;
@@ -698,7 +718,18 @@ mod functions {
         async fn fails(log: &Log) -> Result<Box<dyn Display>, Box<dyn std::error::Error>> {
             Err(Box::new(std::fmt::Error))
         }
+        #[within(plain(log))]
+        async fn borrows<'l>(log: &'l Log, text: &'l str) -> Box<dyn Fn() -> &'l str + 'l> {
+            log.add("body");
+            Box::new(move || text)
+        }
+        #[within(plain(log))]
+        async fn object(log: &Log) -> &dyn std::fmt::Debug {
+            log
+        }
         let log = Log::new();
+        assert_eq!(block_on(borrows(&log, "text"))(), "text");
+        assert_eq!(format!("{:?}", block_on(object(&log))), format!("{log:?}"));
         assert_eq!(block_on(boxed(&log, true)).to_string(), "text");
         assert_eq!(block_on(boxed(&log, false)).to_string(), "5");
         assert_eq!(block_on(slice(&log, &[1, 2, 3])), [1, 2, 3]);
@@ -914,6 +945,69 @@ mod drops {
         let log = Log::new();
         assert_ne!(block_on(work(&log)), 0);
         assert_eq!(log.take(), ["enter", "temporary", "Completed", "exit"]);
+    }
+}
+
+mod cancellation {
+    use super::*;
+
+    #[async_context_manager]
+    async fn slow(log: &Log) {
+        log.add("enter");
+        yields(1).await;
+        let outcome = r#yield!();
+        log.add(format!("{outcome:?}"));
+        yields(1).await;
+        log.add("exit");
+    }
+
+    #[within(slow(log))]
+    async fn work(log: &Log) {
+        log.add("body");
+        yields(1).await;
+    }
+
+    #[test]
+    fn while_entering() {
+        let log = Log::new();
+        drop_after(1, work(&log));
+        assert_eq!(log.take(), ["enter"]);
+    }
+
+    #[test]
+    fn in_the_body() {
+        let log = Log::new();
+        drop_after(2, work(&log));
+        assert_eq!(log.take(), ["enter", "body", "Cancelled"]);
+    }
+
+    #[test]
+    fn while_leaving() {
+        let log = Log::new();
+        drop_after(3, work(&log));
+        assert_eq!(log.take(), ["enter", "body", "Completed"]);
+    }
+
+    #[test]
+    fn by_a_manager_that_races_the_body() {
+        #[async_context_manager]
+        async fn limit(polls: usize) -> Result<(), DbError> {
+            tokio::select! {
+                biased;
+                _ = async { r#yield!() } => Ok(()),
+                () = yields(polls) => Err(DbError("too late")),
+            }
+        }
+        #[within(limit(polls), plain(log))]
+        async fn work(log: &Log, polls: usize) -> Result<u32, AppError> {
+            yields(3).await;
+            Ok(5)
+        }
+        let log = Log::new();
+        assert_eq!(block_on(work(&log, 9)), Ok(5));
+        assert_eq!(log.take(), ["enter", "Completed", "exit"]);
+        assert_eq!(block_on(work(&log, 2)), Err(AppError::Db(DbError("too late"))));
+        assert_eq!(log.take(), ["enter", "Cancelled"]);
     }
 }
 
