@@ -244,6 +244,10 @@ pub use async_context_manager_macros::async_context_manager;
 /// An `Err` that the function is to return is the error that a manager with the option `catch` gets, which has to
 /// be of its type; what that manager makes of it is what the caller gets.
 ///
+/// # Panics
+///
+/// As the body and the managers do.
+///
 /// # Options
 ///
 /// `crate = path`, before the managers: where this crate is, if not at `::async_context_manager`.

@@ -801,6 +801,26 @@ mod functions {
     }
 
     #[test]
+    fn a_body_with_a_manager_of_its_own() {
+        #[within(plain(log))]
+        async fn work(log: &Log) -> u32 {
+            #[async_context_manager]
+            async fn inner() -> u32 {
+                r#yield!(5)
+            }
+            #[within(inner() as number)]
+            async fn nested() -> u32 {
+                number
+            }
+            log.add("body");
+            with!(inner() as number => number) + nested().await
+        }
+        let log = Log::new();
+        assert_eq!(block_on(work(&log)), 10);
+        assert_eq!(log.take(), ["enter", "body", "Completed", "exit"]);
+    }
+
+    #[test]
     fn names_of_the_generated_code() {
         #[within(named(handoff0, manager) as value)]
         async fn work(handoff0: &Log, manager: &str, block: u32, end: u32, output: u32) -> String {
