@@ -319,7 +319,7 @@ where
 pub struct Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
     F: Future<Output: Ending>,
-    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
+    L: Terms,
     Both: Shape,
     Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
@@ -345,7 +345,6 @@ pub fn run<'h, 'a, F, L, V, Both, Rest, T, Jump, B, Literal, W>(
 where
     F: Future<Output: Ending>,
     L: Lent<'a, Value = V>,
-    L::Exit: TakesFrom<B::Output, Literal>,
     Both: Shape,
     Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
@@ -366,22 +365,30 @@ where
     Driver { frame, body: ManuallyDrop::new(manager.body), _pinned: PhantomPinned }
 }
 
-impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
+impl<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W> Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
     F: Future<Output: Ending>,
-    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
+    L: Terms,
     Both: Shape,
     Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
+    /// Polls the body by `poll`.
+    fn poll_body<P>(&mut self, cx: &mut Context<'_>, poll: P) -> Poll<F::Output>
+    where
+        P: FnOnce(
+            Pin<&mut F>,
+            &Frame<'h, L, V, Both, Rest, T, Jump, B, Literal, W>,
+            &mut Context<'_>,
+        ) -> Poll<F::Output>,
+    {
         let frame = &self.frame;
         frame.home().inspect(|home| home.enter(cx.waker()));
         // SAFETY: callers have the driver pinned; the body stays where it is until it is dropped there.
         let body = unsafe { Pin::new_unchecked(&mut *self.body) };
         frame.polling.set(true);
-        let output = if frame.stage.get() == Stage::New { first_poll(body, frame, cx.waker()) } else { body.poll(cx) };
+        let output = poll(body, frame, cx);
         frame.polling.set(false);
         if output.is_ready() {
             // It was a local of the body.
@@ -395,7 +402,7 @@ where
     fn cancel(&mut self) {
         self.frame.cancelled.set(true);
         self.frame.home().inspect(|home| home.wake());
-        let output = self.poll_body(&mut Context::from_waker(Waker::noop()));
+        let output = self.poll_body(&mut Context::from_waker(Waker::noop()), |body, _, cx| body.poll(cx));
         if matches!(output.map(Ending::error), Poll::Ready(Some(_lost))) {
             panics::report(self.frame.about.name(), "failed after a cancellation; its error is lost");
         }
@@ -417,7 +424,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: nothing is moved out of the driver.
         let this = unsafe { self.get_unchecked_mut() };
-        let output = ready!(this.poll_body(cx));
+        let output = ready!(this.poll_body(cx, |body, frame, cx| match frame.stage.get() {
+            Stage::New => first_poll(body, frame, cx.waker()),
+            _ => body.poll(cx),
+        }));
         Poll::Ready(this.frame.conclude(output))
     }
 }
@@ -425,7 +435,7 @@ where
 impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Drop for Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
     F: Future<Output: Ending>,
-    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
+    L: Terms,
     Both: Shape,
     Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
