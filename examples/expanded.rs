@@ -12,7 +12,7 @@
 use std::num::ParseIntError;
 
 use async_context_manager::__private::{
-    About, End, Inline, IntoManager, Lend1, Lends, Lifespan, attach, it, open, run,
+    About, End, Inline, IntoManager, Lend1, Lends, Lifespan, Loan, attach, it, open, run,
 };
 use async_context_manager::Manager;
 use tokio::task::yield_now;
@@ -58,62 +58,62 @@ fn welcome(
 
 async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
     // Was: `with!(welcome(name) as seats => { ... })`
-    {
-        // By its type, what is lent borrows from this local, and so the block can't let it escape.
-        let __lent_value = Lifespan;
-        // A `match`, so that temporaries of `welcome(name)` live as long as all this.
-        match open(IntoManager::into_manager(it(welcome(name))), &__lent_value) {
+    // A `match`, so that temporaries of `welcome(name)` live as long as all this.
+    match open(IntoManager::into_manager(it(welcome(name)))) {
+        (manager, opened) => {
+            // By its type, what is lent borrows from this local, and so the block can't let it escape: nor into what
+            // the manager has, for which this is dropped too soon.
+            let __lent_value = Loan::new();
             // The handoff takes what is lent to the block, and brings back how the block ended.
-            (manager, handoff) => {
-                // Each `if false` only tells the compiler a type, so that the block is inferred as if it stood outside.
-                if false {
-                    return handoff.returned();
-                }
-                if false {
-                    // Returns `!`, and so there is no way past the block.
-                    handoff.not_run();
-                    #[allow(unreachable_code)]
-                    let value = handoff.typed();
-                    value
-                } else {
-                    // The future of `run` polls the body of the manager and nothing else. It is the future of the yield
-                    // point that polls the block, wherever the manager has put it.
-                    match run(
-                        manager,
-                        &handoff,
-                        // The block. It ends in the type of the function, so `?` and `return` have what they need. They
-                        // end this future; the function is left below, after the exit phase.
-                        async {
-                            if false {
-                                return handoff.returned();
-                            }
-                            let block = handoff.block();
-                            let end = {
-                                let seats = handoff.value();
-                                // `if true`, so that the compiler goes on behind a block that never ends.
-                                block.end(if true {
-                                    let wish: usize = wish.parse()?;
-                                    Ok(seats.remove(wish))
-                                } else {
-                                    let value = block.typed();
-                                    value
-                                })
-                            };
-                            // The number is for the compiler: by it, it tells a `Result` from other types.
-                            let end = handoff.end(end, 0);
-                            // The value is in the handoff now, and the block waits here to be dropped.
-                            match end.await {}
-                        },
-                        // A `with!` that has a `yield!` in its block would pass its yield point here.
-                        (),
-                        0,
-                    )
-                    .await
-                    {
-                        // A `break` or `continue` in the block would have an arm here, too.
-                        End::Value(value) => value,
-                        End::Return(value) => return value,
-                    }
+            let handoff = opened.until(&__lent_value);
+            // Each `if false` only tells the compiler a type, so that the block is inferred as if it stood outside.
+            if false {
+                return handoff.returned();
+            }
+            if false {
+                // Returns `!`, and so there is no way past the block.
+                handoff.not_run();
+                #[allow(unreachable_code)]
+                let value = handoff.typed();
+                value
+            } else {
+                // The future of `run` polls the body of the manager and nothing else. It is the future of the yield
+                // point that polls the block, wherever the manager has put it.
+                match run(
+                    manager,
+                    &handoff,
+                    // The block. It ends in the type of the function, so `?` and `return` have what they need. They
+                    // end this future; the function is left below, after the exit phase.
+                    async {
+                        if false {
+                            return handoff.returned();
+                        }
+                        let block = handoff.block();
+                        let end = {
+                            let seats = handoff.value();
+                            // `if true`, so that the compiler goes on behind a block that never ends.
+                            block.end(if true {
+                                let wish: usize = wish.parse()?;
+                                Ok(seats.remove(wish))
+                            } else {
+                                let value = block.typed();
+                                value
+                            })
+                        };
+                        // The number is for the compiler: by it, it tells a `Result` from other types.
+                        let end = handoff.end(end, 0);
+                        // The value is in the handoff now, and the block waits here to be dropped.
+                        match end.await {}
+                    },
+                    // A `with!` that has a `yield!` in its block would pass its yield point here.
+                    (),
+                    0,
+                )
+                .await
+                {
+                    // A `break` or `continue` in the block would have an arm here, too.
+                    End::Value(value) => value,
+                    End::Return(value) => return value,
                 }
             }
         }

@@ -333,8 +333,8 @@ where
 
 /// Runs `block` with what `manager` lends.
 ///
-/// The `lifespan` of the `handoff` must be a local that stands beside it, so that nothing of the lent value outlives
-/// the `with!`. For `literal` see [`Verdict`]; for `within` see [`Within`].
+/// The [`Loan`](crate::handoff::Loan) of the `handoff` must be a local that stands beside it, so that nothing of the
+/// lent value outlives the `with!`. For `literal` see [`Verdict`]; for `within` see [`Within`].
 pub fn run<'h, 'a, F, L, V, Both, Rest, T, Jump, B, Literal, W>(
     manager: Manager<F, L>,
     handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,

@@ -38,10 +38,53 @@ pub enum Either<A, B> {
     Other(B),
 }
 
-/// A local of `with!` that the lent value borrows, so that the borrow checker knows how long it lives. Its name in the
-/// expansion is the one that an error about an escaping value shows.
+/// The first local of a manager's body, so that the borrow checker knows how long a marker may live.
 #[derive(Debug)]
 pub struct Lifespan;
+
+/// A local of `with!` that the lent value borrows, so that the borrow checker knows how long it lives. Its name in the
+/// expansion is the one that an error about an escaping value shows.
+///
+/// `'m` is within the life of all that the body of the manager may hold, and dropping this is a use of it, after the
+/// borrow. So what is lent can't live as long as any of that, and the block can't store it in what the manager was
+/// given, where the exit phase would find it when it is gone.
+#[derive(Debug)]
+pub struct Loan<'m>(PhantomData<fn(&'m ()) -> &'m ()>);
+
+impl Loan<'_> {
+    /// For one manager.
+    #[expect(clippy::new_without_default, reason = "nobody else makes one")]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {}
+}
+
+/// A [`Handoff`] that is yet to be made, when there is a [`Loan`]: `'a` is the life of the lent value, `'m` is as there.
+///
+/// The loan comes after the manager, as it must be dropped before the temporaries that a manager borrows.
+#[derive(Debug)]
+pub struct Opened<'a, 'm, H>(PhantomData<fn(&'a (), &'m ()) -> (&'a (), &'m (), H)>);
+
+impl<'a, 'm, X, V, Both, Rest, T, Jump, Return> Opened<'a, 'm, Handoff<X, V, Both, Rest, T, Jump, Return>>
+where
+    X: Exit,
+    Both: Shape,
+    Rest: Shape,
+{
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    /// The handoff, for a value that is lent for as long as the loan is borrowed.
+    pub const fn until(&self, _loan: &'a Loan<'m>) -> Handoff<X, V, Both, Rest, T, Jump, Return> {
+        Handoff { content: OneTask::new(Cell::new(Content::Nothing)), shape: PhantomData }
+    }
+}
 
 /// The place where one `with!` hands the lent value to the block, and the end of the block back.
 ///
@@ -67,11 +110,6 @@ where
     Both: Shape,
     Rest: Shape,
 {
-    /// The `lifespan` is borrowed by `V`.
-    pub(crate) fn new(_lifespan: &Lifespan) -> Self {
-        Self { content: OneTask::new(Cell::new(Content::Nothing)), shape: PhantomData }
-    }
-
     /// Says that this `with!` is in the block of another one of the same header.
     #[must_use]
     pub fn inside<Y: Exit, W, Outer>(self, _outer: &Handoff<Y, W, Outer, Both, T, Jump, Return>) -> Self {

@@ -3,7 +3,7 @@
 
 pub use crate::exit::{Ending, ResultAlias};
 pub use crate::frame::{Within, YieldPoint, attach, run};
-pub use crate::handoff::{Either, End, Handoff, Lifespan};
+pub use crate::handoff::{Either, End, Handoff, Lifespan, Loan, Opened};
 pub use crate::home::{Here, Home, Inline};
 pub use crate::layer::{Around, Layer, Shape};
 pub use crate::lend::{Lend0, Lend1, Lend2, Lend3, Lend4, Lends};
@@ -19,30 +19,30 @@ use crate::outcome::Outcome;
 pub use async_context_manager_macros::{context_managers, with};
 
 /// The manager, and the place where its `with!` hands over values. It is the last of its header, or the only one.
-pub fn open<'a, F, L, X, V, T, Jump, Return>(
+pub fn open<'a, 'm, F, L, X, V, T, Jump, Return>(
     manager: Manager<F, L>,
-    lifespan: &'a Lifespan,
-) -> (Manager<F, L>, Handoff<X, V, ShapeOf<X>, Block, T, Jump, Return>)
+) -> (Manager<F, L>, Opened<'a, 'm, Handoff<X, V, ShapeOf<X>, Block, T, Jump, Return>>)
 where
+    F: 'm,
     L: Lent<'a, Exit = X, Value = V>,
     X: Exit,
 {
-    (manager, Handoff::new(lifespan))
+    (manager, Opened::new())
 }
 
 /// As [`open`], for a manager that has others after it in the header, with the shape `Rest`.
-pub fn open_around<'a, F, L, X, V, Both, Rest, T, Jump, Return>(
+pub fn open_around<'a, 'm, F, L, X, V, Both, Rest, T, Jump, Return>(
     manager: Manager<F, L>,
-    lifespan: &'a Lifespan,
-) -> (Manager<F, L>, Handoff<X, V, Both, Rest, T, Jump, Return>)
+) -> (Manager<F, L>, Opened<'a, 'm, Handoff<X, V, Both, Rest, T, Jump, Return>>)
 where
+    F: 'm,
     L: Lent<'a, Exit = X, Value = V>,
     X: Exit,
     ShapeOf<X>: Layer<Rest, Both = Both>,
     Both: Shape,
     Rest: Shape,
 {
-    (manager, Handoff::new(lifespan))
+    (manager, Opened::new())
 }
 
 /// What is to be entered. It makes the compiler tell once that it can't be.

@@ -5,7 +5,7 @@ use core::future::Future;
 
 use crate::exit::TakesFrom;
 use crate::frame::run;
-use crate::handoff::{End, Lifespan};
+use crate::handoff::{End, Loan};
 use crate::layer::{ShapeOf, Value};
 use crate::lend::Lent;
 use crate::manager::{Manager, OutputOf};
@@ -54,8 +54,9 @@ where
         T: ScopeOutput,
         L::Exit: TakesOutput<T>,
     {
-        let lifespan = Lifespan;
-        let (manager, handoff) = open(self, &lifespan);
+        let (manager, opened) = open(self);
+        let loan = Loan::new();
+        let handoff = opened.until(&loan);
         let block = async {
             let end = handoff.block().end(block(handoff.value()).await);
             match handoff.end(end, T::Literal::default()).await {}

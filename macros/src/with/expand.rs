@@ -27,36 +27,35 @@ struct With {
 /// Output:
 ///
 /// ```text
-/// {
-///     let __lent_value = Lifespan;
-///     match open(IntoManager::into_manager(it(connection(&pool))), &__lent_value) {
-///         (manager, handoff0) => {
-///             if false { return handoff0.returned(); }
-///             if false {
-///                 handoff0.not_run();
-///                 let value = handoff0.typed();
-///                 value
-///             } else {
-///                 match run(manager, &handoff0, async {
-///                     if false { return handoff0.returned(); }
-///                     let block = handoff0.block();
-///                     let end = {
-///                         let conn = handoff0.value();
-///                         block.end(if true { conn.insert(1).await?; } else { let value = block.typed(); value })
-///                     };
-///                     let end = handoff0.end(end, 0);
-///                     match end.await {}
-///                 }, (), 0).await {
-///                     End::Value(value) => value,
-///                     End::Return(value) => return value,
-///                 }
+/// match open(IntoManager::into_manager(it(connection(&pool)))) {
+///     (manager, opened) => {
+///         let __lent_value = Loan::new();
+///         let handoff0 = opened.until(&__lent_value);
+///         if false { return handoff0.returned(); }
+///         if false {
+///             handoff0.not_run();
+///             let value = handoff0.typed();
+///             value
+///         } else {
+///             match run(manager, &handoff0, async {
+///                 if false { return handoff0.returned(); }
+///                 let block = handoff0.block();
+///                 let end = {
+///                     let conn = handoff0.value();
+///                     block.end(if true { conn.insert(1).await?; } else { let value = block.typed(); value })
+///                 };
+///                 let end = handoff0.end(end, 0);
+///                 match end.await {}
+///             }, (), 0).await {
+///                 End::Value(value) => value,
+///                 End::Return(value) => return value,
 ///             }
 ///         }
 ///     }
 /// }
 /// ```
 ///
-/// The `match` on `open` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of
+/// The outer `match` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of
 /// the `with!` or of the function to the block, so that what is in it is inferred and coerced as if it stood outside;
 /// the call of `not_run`, which returns `!`, has the borrow checker see that there is no way past the block. The `if
 /// true` has the compiler go on behind a block that never ends. Of several managers, each next one stands in the block
@@ -139,9 +138,12 @@ impl With {
             }
         };
         quote_spanned! {site=> {
-            let #lent = #private::Lifespan;
-            match #private::#open(#private::IntoManager::into_manager(#private::it(#manager)), &#lent) {
-                (manager, #handoff) => { #body }
+            match #private::#open(#private::IntoManager::into_manager(#private::it(#manager))) {
+                (manager, opened) => {
+                    let #lent = #private::Loan::new();
+                    let #handoff = opened.until(&#lent);
+                    #body
+                }
             }
         }}
     }
