@@ -166,11 +166,11 @@ impl<M: AsyncContextManager> AsyncContextManager for &mut M {
         Self: 'v;
     type Exit = M::Exit;
 
-    async fn enter(&mut self) -> <OutputOf<Own<M>> as Ending>::Value<M::Value<'_>> {
-        (**self).enter().await
+    fn enter(&mut self) -> impl Future<Output = <OutputOf<Own<M>> as Ending>::Value<M::Value<'_>>> {
+        (**self).enter()
     }
 
-    async fn exit(&mut self, outcome: Outcome<<M::Exit as Exit>::Caught>) -> OutputOf<Own<M>> {
-        (**self).exit(outcome).await
+    fn exit(&mut self, outcome: Outcome<<M::Exit as Exit>::Caught>) -> impl Future<Output = OutputOf<Own<M>>> {
+        (**self).exit(outcome)
     }
 }

@@ -10,7 +10,7 @@ use crate::layer::{ShapeOf, Value};
 use crate::lend::Lent;
 use crate::manager::{Manager, OutputOf};
 use crate::private::open;
-use crate::verdict::Verdict;
+use crate::verdict::{Output, Verdict};
 
 impl<F, L> Manager<F, L>
 where
@@ -98,6 +98,11 @@ where
 
 impl<T, E> ScopeOutput for Result<T, E> {
     type Literal = i32;
+}
+
+// The block that always panics, or never ends.
+impl ScopeOutput for <fn() -> ! as Output>::Type {
+    type Literal = u8;
 }
 
 /// The types that do not stand for a failure.
