@@ -13,7 +13,7 @@ use std::vec::Vec;
 
 use super::{Link, run};
 use crate::exit::{Catch, Ending, Exit, Suppress, TakesFrom};
-use crate::handoff::{End, Lifespan};
+use crate::handoff::{End, Loan};
 use crate::layer::{ShapeOf, Value};
 use crate::lend::Lent;
 use crate::manager::{Manager, OutputOf};
@@ -155,8 +155,9 @@ where
     L: Holds<K>,
     L::Exit: HeldExit<E>,
 {
-    let lifespan = Lifespan;
-    let (manager, handoff) = open::<_, _, _, _, Infallible, Infallible, _>(manager, &lifespan);
+    let (manager, opened) = open::<_, _, _, _, Infallible, Infallible, _>(manager);
+    let loan = Loan::new();
+    let handoff = opened.until(&loan);
     let block = async {
         line.put(L::hold(handoff.value()));
         line.ended().await
