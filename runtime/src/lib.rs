@@ -43,8 +43,10 @@
 //! - `std` (default): panics in a block are caught, so that the exit phase runs. Without it the crate is `no_std` and
 //!   needs no allocator; a panic then drops the manager as it drops any future, and a manager whose `yield!` stands in
 //!   an `async` block is not `Send`.
+//! - `tokio`: time limits, `timeout`, `timeout_at` and `move_on_after`; and `task_group`.
 //! - `yield_expr`: a plain `yield!` under the attribute, for nightly with `#![feature(yield_expr)]`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 
 mod exit;
@@ -58,6 +60,7 @@ mod outcome;
 mod panics;
 mod private;
 mod protocol;
+mod ready;
 mod scope;
 #[cfg(feature = "std")]
 mod stack;
@@ -270,6 +273,9 @@ pub use exit::{Catch, Exit, Suppress};
 pub use manager::Manager;
 pub use outcome::Outcome;
 pub use protocol::AsyncContextManager;
+pub use ready::{Closing, closing, nullcontext, suppress};
+#[cfg(feature = "tokio")]
+pub use ready::{Task, TaskGroup, TaskGroupError, move_on_after, task_group, timeout, timeout_at};
 pub use scope::ScopeOutput;
 #[cfg(feature = "std")]
 pub use stack::AsyncExitStack;

@@ -1,0 +1,94 @@
+//! What a task group fails with.
+
+extern crate std;
+
+use std::error::Error;
+use std::fmt;
+use std::vec::Vec;
+
+/// What [`task_group`](crate::task_group) fails with: the error of the task that failed first, and those of others that
+/// failed, too, before they could be aborted.
+///
+/// It is an [`Error`] when `E` is, and the first error is its source; so `?` converts it into `Box<dyn Error>` and the
+/// like. A type of one's own for errors says what becomes of the others:
+///
+/// ```
+/// use async_context_manager::{TaskGroupError, task_group, with};
+///
+/// #[derive(Debug, PartialEq)]
+/// enum AppError {
+///     NoAnswer,
+/// }
+///
+/// impl From<TaskGroupError<AppError>> for AppError {
+///     fn from(error: TaskGroupError<AppError>) -> Self {
+///         error.into_first()
+///     }
+/// }
+///
+/// # async fn ask() -> Result<u32, AppError> { Err(AppError::NoAnswer) }
+/// async fn ask_twice() -> Result<u32, AppError> {
+///     let sum = with!(task_group() as group => {
+///         let (one, two) = (group.spawn(ask()), group.spawn(ask()));
+///         one.await + two.await
+///     })?;
+///     Ok(sum)
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # assert_eq!(ask_twice().await, Err(AppError::NoAnswer));
+/// # });
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskGroupError<E> {
+    first: E,
+    others: Vec<E>,
+}
+
+impl<E> TaskGroupError<E> {
+    /// Of errors in the order in which they came: nothing if there are none.
+    pub(super) fn new(errors: Vec<E>) -> Option<Self> {
+        let mut errors = errors.into_iter();
+        Some(Self { first: errors.next()?, others: errors.collect() })
+    }
+
+    /// The error that stopped the group.
+    #[must_use]
+    pub const fn first(&self) -> &E {
+        &self.first
+    }
+
+    /// Those that came while it was being stopped, in the order in which they came.
+    #[must_use]
+    pub fn others(&self) -> &[E] {
+        &self.others
+    }
+
+    /// The error that stopped the group, without the others.
+    #[must_use]
+    pub fn into_first(self) -> E {
+        self.first
+    }
+
+    /// All of them, the first one first.
+    #[must_use]
+    pub fn into_errors(mut self) -> Vec<E> {
+        self.others.insert(0, self.first);
+        self.others
+    }
+}
+
+/// How many tasks failed. What the first one failed with is the [`source`](Error::source).
+impl<E> fmt::Display for TaskGroupError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.others.len() {
+            0 => f.write_str("a task of the group failed"),
+            others => write!(f, "{} tasks of the group failed", others + 1),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for TaskGroupError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.first)
+    }
+}

@@ -1,0 +1,177 @@
+//! `task_group`: tasks that do not outlive a block.
+
+mod error;
+mod members;
+mod task;
+
+extern crate std;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+pub use error::TaskGroupError;
+pub use task::Task;
+
+use self::members::{Failures, Members, State};
+use super::race::race;
+use crate::{Outcome, async_context_manager, panics};
+
+/// For messages.
+const NAME: &str = "task_group";
+
+/// A block that spawns tasks, none of which outlives it.
+///
+/// ```
+/// use async_context_manager::{TaskGroupError, task_group, with};
+/// # #[derive(Debug)]
+/// # struct Error;
+/// # async fn fetch(page: u32) -> Result<u32, Error> { Ok(page * 10) }
+///
+/// async fn fetch_both() -> Result<u32, TaskGroupError<Error>> {
+///     with!(task_group() as group => {
+///         let one = group.spawn(fetch(1));
+///         let two = group.spawn(fetch(2));
+///         one.await + two.await
+///     })
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # assert_eq!(fetch_both().await.unwrap(), 30);
+/// # });
+/// ```
+///
+/// Each [`spawn`](TaskGroup::spawn) starts a task of tokio, which gives a `Result<T, E>`. A block that comes to its
+/// end, or leaves by `break`, `continue` or a `return` of anything but an `Err`, waits for all of them.
+///
+/// The first task that fails stops the block, which is dropped there and then, and then the other tasks, which are
+/// aborted; the `with!` ends when they are gone. So does a block that fails or panics stop the tasks: they are aborted,
+/// and when they are gone its error or panic goes on.
+///
+/// # Errors
+///
+/// [`TaskGroupError`], with the error of the task that failed first, and those of others that failed before they could
+/// be aborted. When the block has failed by itself, its error goes on, and those of tasks are told of on standard
+/// error.
+///
+/// # Panics
+///
+/// When the block does, and when a task does: the same panic goes on in the caller, when the other tasks are gone. It
+/// goes before errors. A task that is dropped unfinished by its runtime, while the caller goes on, is a panic, too.
+///
+/// A task that never comes to an `.await` can't be aborted, and is waited for.
+///
+/// # Cancel safety
+///
+/// When the future around the `with!` is dropped, the block is, and the tasks are aborted. A drop can't wait until they
+/// are gone: each is dropped when its runtime gets to it, or at the end of the poll it is in. This is also what happens
+/// to a group that stands in the block of another one which is stopped, or of a [`timeout`](crate::timeout).
+///
+/// It is Python's `asyncio.TaskGroup`, in which the errors of the block and of the tasks are one `ExceptionGroup`.
+#[async_context_manager(crate = crate)]
+pub async fn task_group<E: Send + 'static>() -> Result<&TaskGroup<E>, TaskGroupError<E>> {
+    let group = TaskGroup { members: Arc::new(Members::new()) };
+    let members = &*group.members;
+    let _dropped = StopOnDrop(members);
+    let outcome = race(async { r#yield!(&group) }, members.until(State::has_failures)).await.ok();
+    if outcome == Some(Outcome::Completed) {
+        members.until(|state| state.has_failures() || state.is_empty()).await;
+    }
+    members.stop();
+    members.until(State::is_empty).await;
+    conclude(outcome, members.take_failures())
+}
+
+/// Aborts the tasks when the `with!` is dropped.
+struct StopOnDrop<'g, E>(&'g Members<E>);
+
+impl<E> Drop for StopOnDrop<'_, E> {
+    fn drop(&mut self) {
+        self.0.stop();
+        self.0.forget_waker();
+    }
+}
+
+/// What the group comes to, when all tasks are gone. There is no outcome if they have stopped the block.
+fn conclude<E>(outcome: Option<Outcome>, failures: Failures<E>) -> Result<(), TaskGroupError<E>> {
+    let mut panics = failures.panics.into_iter();
+    let panic = if outcome == Some(Outcome::Panicked) { None } else { panics.next() };
+    // The panic hook has told of the others.
+    panics.for_each(|payload| panics::contain(|| drop(payload)));
+    let error = TaskGroupError::new(failures.errors);
+    if let Some(payload) = panic {
+        if error.is_some() {
+            panics::report(NAME, "lost errors of tasks, as another task panicked");
+        }
+        panics::resume(payload);
+    }
+    match error {
+        Some(_lost) if outcome == Some(Outcome::Failed(())) => {
+            panics::report(NAME, "lost errors of tasks, as its block had failed");
+            Ok(())
+        }
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// What [`task_group`](crate::task_group()) lends: where tasks are spawned.
+///
+/// A clone of it can be moved into a task, which may spawn others then.
+pub struct TaskGroup<E> {
+    members: Arc<Members<E>>,
+}
+
+impl<E: Send + 'static> TaskGroup<E> {
+    /// Starts a task of the group. The [`Task`] can be awaited for what it gives, or dropped: the task goes on.
+    ///
+    /// As with `tokio::spawn`, `future` must be `Send` and own what it uses. An `Err` of it stops the group.
+    ///
+    /// A group that has been left, or is aborting its tasks, takes no more: `future` is dropped, and the `Task` never
+    /// ends.
+    ///
+    /// ```
+    /// use async_context_manager::{TaskGroup, TaskGroupError, task_group, with};
+    /// # #[derive(Debug)]
+    /// # struct Error;
+    /// # async fn links(page: u32) -> Result<Vec<u32>, Error> { Ok((2 * page..=2 * page + 1).filter(|&n| n < 16).collect()) }
+    ///
+    /// /// Visits a page, and then all that it links to, at the same time.
+    /// async fn visit(page: u32, group: TaskGroup<Error>) -> Result<(), Error> {
+    ///     for link in links(page).await? {
+    ///         group.spawn(visit_boxed(link, group.clone()));
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// # type Boxed = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+    /// # fn visit_boxed(page: u32, group: TaskGroup<Error>) -> Boxed { Box::pin(visit(page, group)) }
+    /// async fn visit_all() -> Result<(), TaskGroupError<Error>> {
+    ///     with!(task_group() as group => { group.spawn(visit(1, group.clone())); })
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(visit_all()).unwrap();
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    #[track_caller]
+    pub fn spawn<T, F>(&self, future: F) -> Task<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        task::spawn(&self.members, future)
+    }
+}
+
+impl<E> Clone for TaskGroup<E> {
+    fn clone(&self) -> Self {
+        Self { members: Arc::clone(&self.members) }
+    }
+}
+
+impl<E> fmt::Debug for TaskGroup<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGroup").finish_non_exhaustive()
+    }
+}

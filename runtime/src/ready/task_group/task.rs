@@ -1,0 +1,165 @@
+//! A task of a group: the one end of it that runs, and the other that is awaited.
+
+extern crate std;
+
+use std::boxed::Box;
+use std::fmt;
+use std::future::Future;
+use std::mem::swap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::task::AbortHandle;
+
+use super::members::{Failure, Members};
+use crate::panics::catch;
+
+/// A task of a [`task_group`](crate::task_group()): await it for what it gives.
+///
+/// It may be dropped, and the task goes on: a task belongs to its group. It may also be taken out of the block, and be
+/// awaited when all tasks have ended.
+///
+/// It only ends when its task has succeeded. One that waits in the group need not care, as it is stopped when a task
+/// fails; anyone else who waits for a task that failed, or that was aborted, waits for ever.
+///
+/// # Cancel safety
+///
+/// It can be awaited by reference, in a `select!` say, and nothing is lost.
+pub struct Task<T> {
+    place: Arc<Place<T>>,
+    /// Nothing when the group was being left, and took no more tasks.
+    handle: Option<AbortHandle>,
+}
+
+impl<T> Task<T> {
+    /// Aborts the task, as if it had ended: the others and the block go on.
+    ///
+    /// It is dropped the next time that its runtime gets to it, if it has not ended before.
+    pub fn abort(self) {
+        self.place.aborted.store(true, Ordering::Release);
+        if let Some(handle) = &self.handle {
+            handle.abort();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").finish_non_exhaustive()
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        self.place.poll(cx)
+    }
+}
+
+/// Where a task puts what it gives.
+struct Place<T> {
+    aborted: AtomicBool,
+    content: Mutex<Content<T>>,
+}
+
+struct Content<T> {
+    value: Option<T>,
+    waker: Option<Waker>,
+}
+
+impl<T> Place<T> {
+    const fn new() -> Self {
+        Self { aborted: AtomicBool::new(false), content: Mutex::new(Content { value: None, waker: None }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Content<T>> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fill(&self, value: T) {
+        let mut content = self.lock();
+        content.value = Some(value);
+        let waker = content.waker.take();
+        drop(content);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<T> {
+        let mut waker = Some(cx.waker().clone());
+        let mut content = self.lock();
+        if let Some(value) = content.value.take() {
+            return Poll::Ready(value);
+        }
+        swap(&mut content.waker, &mut waker);
+        Poll::Pending
+    }
+}
+
+/// Starts a task.
+#[track_caller]
+pub(super) fn spawn<T, E, F>(members: &Arc<Members<E>>, future: F) -> Task<T>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    F: Future<Output = Result<T, E>> + Send + 'static,
+{
+    let place = Arc::new(Place::new());
+    let handle = members.enter().map(|number| {
+        let parts = Some((Box::pin(future), Arc::clone(&place)));
+        let task = tokio::spawn(Child { parts, number, members: Arc::clone(members) });
+        members.entered(number, task.abort_handle());
+        task.abort_handle()
+    });
+    Task { place, handle }
+}
+
+/// The future that runs as a task. It leaves the group when all that it has is gone, by whatever way.
+struct Child<T, E, F> {
+    /// Nothing when it has left.
+    parts: Option<(Pin<Box<F>>, Arc<Place<T>>)>,
+    number: u64,
+    members: Arc<Members<E>>,
+}
+
+impl<T, E, F> Child<T, E, F> {
+    fn leave(&mut self, failure: Option<Failure<E>>) {
+        let parts = self.parts.take();
+        let panic = catch(|| drop(parts)).err().map(Failure::Panic);
+        self.members.left(self.number, failure.into_iter().chain(panic));
+    }
+}
+
+impl<T, E, F: Future<Output = Result<T, E>>> Future for Child<T, E, F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((future, place)) = &mut self.parts else { return Poll::Ready(()) };
+        let failure = match catch(|| future.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(value))) => {
+                place.fill(value);
+                None
+            }
+            Ok(Poll::Ready(Err(error))) => Some(Failure::Error(error)),
+            Err(payload) => Some(Failure::Panic(payload)),
+        };
+        self.leave(failure);
+        Poll::Ready(())
+    }
+}
+
+/// Aborted, or dropped by the runtime.
+impl<T, E, F> Drop for Child<T, E, F> {
+    fn drop(&mut self) {
+        let Some((_, place)) = &self.parts else { return };
+        let expected = place.aborted.load(Ordering::Acquire) || !self.members.are_open();
+        let failure =
+            (!expected).then(|| Failure::Panic(Box::new("a task of `task_group` was dropped by its runtime")));
+        self.leave(failure);
+    }
+}

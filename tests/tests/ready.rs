@@ -1,0 +1,650 @@
+//! The managers that the crate comes with, but for task groups.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::never_loop, reason = "blocks that always jump are what is tested")]
+
+use std::future::pending;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use async_context_manager::{
+    AsyncContextManager, async_context_manager, closing, move_on_after, nullcontext, suppress, timeout, timeout_at,
+    with,
+};
+use tests::{Log, block_on, drop_after, panic_message, yields};
+use tokio::time::{Instant, advance, sleep};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Tells how its block ended, without an `.await`.
+#[async_context_manager]
+async fn logged(log: &Log, name: &str) {
+    log.add(format!("enter {name}"));
+    let outcome = r#yield!();
+    log.add(format!("exit {name} {outcome:?}"));
+}
+
+fn is_send<T: Send>(value: T) -> T {
+    value
+}
+
+mod nullcontext {
+    use super::*;
+
+    #[test]
+    fn lends_the_value_itself() {
+        let value = block_on(async { with!(nullcontext(String::from("a")) as text => text + "b") });
+        assert_eq!(value, "ab");
+    }
+
+    #[test]
+    fn lends_a_reference_that_the_block_may_keep() {
+        let text = String::from("ab");
+        let kept: &str = block_on(async { with!(nullcontext(&text) as text => &text[1..]) });
+        assert_eq!(kept, "b");
+    }
+
+    #[test]
+    fn does_nothing_to_an_error_or_a_jump() {
+        async fn f() -> Result<u8, &'static str> {
+            let n = loop {
+                with!(nullcontext(5) as n => { break n });
+            };
+            with!(nullcontext(n) as n => { Err("error")?; n });
+            Ok(0)
+        }
+        assert_eq!(block_on(f()), Err("error"));
+    }
+
+    #[test]
+    fn a_value_that_is_not_bound_lives_as_long_as_the_block() {
+        let log = Log::new();
+        block_on(async {
+            with!(nullcontext(log.on_drop("value dropped")) => { log.add("block") });
+            log.add("after");
+        });
+        assert_eq!(log.take(), ["block", "value dropped", "after"]);
+    }
+}
+
+mod closing {
+    use super::*;
+
+    async fn close(log: Log) {
+        yields(1).await;
+        log.add("closed");
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct Broken;
+
+    async fn close_badly(log: Log) -> Result<(), Broken> {
+        close(log).await;
+        Err(Broken)
+    }
+
+    #[test]
+    fn lends_the_value_by_reference_and_closes_it() {
+        let log = Log::new();
+        let length = block_on(async {
+            let closed = closing(vec![1], async |numbers: Vec<u8>| {
+                yields(1).await;
+                log.add(format!("{numbers:?}"));
+            });
+            with!(closed as numbers => {
+                numbers.push(2);
+                numbers.len()
+            })
+        });
+        assert_eq!(length, 2);
+        assert_eq!(log.take(), ["[1, 2]"]);
+    }
+
+    #[test]
+    fn takes_functions_and_closures_of_every_kind() {
+        let log = Log::new();
+        block_on(async {
+            with!(closing(log.clone(), close) => {});
+            with!(closing(log.clone(), close as fn(Log) -> _) => {});
+            with!(closing(log.clone(), async |log| log.add("async closure")) => {});
+            with!(closing(log.clone(), async move |log| log.add("async move closure")) => {});
+            with!(closing(log.clone(), |log| async move { log.add("async block") }) => {});
+            with!(closing(log.clone(), |log| Box::pin(close(log))) => {});
+        });
+        let expected = ["closed", "closed", "async closure", "async move closure", "async block", "closed"];
+        assert_eq!(log.take(), expected);
+    }
+
+    #[test]
+    fn borrows_from_around_it() {
+        let mut kept = Vec::new();
+        block_on(async {
+            with!(closing(1, async |n| kept.push(n)) as n => *n += 1);
+        });
+        assert_eq!(kept, [2]);
+    }
+
+    #[test]
+    fn an_error_of_close_reaches_the_caller() {
+        let log = Log::new();
+        let value = block_on(async { with!(closing(log.clone(), close_badly) => 5) });
+        assert_eq!(value, Err(Broken));
+        assert_eq!(log.take(), ["closed"]);
+    }
+
+    #[test]
+    fn a_close_that_can_fail_and_does_not_gives_the_value() {
+        let value: Result<u8, Broken> = block_on(async { with!(closing(5, async |_| Ok(())) as n => *n) });
+        assert_eq!(value, Ok(5));
+    }
+
+    #[test]
+    fn an_error_of_close_replaces_that_of_the_block() {
+        async fn f(log: &Log) -> Result<(), Broken> {
+            with!(closing(log.clone(), async |log| {
+                log.add("closed");
+                Err(Broken)
+            }) => {
+                Err("the block's").or(Err(Broken))?;
+                log.add("not reached");
+            })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Err(Broken));
+        assert_eq!(log.take(), ["closed"]);
+    }
+
+    #[test]
+    fn closes_on_every_way_out() {
+        async fn returns(log: Log) -> u8 {
+            with!(closing(log, close) => { return 5 })
+        }
+        async fn fails(log: Log) -> Result<(), Broken> {
+            with!(closing(log, close) => { Err(Broken)?; });
+            Ok(())
+        }
+        let log = Log::new();
+        assert_eq!(block_on(returns(log.clone())), 5);
+        assert_eq!(block_on(fails(log.clone())), Err(Broken));
+        block_on(async {
+            for _ in 0..2 {
+                with!(closing(log.clone(), close) => { continue });
+            }
+        });
+        assert_eq!(panic_message(async { with!(closing(log.clone(), close) => panic!("block")) }), "block");
+        assert_eq!(log.take(), ["closed"; 5]);
+    }
+
+    #[test]
+    fn starts_to_close_when_it_is_dropped_in_the_block() {
+        let log = Log::new();
+        drop_after(1, async {
+            let close = async |log: Log| {
+                log.add("begun");
+                yields(1).await;
+                log.add("not reached");
+            };
+            with!(closing(log.clone(), close) => { pending::<()>().await });
+        });
+        assert_eq!(log.take(), ["begun"]);
+    }
+
+    #[test]
+    fn closes_nothing_that_was_not_entered() {
+        let log = Log::new();
+        drop(closing(log.on_drop("dropped"), async |_| log.add("not reached")));
+        assert_eq!(log.take(), ["dropped"]);
+    }
+
+    #[test]
+    fn is_entered_once() {
+        let message = panic_message(async {
+            let mut closed = closing(5, async |_| ());
+            with!(&mut closed => {});
+            with!(&mut closed => {});
+        });
+        assert_eq!(message, "`closing` was entered before, and its value is closed");
+    }
+
+    #[tokio::test]
+    async fn can_be_spawned() {
+        async fn work(log: Log) -> Result<usize, Broken> {
+            with!(closing(log, close_badly) as log => {
+                log.add("block");
+                yields(1).await;
+                1
+            })
+        }
+        let log = Log::new();
+        let spawned = tokio::spawn(work(log.clone()));
+        assert_eq!(spawned.await.unwrap(), Err(Broken));
+        let closure = tokio::spawn(is_send(async move {
+            with!(closing(log, async |log: Log| { yields(1).await; log.add("closed") }) as log => {
+                yields(1).await;
+                log.take()
+            })
+        }));
+        assert_eq!(closure.await.unwrap(), ["block", "closed"]);
+    }
+
+    #[test]
+    fn shares_a_header_with_others() {
+        let log = Log::new();
+        let value: Result<u8, Broken> = block_on(async {
+            with!(closing(log.clone(), async |_| Ok(())) as outer, closing(outer.clone(), close) as inner => {
+                inner.add("block");
+                5
+            })
+        });
+        assert_eq!(value, Ok(5));
+        assert_eq!(log.take(), ["block", "closed"]);
+    }
+
+    #[test]
+    fn works_without_the_macro() {
+        let log = Log::new();
+        let seen = log.clone();
+        let close = async move |numbers: Vec<u8>| seen.add(format!("{numbers:?}"));
+        let length = block_on(closing(vec![1, 2], close).scope(async |numbers: &mut Vec<u8>| numbers.len()));
+        assert_eq!(length, 2);
+        assert_eq!(log.take(), ["[1, 2]"]);
+    }
+}
+
+mod suppress {
+    use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Error {
+        Minor,
+        Major,
+    }
+
+    async fn run(error: Option<Error>) -> Result<Option<u8>, Error> {
+        with!(suppress(|error| matches!(error, Error::Minor)) => {
+            yields(1).await;
+            error.map_or(Ok(()), Err)?;
+            5
+        })
+    }
+
+    #[test]
+    fn a_value_is_there() {
+        assert_eq!(block_on(run(None)), Ok(Some(5)));
+    }
+
+    #[test]
+    fn an_error_for_which_the_predicate_holds_ends_the_block() {
+        assert_eq!(block_on(run(Some(Error::Minor))), Ok(None));
+    }
+
+    #[test]
+    fn any_other_goes_on() {
+        assert_eq!(block_on(run(Some(Error::Major))), Err(Error::Major));
+    }
+
+    #[test]
+    fn code_after_it_runs_when_an_error_was_suppressed() {
+        async fn f(log: &Log) -> Result<(), Error> {
+            with!(suppress(|_: &Error| true) => {
+                log.add("block");
+                Err(Error::Major)?;
+                log.add("not reached");
+            })?;
+            log.add("after");
+            Ok(())
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Ok(()));
+        assert_eq!(log.take(), ["block", "after"]);
+    }
+
+    #[test]
+    fn an_err_as_value_and_a_return_are_suppressed_too() {
+        async fn returns() -> Result<&'static str, Error> {
+            with!(suppress(|error: &Error| *error == Error::Minor) => { return Err(Error::Minor) })?;
+            Ok("after")
+        }
+        assert_eq!(block_on(returns()), Ok("after"));
+        let value: Result<Option<Result<u8, Error>>, Error> =
+            block_on(async { with!(suppress(|_: &Error| true) => Err(Error::Minor)) });
+        assert_eq!(value, Ok(None));
+    }
+
+    #[test]
+    fn an_error_is_that_of_the_function_around() {
+        async fn f() -> io::Result<bool> {
+            let found = with!(suppress(|error: &io::Error| error.kind() == ErrorKind::InvalidData) => {
+                String::from_utf8(vec![0xff]).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?
+            })?;
+            Ok(found.is_none())
+        }
+        assert!(block_on(f()).unwrap());
+    }
+
+    #[test]
+    fn a_panic_is_not_suppressed() {
+        async fn f() -> Result<Option<u8>, Error> {
+            with!(suppress(|_| true) => { panic!("block") })
+        }
+        assert_eq!(panic_message(f()), "block");
+    }
+
+    #[test]
+    fn managers_in_the_block_see_the_error_and_those_around_it_do_not() {
+        async fn f(log: &Log) -> Result<(), Error> {
+            with!(logged(log, "outer") => {
+                with!(suppress(|_: &Error| true) => {
+                    with!(logged(log, "inner") => { Err(Error::Minor)? })
+                })?;
+            });
+            Ok(())
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Ok(()));
+        assert_eq!(log.take(), ["enter outer", "enter inner", "exit inner Failed(())", "exit outer Completed"]);
+    }
+}
+
+mod timeout {
+    use super::*;
+
+    /// T05
+    #[tokio::test(start_paused = true)]
+    async fn a_block_that_ends_in_time_is_untouched() {
+        let log = Log::new();
+        let value = with!(timeout(SECOND) => {
+            with!(logged(&log, "in") => { sleep(SECOND / 2).await });
+            5
+        });
+        assert_eq!(value.unwrap(), 5);
+        assert_eq!(log.take(), ["enter in", "exit in Completed"]);
+    }
+
+    /// T01, T04
+    #[tokio::test(start_paused = true)]
+    async fn a_late_block_is_stopped_at_the_deadline() {
+        let log = Log::new();
+        let begun = Instant::now();
+        let value = with!(timeout(SECOND) => {
+            let _waits = log.on_drop("dropped");
+            with!(logged(&log, "in") => { pending::<()>().await });
+        });
+        assert!(value.is_err());
+        assert_eq!(begun.elapsed().as_secs(), 1);
+        assert_eq!(log.take(), ["enter in", "exit in Cancelled", "dropped"]);
+    }
+
+    /// T02
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_may_be_absolute() {
+        let log = Log::new();
+        let deadline = Instant::now() + SECOND;
+        let value = with!(timeout_at(deadline) => {
+            with!(logged(&log, "in") => { pending::<()>().await });
+        });
+        assert!(value.is_err());
+        assert_eq!((Instant::now() - deadline).as_millis() / 10, 0);
+        assert_eq!(log.take(), ["enter in", "exit in Cancelled"]);
+    }
+
+    /// T03
+    #[tokio::test(start_paused = true)]
+    async fn of_two_with_one_deadline_only_the_outer_one_elapses() {
+        let log = Log::new();
+        let deadline = Instant::now() + SECOND;
+        let value = with!(timeout_at(deadline) => {
+            let inner = with!(timeout_at(deadline) => {
+                with!(logged(&log, "in") => { pending::<()>().await });
+            });
+            log.add(format!("not reached: {inner:?}"));
+        });
+        assert!(value.is_err());
+        assert_eq!(log.take(), ["enter in", "exit in Cancelled"]);
+    }
+
+    /// T06
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_duration_is_no_limit() {
+        let value = with!(timeout(Duration::MAX) => { sleep(1000 * SECOND).await });
+        assert!(value.is_ok());
+        assert_eq!(with!(move_on_after(Duration::MAX) => { sleep(1000 * SECOND).await }), Some(()));
+    }
+
+    /// T08
+    #[tokio::test(start_paused = true)]
+    async fn with_no_time_at_all_the_block_begins() {
+        let log = Log::new();
+        let value = with!(timeout(Duration::ZERO) => {
+            log.add("begun");
+            with!(logged(&log, "in") => { pending::<()>().await });
+        });
+        assert!(value.is_err());
+        assert_eq!(log.take(), ["begun", "enter in", "exit in Cancelled"]);
+    }
+
+    /// T09
+    #[tokio::test(start_paused = true)]
+    async fn with_no_time_at_all_the_block_does_not_go_on() {
+        let log = Log::new();
+        let value = with!(timeout(Duration::ZERO) => {
+            log.add("begun");
+            with!(logged(&log, "in") => { yields(1).await });
+        });
+        assert!(value.is_err());
+        assert_eq!(log.take(), ["begun", "enter in", "exit in Cancelled"]);
+    }
+
+    /// T10
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_in_the_past_is_no_time_at_all() {
+        let log = Log::new();
+        let deadline = Instant::now();
+        advance(SECOND).await;
+        let value = with!(timeout_at(deadline) => {
+            log.add("begun");
+            with!(logged(&log, "in") => { yields(1).await });
+        });
+        assert!(value.is_err());
+        assert_eq!(log.take(), ["begun", "enter in", "exit in Cancelled"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_that_never_pends_is_always_in_time() {
+        assert_eq!(with!(timeout(Duration::ZERO) => 5).unwrap(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_that_could_go_on_at_the_deadline_does_not() {
+        let log = Log::new();
+        let value = with!(timeout(SECOND) => {
+            sleep(SECOND).await;
+            log.add("not reached");
+        });
+        assert!(value.is_err());
+        assert!(log.take().is_empty());
+    }
+
+    /// T11
+    #[tokio::test(start_paused = true)]
+    async fn an_error_of_the_block_is_its_own() {
+        async fn f() -> Result<u8, Box<dyn std::error::Error>> {
+            let value = with!(timeout(SECOND) => {
+                yields(1).await;
+                Err("key error")?
+            })?;
+            Ok(value)
+        }
+        assert_eq!(f().await.unwrap_err().to_string(), "key error");
+    }
+
+    /// T12
+    #[tokio::test(start_paused = true)]
+    async fn an_error_of_a_cleanup_at_the_deadline_does_not_win() {
+        #[async_context_manager]
+        async fn fails(log: &Log) -> Result<(), &'static str> {
+            let outcome = r#yield!();
+            log.add(format!("{outcome:?}"));
+            Err("cleanup")
+        }
+        let log = Log::new();
+        let value = with!(timeout(SECOND) => {
+            with!(fails(&log) => { pending::<()>().await })
+        });
+        assert_eq!(value.unwrap_err().to_string(), "deadline has elapsed");
+        assert_eq!(log.take(), ["Cancelled"]);
+    }
+
+    /// T13
+    #[tokio::test(start_paused = true)]
+    async fn a_cancellation_from_elsewhere_is_one() {
+        let log = Log::new();
+        drop_after(2, async {
+            with!(logged(&log, "around"), timeout(SECOND) => {
+                with!(logged(&log, "in") => { pending::<()>().await });
+            })
+        });
+        assert_eq!(log.take(), ["enter around", "enter in", "exit in Cancelled", "exit around Cancelled"]);
+    }
+
+    /// T14
+    #[tokio::test(start_paused = true)]
+    async fn the_task_goes_on() {
+        let value = with!(timeout(SECOND) => { pending::<()>().await });
+        assert!(value.is_err());
+        assert!(with!(timeout(SECOND) => { sleep(SECOND / 2).await }).is_ok());
+    }
+
+    /// T15
+    #[tokio::test(start_paused = true)]
+    async fn a_shorter_one_around_a_longer_one_elapses_alone() {
+        let log = Log::new();
+        let value = with!(timeout(SECOND) => {
+            let inner = with!(timeout(2 * SECOND) => {
+                with!(logged(&log, "in") => {
+                    advance(3 * SECOND).await;
+                    yields(1).await;
+                });
+            });
+            log.add(format!("not reached: {inner:?}"));
+        });
+        assert!(value.is_err());
+        assert_eq!(log.take(), ["enter in", "exit in Cancelled"]);
+    }
+
+    /// T16
+    #[tokio::test(start_paused = true)]
+    async fn of_two_that_are_both_due_the_outer_one_elapses() {
+        let log = Log::new();
+        let value = with!(timeout(2 * SECOND) => {
+            let inner = with!(timeout(SECOND) => {
+                with!(logged(&log, "in") => {
+                    advance(3 * SECOND).await;
+                    yields(1).await;
+                });
+            });
+            log.add(format!("not reached: {inner:?}"));
+        });
+        assert!(value.is_err());
+        assert_eq!(log.take(), ["enter in", "exit in Cancelled"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shorter_one_in_a_longer_one_fails_in_its_block() {
+        let log = Log::new();
+        let value = with!(timeout(2 * SECOND) => {
+            with!(logged(&log, "around") => {
+                with!(timeout(SECOND) => { pending::<()>().await })
+            })
+        });
+        assert!(value.unwrap().is_err());
+        assert_eq!(log.take(), ["enter around", "exit around Failed(())"]);
+    }
+
+    /// T22, as far as a cleanup that is not waited for can go.
+    #[tokio::test(start_paused = true)]
+    async fn a_cleanup_may_have_a_limit_of_its_own() {
+        #[async_context_manager]
+        async fn cleans_up(log: &Log) {
+            let _ended = r#yield!();
+            let cleaned = with!(timeout(SECOND) => { pending::<()>().await });
+            log.add(format!("in time: {}", cleaned.is_ok()));
+        }
+        let log = Log::new();
+        with!(cleans_up(&log) => {});
+        assert_eq!(log.take(), ["in time: false"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn its_time_begins_when_it_is_entered() {
+        let limit = timeout(SECOND);
+        sleep(2 * SECOND).await;
+        assert!(with!(limit => { sleep(SECOND / 2).await }).is_ok());
+    }
+
+    #[tokio::test]
+    async fn can_be_spawned() {
+        let value = tokio::spawn(async { with!(timeout(SECOND * 60) => { yields(2).await; 5 }) });
+        assert_eq!(value.await.unwrap().unwrap(), 5);
+    }
+
+    #[test]
+    fn a_panic_of_the_block_goes_on() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        assert_eq!(panic_message(async { with!(timeout(SECOND) => { panic!("block") }) }), "block");
+    }
+}
+
+mod move_on_after {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_in_time_gives_its_value() {
+        assert_eq!(with!(move_on_after(SECOND) => { sleep(SECOND / 2).await; 5 }), Some(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_one_gives_none() {
+        let log = Log::new();
+        let value = with!(move_on_after(SECOND) => {
+            with!(logged(&log, "in") => { pending::<()>().await });
+            5
+        });
+        assert_eq!(value, None);
+        assert_eq!(log.take(), ["enter in", "exit in Cancelled"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_manager_around_it_sees_no_failure() {
+        let log = Log::new();
+        with!(logged(&log, "around"), move_on_after(SECOND) => { pending::<()>().await });
+        assert_eq!(log.take(), ["enter around", "exit around Completed"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn errors_and_jumps_leave_it() {
+        async fn f() -> Result<u8, &'static str> {
+            let n = loop {
+                with!(move_on_after(SECOND) => { yields(1).await; break 5 });
+            };
+            with!(move_on_after(SECOND) => { yields(1).await; Err("error")?; });
+            Ok(n)
+        }
+        assert_eq!(f().await, Err("error"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_shares_a_header_with_a_limit_that_fails() {
+        let value = with!(timeout(2 * SECOND), move_on_after(SECOND) => { pending::<()>().await });
+        assert_eq!(value.unwrap(), None);
+        let value = with!(timeout(SECOND), move_on_after(2 * SECOND) => { pending::<()>().await });
+        assert!(value.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_time_at_all_is_enough_for_one_poll() {
+        assert_eq!(with!(move_on_after(Duration::ZERO) => 5), Some(5));
+        assert_eq!(with!(move_on_after(Duration::ZERO) => { yields(1).await; 5 }), None);
+    }
+}
