@@ -1,0 +1,23 @@
+//! A type that is to be a manager and lacks a method.
+
+use async_context_manager::{AsyncContextManager, Outcome};
+
+struct NoExit;
+
+impl AsyncContextManager for NoExit {
+    type Value<'v> = ();
+    type Exit = ();
+
+    async fn enter(&mut self) {}
+}
+
+struct NoEnter;
+
+impl AsyncContextManager for NoEnter {
+    type Value<'v> = ();
+    type Exit = ();
+
+    async fn exit(&mut self, _outcome: Outcome) {}
+}
+
+fn main() {}
