@@ -67,6 +67,10 @@ mod stack;
 mod verdict;
 mod within;
 
+#[cfg(all(any(doc, doctest), feature = "tokio"))]
+#[doc = include_str!("../docs/coming-from-python.md")]
+pub mod coming_from_python {}
+
 #[doc(hidden)]
 pub mod __private {
     pub use crate::private::*;

@@ -174,16 +174,16 @@ mod values {
         let word = String::from("word");
         block_on(async {
             let mut stack = Stack::new();
-            let a = stack.enter(owned("a")).await;
-            let b = stack.enter(shared()).await;
-            let c = stack.enter(unsized_slice()).await;
-            let d = stack.enter(words(&word, &log)).await;
-            let e = stack.enter(words("first", &log)).await;
-            let f = stack.enter(Counted { log: log.clone(), count: 3 }.into_manager()).await;
-            c[0] += u32::try_from(a.len() + b.len()).unwrap();
-            d.push(&word);
-            e.append(d);
-            *f += c[0];
+            let owned = stack.enter(owned("a")).await;
+            let shared = stack.enter(shared()).await;
+            let slice = stack.enter(unsized_slice()).await;
+            let first = stack.enter(words(&word, &log)).await;
+            let second = stack.enter(words("first", &log)).await;
+            let count = stack.enter(Counted { log: log.clone(), count: 3 }.into_manager()).await;
+            slice[0] += u32::try_from(owned.len() + shared.len()).unwrap();
+            first.push(&word);
+            second.append(first);
+            *count += slice[0];
             stack.close().await
         })
         .unwrap();
@@ -215,7 +215,9 @@ mod values {
                 for name in ["a", "b"] {
                     all.push(stack.enter(named(&log, name, "")).await?);
                 }
-                all.iter_mut().for_each(|one| one.push('!'));
+                for one in &mut all {
+                    one.push('!');
+                }
                 all.iter().map(|one| one.len()).sum::<usize>()
             })
         });

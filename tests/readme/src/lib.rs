@@ -47,3 +47,15 @@ impl Conn {
         Ok(())
     }
 }
+
+/// A connection of the pool, given back in the end.
+///
+/// # Errors
+///
+/// When the database can't be reached.
+#[async_context_manager::async_context_manager]
+pub async fn connection(pool: &Pool) -> Result<&mut Conn, DbError> {
+    let mut conn = pool.acquire().await?;
+    r#yield!(&mut conn);
+    conn.release().await
+}
