@@ -64,7 +64,8 @@ impl Drop for Loan<'_> {
     fn drop(&mut self) {}
 }
 
-/// A [`Handoff`] that is yet to be made, when there is a [`Loan`]: `'a` is the life of the lent value, `'m` is as there.
+/// A [`Handoff`] that is yet to be made, when there is a [`Loan`]: `'a` is the life of the lent value, `'m` is as
+/// there.
 ///
 /// The loan comes after the manager, as it must be dropped before the temporaries that a manager borrows.
 #[derive(Debug)]

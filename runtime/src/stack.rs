@@ -52,8 +52,8 @@ use crate::panics;
 /// # }
 /// ```
 ///
-/// `E` is the error type of the managers that can fail. Managers that can't go on any stack. `'env` is what they borrow.
-/// A stack is [`Send`] and [`Sync`], and so takes what is `Send`.
+/// `E` is the error type of the managers that can fail. Managers that can't go on any stack. `'env` is what they
+/// borrow. A stack is [`Send`] and [`Sync`], and so takes what is `Send`.
 ///
 /// # Leaving
 ///
@@ -93,8 +93,8 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// holds; it is good for as long as nothing takes the stack as `&mut`, as closing does.
     ///
     /// A type that implements [`AsyncContextManager`](crate::AsyncContextManager) is entered by way of its
-    /// [`into_manager`](crate::AsyncContextManager::into_manager). A manager that races its block has no hold of what goes on
-    /// while the stack is open: a timeout runs out when it is left.
+    /// [`into_manager`](crate::AsyncContextManager::into_manager). A manager that races its block has no hold of what
+    /// goes on while the stack is open: a timeout runs out when it is left.
     ///
     /// ```
     /// # use async_context_manager::{AsyncExitStack, async_context_manager};
@@ -136,8 +136,8 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
 
     /// Has `exit` run when the stack is left: Python's `push_async_exit`.
     ///
-    /// It sees the outcome, and what it gives is under way afterwards: an `Err`, or nothing. So an error is suppressed by
-    /// `Ok(())`, and passed on by [`into_result`](Outcome::into_result). A panic goes on in any case.
+    /// It sees the outcome, and what it gives is under way afterwards: an `Err`, or nothing. So an error is suppressed
+    /// by `Ok(())`, and passed on by [`into_result`](Outcome::into_result). A panic goes on in any case.
     ///
     /// ```
     /// # use async_context_manager::AsyncExitStack;

@@ -17,7 +17,7 @@ use core::task::Poll;
 ///
 /// `()` and `!` are what an open type falls back to, at the same time as the literal does: so they have both, too.
 pub trait Verdict<Literal>: Sized {
-    /// [`MayFail`] or [`CantFail`].
+    /// `MayFail` or `CantFail`.
     type Kind;
     /// The error.
     type Error;

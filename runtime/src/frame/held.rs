@@ -131,9 +131,9 @@ where
             }
             (Poll::Pending, Some(value)) => {
                 lock(&self.entries.0).push(Entry { body, line });
-                // SAFETY: the manager has lent it, and waits at its marker until the entry is polled or dropped. That is
-                // for those who have the entries as `&mut` or as their own, and so after `'s`. Where the entry is moved,
-                // the body stays where it is.
+                // SAFETY: the manager has lent it, and waits at its marker until the entry is polled or dropped. That
+                // is for those who have the entries as `&mut` or as their own, and so after `'s`. Where
+                // the entry is moved, the body stays where it is.
                 Ok(unsafe { value.give() })
             }
             (Poll::Ready(result), _) => Err(result.expect_err("a manager succeeds when its block has ended")),
