@@ -61,9 +61,10 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
     // A `match`, so that temporaries of `welcome(name)` live as long as all this.
     match open(IntoManager::into_manager(it(welcome(name)))) {
         (manager, opened) => {
-            // By its type, what is lent borrows from this local, and so the block can't let it escape: nor into what
-            // the manager has, for which this is dropped too soon.
+            // By its type, what is lent borrows from the second of these, and what is behind it from the first; so the
+            // block can't let it escape, and can't store it where it would be found when it is gone.
             let __lent_value = Loan::new();
+            let __lent_value = Loan::inside(&__lent_value);
             // The handoff takes what is lent to the block, and brings back how the block ended.
             let handoff = opened.until(&__lent_value);
             // Each `if false` only tells the compiler a type, so that the block is inferred as if it stood outside.

@@ -1,48 +1,69 @@
 //! Names the lifetimes that a return type leaves out: they mean "while the block runs".
 
 use proc_macro2::Span;
-use syn::visit_mut::{self, VisitMut};
-use syn::{Lifetime, ParenthesizedGenericArguments, Type, TypeFnPtr, TypeReference};
+use syn::visit_mut::VisitMut;
+use syn::{GenericArgument, Lifetime, PathArguments, Type, TypeFnPtr, TypeReference};
 
+/// Those that stand inside of another lifetime's type get a second name: see `Lends` in the runtime crate.
+///
 /// Input:  `&mut Tx<'_>`
 ///
 /// Output: `&'y mut Tx<'z>` and `['y, 'z]`
 pub(crate) fn name_left_out(ty: &mut Type) -> Vec<Lifetime> {
-    let mut left_out = LeftOut { names: Vec::new() };
+    let mut left_out = LeftOut { names: Vec::new(), inside: false };
     left_out.visit_type_mut(ty);
     left_out.names
 }
 
 struct LeftOut {
+    /// Those that have been given.
     names: Vec<Lifetime>,
+    /// Whether this is inside of a type with a lifetime.
+    inside: bool,
 }
 
 impl LeftOut {
-    fn next(&mut self) -> Lifetime {
-        let name = match ["'y", "'z", "'x", "'w"].get(self.names.len()) {
-            Some(name) => Lifetime::new(name, Span::mixed_site()),
-            None => Lifetime::new(&format!("'y{}", self.names.len()), Span::mixed_site()),
-        };
-        self.names.push(name.clone());
-        name
+    fn name(&mut self) -> Lifetime {
+        let wanted = if self.inside { 2 } else { 1 };
+        for name in ["'y", "'z"].into_iter().take(wanted).skip(self.names.len()) {
+            self.names.push(Lifetime::new(name, Span::mixed_site()));
+        }
+        self.names[wanted - 1].clone()
+    }
+
+    fn inside(&mut self, visit: impl FnOnce(&mut Self)) {
+        let outside = std::mem::replace(&mut self.inside, true);
+        visit(self);
+        self.inside = outside;
     }
 }
 
 impl VisitMut for LeftOut {
     fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
         if reference.lifetime.is_none() {
-            reference.lifetime = Some(self.next());
+            reference.lifetime = Some(self.name());
         }
-        visit_mut::visit_type_reference_mut(self, reference);
+        self.inside(|this| this.visit_type_mut(&mut reference.elem));
+    }
+
+    fn visit_path_arguments_mut(&mut self, arguments: &mut PathArguments) {
+        let PathArguments::AngleBracketed(arguments) = arguments else { return };
+        let has_lifetime = arguments.args.iter().any(|argument| matches!(argument, GenericArgument::Lifetime(_)));
+        for argument in &mut arguments.args {
+            match argument {
+                GenericArgument::Lifetime(lifetime) => self.visit_lifetime_mut(lifetime),
+                other if has_lifetime => self.inside(|this| this.visit_generic_argument_mut(other)),
+                other => self.visit_generic_argument_mut(other),
+            }
+        }
     }
 
     fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
         if lifetime.ident == "_" {
-            *lifetime = self.next();
+            *lifetime = self.name();
         }
     }
 
     // `fn(&T) -> &U` and `Fn(&T) -> &U` have their own rules.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
-    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
 }

@@ -24,8 +24,6 @@ pub(crate) struct Returns {
     pub(crate) broken: bool,
 }
 
-const MOST_LEFT_OUT: usize = 4;
-
 impl Returns {
     /// Reads the return type; what is wrong with it goes to `errors`, and `()` is taken.
     pub(crate) fn parse(returned: &ReturnType, args: &Args, errors: &mut Errors) -> Self {
@@ -46,10 +44,7 @@ impl Returns {
             );
         }
         let names = lifetime::name_left_out(&mut value);
-        if names.len() > MOST_LEFT_OUT {
-            errors.on(returned, format_args!("{MOST_LEFT_OUT} lifetimes can be left out at most: name the others"));
-        }
-        if names.len() > MOST_LEFT_OUT || !impls.0.is_empty() {
+        if !impls.0.is_empty() {
             return Self { value: parse_quote!(()), names: Vec::new(), output, exit, broken: true };
         }
         Self { value, names, output, exit, broken: false }

@@ -335,7 +335,7 @@ where
 ///
 /// The [`Loan`](crate::handoff::Loan) of the `handoff` must be a local that stands beside it, so that nothing of the
 /// lent value outlives the `with!`. For `literal` see [`Verdict`]; for `within` see [`Within`].
-pub fn run<'h, 'a, F, L, V, Both, Rest, T, Jump, B, Literal, W>(
+pub fn run<'h, 'a, 'b, F, L, V, Both, Rest, T, Jump, B, Literal, W>(
     manager: Manager<F, L>,
     handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,
     block: B,
@@ -344,7 +344,7 @@ pub fn run<'h, 'a, F, L, V, Both, Rest, T, Jump, B, Literal, W>(
 ) -> Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
     F: Future<Output: Ending>,
-    L: Lent<'a, Value = V>,
+    L: Lent<'a, 'b, Value = V>,
     Both: Shape,
     Rest: Shape,
     B: Future<Output: Verdict<Literal>>,

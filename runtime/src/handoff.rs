@@ -45,14 +45,16 @@ pub struct Lifespan;
 /// A local of `with!` that the lent value borrows, so that the borrow checker knows how long it lives. Its name in the
 /// expansion is the one that an error about an escaping value shows.
 ///
-/// `'m` is within the life of all that the body of the manager may hold, and dropping this is a use of it, after the
-/// borrow. So what is lent can't live as long as any of that, and the block can't store it in what the manager was
-/// given, where the exit phase would find it when it is gone.
+/// There are two of them. The first is for what is behind the lent value; its `T` is a lifetime within the life of all that
+/// the body of the manager may hold. The second is for the value itself, and its `T` is the borrow of the first. Dropping
+/// a loan is a use of its `T`, after the borrow of the loan. So each of these lives shorter than the next, and the block
+/// can't store one where another is looked for when it is gone: in what the manager was given, say, or behind the lent
+/// value.
 #[derive(Debug)]
-pub struct Loan<'m>(PhantomData<fn(&'m ()) -> &'m ()>);
+pub struct Loan<T>(PhantomData<fn(T) -> T>);
 
-impl Loan<'_> {
-    /// For one manager.
+impl<'m> Loan<&'m ()> {
+    /// The first, for one manager.
     #[expect(clippy::new_without_default, reason = "nobody else makes one")]
     #[must_use]
     pub const fn new() -> Self {
@@ -60,18 +62,27 @@ impl Loan<'_> {
     }
 }
 
-impl Drop for Loan<'_> {
+impl<'b, 'm> Loan<&'b Loan<&'m ()>> {
+    /// The second.
+    #[must_use]
+    pub const fn inside(_first: &'b Loan<&'m ()>) -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T> Drop for Loan<T> {
     fn drop(&mut self) {}
 }
 
-/// A [`Handoff`] that is yet to be made, when there is a [`Loan`]: `'a` is the life of the lent value, `'m` is as
-/// there.
+/// A [`Handoff`] that is yet to be made, when there are the [`Loan`]s: the lifetimes are those there.
 ///
-/// The loan comes after the manager, as it must be dropped before the temporaries that a manager borrows.
+/// The loans come after the manager, as they must be dropped before the temporaries that a manager borrows.
 #[derive(Debug)]
-pub struct Opened<'a, 'm, H>(PhantomData<fn(&'a (), &'m ()) -> (&'a (), &'m (), H)>);
+pub struct Opened<'a, 'b, 'm, H>(PhantomData<Lives<'a, 'b, 'm, H>>);
 
-impl<'a, 'm, X, V, Both, Rest, T, Jump, Return> Opened<'a, 'm, Handoff<X, V, Both, Rest, T, Jump, Return>>
+type Lives<'a, 'b, 'm, H> = fn(&'a (), &'b (), &'m ()) -> (&'a (), &'b (), &'m (), H);
+
+impl<'a, 'b, 'm, X, V, Both, Rest, T, Jump, Return> Opened<'a, 'b, 'm, Handoff<X, V, Both, Rest, T, Jump, Return>>
 where
     X: Exit,
     Both: Shape,
@@ -81,8 +92,8 @@ where
         Self(PhantomData)
     }
 
-    /// The handoff, for a value that is lent for as long as the loan is borrowed.
-    pub const fn until(&self, _loan: &'a Loan<'m>) -> Handoff<X, V, Both, Rest, T, Jump, Return> {
+    /// The handoff, for a value that is lent for as long as the second loan is borrowed.
+    pub const fn until(&self, _second: &'a Loan<&'b Loan<&'m ()>>) -> Handoff<X, V, Both, Rest, T, Jump, Return> {
         Handoff { content: OneTask::new(Cell::new(Content::Nothing)), shape: PhantomData }
     }
 }

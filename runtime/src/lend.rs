@@ -11,18 +11,23 @@ pub trait Terms {
     type Exit: Exit;
 }
 
-/// Terms with what is lent to a block that runs for `'a`: a member of a family of types.
-pub trait Lent<'a>: Terms {
+/// Terms with what is lent to a block: a member of a family of types. The value itself is lent for `'a`, and what is
+/// behind it for `'b`, which is longer.
+pub trait Lent<'a, 'b>: Terms {
     /// The member.
     type Value;
 }
 
-/// The terms of a manager function: the exit `X`, and the family that is described by `L`, a trait object type over `N`
-/// lifetimes that the return type left out.
+/// The terms of a manager function: the exit `X`, and the family that is described by `L`, a trait object type over the
+/// `N` lifetimes that the return type left out.
 ///
-/// A trait object type is the one place where a function can write `for<'a>` over a type in which its own generics and
-/// `Self` appear; no such object is ever made. Each left-out lifetime is its own, because an invariant `&mut Tx<'_>` of
-/// a local could not be lent with both the same. `with!` takes one lifetime for all of them.
+/// A trait object type is the one place where a function can write `for<'y>` over a type in which its own generics and
+/// `Self` appear; no such object is ever made.
+///
+/// There are two such lifetimes at most. Those that are left out inside of another one, as in `&mut Tx<'_>`, are a second
+/// one, because a `&mut Tx<'_>` of a local is invariant in it, and could not be lent with both the same. Of these, all
+/// that the body and the block know is that the second is longer. The block must not take them for one: it could store
+/// what lives for the first where the body looks for the second.
 pub struct Lends<L: ?Sized, const N: usize, X>(PhantomData<fn(&L) -> X>);
 
 impl<L: ?Sized, const N: usize, X: Exit> Terms for Lends<L, N, X> {
@@ -30,14 +35,14 @@ impl<L: ?Sized, const N: usize, X: Exit> Terms for Lends<L, N, X> {
 }
 
 macro_rules! arity {
-    ($n:literal $Lend:ident($($left_out:lifetime $block:lifetime)*)) => {
+    ($n:literal $Lend:ident($($left_out:lifetime $block:lifetime)*) $($longer:lifetime: $shorter:lifetime)?) => {
         #[doc = concat!("A lent type with ", $n, " left-out lifetimes.")]
         pub trait $Lend<$($left_out),*> {
             /// The lent type.
             type Out;
         }
 
-        impl<'a, L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>, X: Exit> Lent<'a> for Lends<L, $n, X> {
+        impl<'a, 'b, L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>, X: Exit> Lent<'a, 'b> for Lends<L, $n, X> {
             type Value = <L as $Lend<$($block),*>>::Out;
         }
 
@@ -55,7 +60,8 @@ macro_rules! arity {
                 value: <L as $Lend<$($left_out),*>>::Out,
             ) -> Lending<'f, Lends<L, $n, X>, Here, <L as $Lend<$($left_out),*>>::Out>
             where
-                $('f: $left_out),*
+                $('f: $left_out,)*
+                $($longer: $shorter)?
             {
                 Lending::new(self, value)
             }
@@ -65,6 +71,4 @@ macro_rules! arity {
 
 arity!(0 Lend0());
 arity!(1 Lend1('y 'a));
-arity!(2 Lend2('y 'a 'z 'a));
-arity!(3 Lend3('y 'a 'z 'a 'x 'a));
-arity!(4 Lend4('y 'a 'z 'a 'x 'a 'w 'a));
+arity!(2 Lend2('y 'a 'z 'b) 'z: 'y);

@@ -6,7 +6,7 @@ pub use crate::frame::{Within, YieldPoint, attach, run};
 pub use crate::handoff::{Either, End, Handoff, Lifespan, Loan, Opened};
 pub use crate::home::{Here, Home, Inline};
 pub use crate::layer::{Around, Layer, Shape};
-pub use crate::lend::{Lend0, Lend1, Lend2, Lend3, Lend4, Lends};
+pub use crate::lend::{Lend0, Lend1, Lend2, Lends};
 pub use crate::manager::{About, IntoManager};
 pub use crate::verdict::Verdict;
 pub use core::future::Future;
@@ -19,24 +19,24 @@ use crate::outcome::Outcome;
 pub use async_context_manager_macros::{context_managers, with};
 
 /// The manager, and the place where its `with!` hands over values. It is the last of its header, or the only one.
-pub fn open<'a, 'm, F, L, X, V, T, Jump, Return>(
+pub fn open<'a, 'b, 'm, F, L, X, V, T, Jump, Return>(
     manager: Manager<F, L>,
-) -> (Manager<F, L>, Opened<'a, 'm, Handoff<X, V, ShapeOf<X>, Block, T, Jump, Return>>)
+) -> (Manager<F, L>, Opened<'a, 'b, 'm, Handoff<X, V, ShapeOf<X>, Block, T, Jump, Return>>)
 where
     F: 'm,
-    L: Lent<'a, Exit = X, Value = V>,
+    L: Lent<'a, 'b, Exit = X, Value = V>,
     X: Exit,
 {
     (manager, Opened::new())
 }
 
 /// As [`open`], for a manager that has others after it in the header, with the shape `Rest`.
-pub fn open_around<'a, 'm, F, L, X, V, Both, Rest, T, Jump, Return>(
+pub fn open_around<'a, 'b, 'm, F, L, X, V, Both, Rest, T, Jump, Return>(
     manager: Manager<F, L>,
-) -> (Manager<F, L>, Opened<'a, 'm, Handoff<X, V, Both, Rest, T, Jump, Return>>)
+) -> (Manager<F, L>, Opened<'a, 'b, 'm, Handoff<X, V, Both, Rest, T, Jump, Return>>)
 where
     F: 'm,
-    L: Lent<'a, Exit = X, Value = V>,
+    L: Lent<'a, 'b, Exit = X, Value = V>,
     X: Exit,
     ShapeOf<X>: Layer<Rest, Both = Both>,
     Both: Shape,
@@ -56,6 +56,6 @@ pub fn misplaced<V>(_value: V) -> Outcome {
 }
 
 /// Stands for what a manager lends, next to the error of a block that can't be parsed.
-pub fn lent_by<'a, M: IntoManager<Terms: Lent<'a>>>(_manager: &'a M) -> <M::Terms as Lent<'a>>::Value {
+pub fn lent_by<'a, M: IntoManager<Terms: Lent<'a, 'a>>>(_manager: &'a M) -> <M::Terms as Lent<'a, 'a>>::Value {
     unreachable!("not compiled")
 }

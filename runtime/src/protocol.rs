@@ -116,8 +116,8 @@ pub trait AsyncContextManager {
     fn scope<B, T>(self, block: B) -> impl Future<Output = Value<ShapeOf<Self::Exit>, T>>
     where
         Self: Sized,
-        Own<Self>: for<'v> Lent<'v, Exit = Self::Exit>,
-        B: for<'v> AsyncFnOnce(<Own<Self> as Lent<'v>>::Value) -> T,
+        Own<Self>: for<'v, 'w> Lent<'v, 'w, Exit = Self::Exit>,
+        B: for<'v, 'w> AsyncFnOnce(<Own<Self> as Lent<'v, 'w>>::Value) -> T,
         T: ScopeOutput,
         Self::Exit: TakesOutput<T>,
     {
@@ -132,7 +132,7 @@ impl<M: AsyncContextManager> Terms for Own<M> {
     type Exit = M::Exit;
 }
 
-impl<'v, M: AsyncContextManager + 'v> Lent<'v> for Own<M> {
+impl<'v, M: AsyncContextManager + 'v> Lent<'v, '_> for Own<M> {
     type Value = M::Value<'v>;
 }
 

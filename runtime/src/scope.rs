@@ -15,7 +15,7 @@ use crate::verdict::{Output, Verdict};
 impl<F, L> Manager<F, L>
 where
     F: Future<Output = OutputOf<L>>,
-    L: for<'a> Lent<'a>,
+    L: for<'a, 'b> Lent<'a, 'b>,
 {
     /// Enters, runs `block` with what the manager lends, and leaves: [`with!`](crate::with) without the macro.
     ///
@@ -50,13 +50,14 @@ where
     /// As `with!`: see [`async_context_manager`](crate::async_context_manager).
     pub async fn scope<B, T>(self, block: B) -> Value<ShapeOf<L::Exit>, T>
     where
-        B: for<'a> AsyncFnOnce(<L as Lent<'a>>::Value) -> T,
+        B: for<'a, 'b> AsyncFnOnce(<L as Lent<'a, 'b>>::Value) -> T,
         T: ScopeOutput,
         L::Exit: TakesOutput<T>,
     {
         let (manager, opened) = open(self);
-        let loan = Loan::new();
-        let handoff = opened.until(&loan);
+        let first = Loan::new();
+        let second = Loan::inside(&first);
+        let handoff = opened.until(&second);
         let block = async {
             let end = handoff.block().end(block(handoff.value()).await);
             match handoff.end(end, T::Literal::default()).await {}

@@ -30,6 +30,7 @@ struct With {
 /// match open(IntoManager::into_manager(it(connection(&pool)))) {
 ///     (manager, opened) => {
 ///         let __lent_value = Loan::new();
+///         let __lent_value = Loan::inside(&__lent_value);
 ///         let handoff0 = opened.until(&__lent_value);
 ///         if false { return handoff0.returned(); }
 ///         if false {
@@ -141,6 +142,7 @@ impl With {
             match #private::#open(#private::IntoManager::into_manager(#private::it(#manager))) {
                 (manager, opened) => {
                     let #lent = #private::Loan::new();
+                    let #lent = #private::Loan::inside(&#lent);
                     let #handoff = opened.until(&#lent);
                     #body
                 }

@@ -156,8 +156,9 @@ where
     L::Exit: HeldExit<E>,
 {
     let (manager, opened) = open::<_, _, _, _, Infallible, Infallible, _>(manager);
-    let loan = Loan::new();
-    let handoff = opened.until(&loan);
+    let first = Loan::new();
+    let second = Loan::inside(&first);
+    let handoff = opened.until(&second);
     let block = async {
         line.put(L::hold(handoff.value()));
         line.ended().await
@@ -300,9 +301,9 @@ impl<X: HeldExit<E>, E> HeldExit<E> for Suppress<X> {
     note = "a stack gives out values that borrow nothing of the manager's, and `&T` and `&mut T` of what does not either",
     note = "where the number of managers is known, use `with!`"
 )]
-pub trait Holds<K>: for<'a> Lent<'a, Value: Send> {
+pub trait Holds<K>: for<'a, 'b> Lent<'a, 'b, Value: Send> {
     /// Keeps the value.
-    fn hold(value: <Self as Lent<'_>>::Value) -> K;
+    fn hold(value: <Self as Lent<'_, '_>>::Value) -> K;
 }
 
 /// A value that is kept, and given out for as long as the stack is borrowed.
@@ -328,7 +329,7 @@ pub struct Mut<T: ?Sized>(Link<T>);
 
 impl<L, T: Send> Holds<Owned<T>> for L
 where
-    L: for<'a> Lent<'a, Value = T>,
+    L: for<'a, 'b> Lent<'a, 'b, Value = T>,
 {
     fn hold(value: T) -> Owned<T> {
         Owned(value)
@@ -337,7 +338,7 @@ where
 
 impl<L, T: ?Sized + Sync> Holds<Ref<T>> for L
 where
-    L: for<'a> Lent<'a, Value = &'a T>,
+    L: for<'a, 'b> Lent<'a, 'b, Value = &'a T>,
 {
     fn hold(value: &T) -> Ref<T> {
         Ref(Link(NonNull::from(value)))
@@ -346,7 +347,7 @@ where
 
 impl<L, T: ?Sized + Send> Holds<Mut<T>> for L
 where
-    L: for<'a> Lent<'a, Value = &'a mut T>,
+    L: for<'a, 'b> Lent<'a, 'b, Value = &'a mut T>,
 {
     fn hold(value: &mut T) -> Mut<T> {
         Mut(Link(NonNull::from(value)))
