@@ -9,13 +9,14 @@ use std::fmt;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use async_context_manager::{
     Task, TaskGroup, TaskGroupError, async_context_manager, move_on_after, task_group, timeout, with,
 };
 use tests::{Log, block_on, in_child, message, yields};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Barrier, oneshot};
 use tokio::task::{JoinError, yield_now};
 use tokio::time::{Instant, sleep};
@@ -673,20 +674,20 @@ mod cancellation {
         assert_eq!(log.take(), ["cancel", "block Cancelled", "a cancelled"]);
     }
 
-    /// G08, G15, G16: what fails then fails with nobody to tell.
+    /// G08, G15, G16
     #[tokio::test(start_paused = true)]
-    async fn takes_no_notice_of_tasks_that_fail_later() {
+    async fn aborts_tasks_that_would_fail_later() {
         let log = Log::new();
         let events = log.clone();
         cancel_after(1, &log, async move {
             with!(task_group() as group => {
-                group.spawn(child::<()>(fate(&events, "a"), 1, Err(Error::Zero)));
+                group.spawn(child::<()>(fate(&events, "a"), 2, Err(Error::Zero)));
                 group.spawn(child::<()>(fate(&events, "b"), 2, Err(Error::Zero)));
                 pending::<()>().await;
             })
         })
         .await;
-        assert_eq!(log.take()[0], "cancel");
+        assert_eq!(log.take(), ["cancel", "a cancelled", "b cancelled"]);
     }
 
     /// G11, G12
@@ -1013,7 +1014,7 @@ mod on_many_threads {
                 let (busy, met) = (held.clone(), both.clone());
                 group.spawn(async move {
                     met.wait().await;
-                    std::thread::yield_now();
+                    thread::yield_now();
                     drop(busy);
                     pending::<Result<(), _>>().await
                 });
@@ -1042,6 +1043,29 @@ mod on_many_threads {
         }
         let leaves = tokio::spawn(async { with!(task_group() as group => { count(8, group).await }) }).await.unwrap();
         assert_eq!(leaves, Ok(256));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn tasks_that_are_spawned_while_it_is_stopped_are_aborted() {
+        for _ in 0..100 {
+            let held = Arc::new(());
+            let (runtime, busy) = (Handle::current(), held.clone());
+            let mut spawner = None;
+            let value = with!(task_group() as group => {
+                let outside = group.clone();
+                spawner = Some(thread::spawn(move || {
+                    let _entered = runtime.enter();
+                    for _ in 0..200 {
+                        let busy = busy.clone();
+                        outside.spawn(async move { let _busy = busy; pending::<Result<(), _>>().await });
+                    }
+                }));
+                group.spawn(async { Err::<(), _>(Error::Zero) });
+            });
+            assert_eq!(errors(value), [Error::Zero]);
+            spawner.unwrap().join().unwrap();
+            assert_eq!(Arc::strong_count(&held), 1);
+        }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
