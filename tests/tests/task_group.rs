@@ -1057,7 +1057,11 @@ mod on_many_threads {
                     let _entered = runtime.enter();
                     for _ in 0..200 {
                         let busy = busy.clone();
-                        outside.spawn(async move { let _busy = busy; pending::<Result<(), _>>().await });
+                        outside.spawn(async move {
+                            pending::<()>().await;
+                            drop(busy);
+                            Ok(())
+                        });
                     }
                 }));
                 group.spawn(async { Err::<(), _>(Error::Zero) });
