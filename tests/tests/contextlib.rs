@@ -1,9 +1,9 @@
 //! What Python's own tests of `contextlib` say of managers and exit stacks, and what is to be seen here.
 //!
 //! Each test is named after the rows that it stands for: `a05` is the 5th test of `test_contextlib_async.py` (Python
-//! 3.11), `s04` the 4th of `test_contextlib.py`, which are mostly the same for `with` without `async`. What is compared is
-//! the trace that Python gives, but for these differences: the exit phase runs in every outcome (in Python, what stands
-//! after a bare `yield` does not when the block has failed); and an error does not keep those that it replaced.
+//! 3.11), `s04` the 4th of `test_contextlib.py`, which are mostly the same for `with` without `async`. What is compared
+//! is the trace that Python gives, but for these differences: the exit phase runs in every outcome (in Python, what
+//! stands after a bare `yield` does not when the block has failed); and an error does not keep those that it replaced.
 //!
 //! These rows have no test here:
 //!

@@ -6,7 +6,7 @@ use async_context_manager::Outcome;
 use serde::Deserialize;
 
 use crate::env::{NO_STOP, NO_YIELD};
-use crate::scenario::{Ended, Exit, Line, Scenario, Step};
+use crate::scenario::{Callback, Ended, Exit, Keep, Line, Loop, Policy, Scenario, Step, With};
 
 /// A line of the files in `expected`: what dropped futures give, by the mode of cancellation.
 #[derive(Deserialize)]
@@ -63,63 +63,105 @@ impl Want {
         self.trace.truncate(stop.map_or(0, |at| at + 1));
         self.result = Ended::Panic(label.to_owned());
         self.rules = BTreeSet::from([rule.to_owned()]);
-        self.unwind(scenario, label);
+        self.panic(scenario, label);
         self
     }
 
-    /// All that are open leave, as a panic goes through them.
-    fn unwind(&mut self, scenario: &Scenario, label: &str) {
-        let is_suspension = |event: &&String| ["pre:", "await:", "post:"].iter().any(|kind| event.starts_with(kind));
-        let mut suspensions = self.trace.iter().filter(is_suspension).count();
-        let mut open = self.open();
+    /// A panic goes through all that are open.
+    fn panic(&mut self, scenario: &Scenario, label: &str) {
+        let mut open = open(&self.trace);
+        let mut suspensions = self.trace.iter().filter(|event| is_suspension(event)).count();
         while let Some(id) = open.pop() {
-            let exit = find(&scenario.steps, &id).expect("it is in the scenario");
-            if self.result == Ended::Cancelled {
-                self.trace.push(format!("exit:{id}:cancelled"));
-                self.trace.push(match exit.post {
-                    0 => exit.policy(&Outcome::Cancelled).act(&id),
-                    _ => format!("post:{id}:1"),
-                });
-                continue;
-            }
+            let Some(Leaving::Manager(exit)) = find(&scenario.steps, &id) else { panic!("no manager is called {id}") };
             self.trace.push(format!("exit:{id}:panicked({label})"));
             for i in 1..=exit.post {
                 self.trace.push(format!("post:{id}:{i}"));
                 suspensions += 1;
                 if scenario.cancel_at == Some(suspensions) {
-                    self.trace.push(format!("cancel:{suspensions}"));
-                    self.result = Ended::Cancelled;
-                    break;
+                    return self.drop_all(scenario, suspensions);
                 }
             }
-            if self.result != Ended::Cancelled {
-                self.trace.push(exit.policy(&Outcome::Panicked).act(&id));
-            }
+            self.trace.push(exit.policy(&Outcome::Panicked).act(&id));
         }
     }
 
-    /// The managers that have been entered and not been left, the oldest first.
-    fn open(&self) -> Vec<String> {
-        let mut open = Vec::new();
-        for event in &self.trace {
-            let mut words = event.split(':');
-            match (words.next(), words.next()) {
-                (Some("yield"), Some(id)) => open.push(id.to_owned()),
-                (Some("exit"), Some(id)) => assert_eq!(open.pop().as_deref(), Some(id)),
-                _ => {}
+    /// What it gives when it is dropped at that suspension; nothing when it has no such suspension.
+    pub(crate) fn dropped_at(&self, scenario: &Scenario, suspension: usize) -> Option<Self> {
+        let alive = self.trace.iter().take_while(|event| !event.starts_with("cancel:"));
+        let mut suspensions = alive.enumerate().filter(|(_, event)| is_suspension(event));
+        let length = match suspension.checked_sub(1) {
+            Some(before) => suspensions.nth(before)?.0 + 1,
+            None => 0,
+        };
+        let mut want = Self { trace: self.trace[..length].to_vec(), result: Ended::Cancelled, rules: BTreeSet::new() };
+        want.drop_all(scenario, suspension);
+        Some(want)
+    }
+
+    /// The future is dropped: what is being left stops there, and then each that is open is polled once.
+    fn drop_all(&mut self, scenario: &Scenario, suspension: usize) {
+        self.result = Ended::Cancelled;
+        let mut open = open(&self.trace);
+        self.trace.push(format!("cancel:{suspension}"));
+        let kept = match &scenario.keep {
+            Some(Keep::With { steps, .. }) => steps.as_slice(),
+            _ => &[],
+        };
+        while let Some(id) = open.pop() {
+            let leaving = find(&scenario.steps, &id).or_else(|| find(kept, &id)).expect("it is in the scenario");
+            let (post, policy) = match leaving {
+                Leaving::Manager(exit) => {
+                    self.trace.push(format!("exit:{id}:cancelled"));
+                    (exit.post, exit.policy(&Outcome::Cancelled))
+                }
+                Leaving::Callback(callback) => {
+                    self.trace.push(format!("callback:{id}"));
+                    (callback.post, &callback.policy)
+                }
+            };
+            self.trace.push(if post == 0 { policy.act(&id) } else { format!("post:{id}:1") });
+            if post == 0 && *policy == Policy::Again {
+                self.trace.push(format!("closed:{id}"));
             }
         }
-        open
     }
 }
 
-/// The manager of that name.
-fn find<'a>(steps: &'a [Step], id: &str) -> Option<&'a Exit> {
+fn is_suspension(event: &str) -> bool {
+    ["pre:", "await:", "post:"].iter().any(|kind| event.starts_with(kind))
+}
+
+/// What has been entered and not been left: the last one is left next.
+fn open(trace: &[String]) -> Vec<String> {
+    let (mut open, mut kept) = (Vec::new(), Vec::new());
+    for event in trace {
+        let mut words = event.split(':');
+        match (words.next(), words.next()) {
+            (Some("yield" | "pushed"), Some(id)) => open.push(id.to_owned()),
+            (Some("exit" | "callback"), Some(id)) => assert_eq!(open.pop().as_deref(), Some(id)),
+            (Some("pop_all"), _) => kept = std::mem::take(&mut open),
+            (Some("open" | "aclose"), Some("k")) => open = std::mem::take(&mut kept),
+            _ => {}
+        }
+    }
+    // What is kept is a local of the program, and dropped after the stack that it was on.
+    kept.append(&mut open);
+    kept
+}
+
+/// What is left.
+enum Leaving<'a> {
+    Manager(&'a Exit),
+    Callback(&'a Callback),
+}
+
+/// What has that name.
+fn find<'a>(steps: &'a [Step], id: &str) -> Option<Leaving<'a>> {
     steps.iter().find_map(|step| match step {
-        Step::With(with) if with.m.exit.id == id => Some(&with.m.exit),
-        Step::With(with) => find(&with.steps, id),
-        Step::Loop(rounds) => find(&rounds.steps, id),
-        Step::Try { steps, .. } => find(steps, id),
+        Step::With(With { m, .. }) | Step::Enter { m } if m.exit.id == id => Some(Leaving::Manager(&m.exit)),
+        Step::PushExit { e } if e.id == id => Some(Leaving::Manager(e)),
+        Step::Callback { c } if c.id == id => Some(Leaving::Callback(c)),
+        Step::With(With { steps, .. }) | Step::Loop(Loop { steps, .. }) | Step::Try { steps, .. } => find(steps, id),
         _ => None,
     })
 }

@@ -69,7 +69,7 @@ fn replay(name: &str, lines: &[(Line, Want)], ways: &[(Style, Form)], counts: (u
     for &(style, form) in ways {
         let mut tally = Tally::default();
         for (line, want) in lines {
-            compare(&line.scenario, want, style, form);
+            compare(&line.scenario, line.scenario.cancel_at, want, style, form);
             if want.rules.is_empty() {
                 assert_eq!((&want.trace, &want.result), (&line.trace, &line.result));
                 tally.cpython += 1;
@@ -83,17 +83,21 @@ fn replay(name: &str, lines: &[(Line, Want)], ways: &[(Style, Form)], counts: (u
     }
 }
 
-/// Runs a scenario.
-fn compare(scenario: &Scenario, want: &Want, style: Style, form: Form) {
+/// Runs a scenario, and drops it at that suspension.
+fn compare(scenario: &Scenario, cancel_at: Option<usize>, want: &Want, style: Style, form: Form) {
     let env = Env::default();
     let program = Program { env: &env, style, form };
     let result = if scenario.id.starts_with("stack-") {
-        env.drive(scenario.cancel_at, program.run_stack(scenario))
+        env.drive(cancel_at, program.run_stack(scenario))
     } else {
-        env.drive(scenario.cancel_at, program.run(&scenario.steps))
+        env.drive(cancel_at, program.run(&scenario.steps))
     };
     let (got, want) = ((env.trace(), result), (&want.trace, &want.result));
-    assert!((&got.0, &got.1) == want, "{}, {style:?} by {form:?}:\n got {got:#?}\nwant {want:#?}", scenario.id);
+    assert!(
+        (&got.0, &got.1) == want,
+        "{}, dropped at {cancel_at:?}, {style:?} by {form:?}:\n got {got:#?}\nwant {want:#?}",
+        scenario.id
+    );
 }
 
 /// Keeps the messages of panics of the crate, which are meant here, out of the output.
@@ -156,4 +160,46 @@ fn broken_protocol() {
     assert_eq!(lines.len(), 200);
     assert_eq!((with_event(&lines, "noyield:"), with_event(&lines, ":again")), (60, 56));
     replay("broken protocol", &lines, &WAYS, (79, 121));
+}
+
+/// The same programs, dropped at each of their suspensions in turn, as far as Python's traces go: what comes of that
+/// follows from what had been entered there and not been left, by the rules C and K1.
+fn drop_everywhere(name: &str, ways: &[(Style, Form)], counts: usize) {
+    let mut count = 0;
+    for (line, want) in wanted(name) {
+        let scenario = &line.scenario;
+        for suspension in 0.. {
+            let Some(dropped) = want.dropped_at(scenario, suspension) else { break };
+            if scenario.cancel_at == Some(suspension) {
+                assert_eq!((&dropped.trace, &dropped.result), (&want.trace, &want.result), "{}", scenario.id);
+            }
+            for &(style, form) in ways {
+                compare(scenario, Some(suspension), &dropped, style, form);
+            }
+            count += 1;
+        }
+    }
+    println!("{name}: {count} programs were dropped, in each of {} ways", ways.len());
+    assert_eq!(count, counts);
+}
+
+#[test]
+fn statements_dropped_everywhere() {
+    drop_everywhere("traces_seed1", &WAYS, 19_556);
+}
+
+#[test]
+fn stacks_dropped_everywhere() {
+    drop_everywhere("stack_seed1", STACK_WAYS, 3253);
+}
+
+#[test]
+fn panicking_programs_dropped_everywhere() {
+    drop_everywhere("panic_seed1_refused", &WAYS, 2592);
+}
+
+#[test]
+fn broken_protocol_dropped_everywhere() {
+    silence_lawless();
+    drop_everywhere("proto_seed1", &WAYS, 1420);
 }
