@@ -1,6 +1,9 @@
 //! The managers of a program, in all the ways in which they can be written.
 
-use async_context_manager::{AsyncContextManager, Catch, Outcome, Suppress, async_context_manager};
+use std::future::poll_fn;
+use std::pin::pin;
+
+use async_context_manager::{AsyncContextManager, Catch, Outcome, Suppress, async_context_manager, with};
 
 use crate::env::{Env, Error, NO_STOP, NO_YIELD};
 use crate::scenario::{Enter, Exit, Manager, Policy};
@@ -28,6 +31,43 @@ pub(crate) async fn catching(env: &Env, spec: &Manager) -> Result<i64, Error> {
     let value = before(env, spec).await?;
     let outcome = r#yield!(value);
     after(env, &spec.exit, outcome).await
+}
+
+/// One that is made of a manager that errors pass by.
+#[async_context_manager]
+pub(crate) async fn composed_plain(env: &Env, spec: &Manager) -> Result<i64, Error> {
+    with!(plain(env, spec) as value => { r#yield!(value); })
+}
+
+/// One that is made of a manager that errors go through.
+#[async_context_manager(catch, suppress)]
+pub(crate) async fn composed(env: &Env, spec: &Manager) -> Result<i64, Error> {
+    with!(catching(env, spec) as value => { r#yield!(value).into_result()?; })?;
+    Ok(())
+}
+
+/// One that polls its block itself, as those that race it do.
+#[async_context_manager(catch, suppress)]
+pub(crate) async fn racing(env: &Env, spec: &Manager) -> Result<i64, Error> {
+    let value = before(env, spec).await?;
+    let outcome = {
+        let mut block = pin!(async { r#yield!(value) });
+        poll_fn(|cx| block.as_mut().poll(cx)).await
+    };
+    after(env, &spec.exit, outcome).await
+}
+
+/// One that does nothing, for headers of several.
+#[async_context_manager]
+pub(crate) async fn idle() {
+    r#yield!();
+}
+
+/// The same, with an error that it does not have.
+#[async_context_manager]
+pub(crate) async fn idle_fallible() -> Result<(), Error> {
+    r#yield!();
+    Ok(())
 }
 
 /// Hides from the attribute that what is in it may be skipped, or run again.

@@ -5,7 +5,9 @@ use std::pin::Pin;
 use async_context_manager::{AsyncContextManager, AsyncExitStack, with};
 
 use crate::env::{Env, Error};
-use crate::managers::{Class, catching, infallible, lawless, plain};
+use crate::managers::{
+    Class, catching, composed, composed_plain, idle, idle_fallible, infallible, lawless, plain, racing,
+};
 use crate::scenario::{Enter, Loop, Manager, Step, With};
 
 /// How managers are written.
@@ -19,6 +21,10 @@ pub(crate) enum Style {
     Type,
     /// As a type, which is lent to the statement.
     Lent,
+    /// As functions, each made of another manager.
+    Composed,
+    /// As functions that poll their block themselves.
+    Racing,
     /// As in the scenario: some as functions, some as types.
     Own,
 }
@@ -28,6 +34,8 @@ pub(crate) enum Style {
 pub(crate) enum Form {
     /// By `with!`.
     With,
+    /// By `with!`, between two that do nothing.
+    Header,
     /// By `scope`.
     Scope,
     /// By an exit stack, which `with!` enters.
@@ -48,6 +56,9 @@ pub(crate) enum Kind {
     Infallible,
     Plain,
     Catching,
+    ComposedPlain,
+    Composed,
+    Racing,
     Type,
     Lent,
     Lawless,
@@ -69,16 +80,31 @@ pub(crate) struct Program<'e> {
 macro_rules! enter {
     ($program:ident, $spec:expr, $value:ident => $($block:tt)*) => {{
         let (env, spec) = ($program.env, $spec);
-        match $program.kind(spec) {
-            Kind::Infallible => with!(infallible(env, spec) as $value => $($block)*).settled(),
-            Kind::Plain => with!(plain(env, spec) as $value => $($block)*).settled(),
-            Kind::Catching => with!(catching(env, spec) as $value => $($block)*).settled(),
-            Kind::Type => with!(Class::new(env, spec) as $value => $($block)*).settled(),
-            Kind::Lent => {
+        match ($program.form, $program.kind(spec)) {
+            (Form::Header, Kind::Infallible) => {
+                with!(idle(), infallible(env, spec) as $value, idle_fallible() => $($block)*).settled()
+            }
+            (Form::Header, Kind::Plain) => {
+                with!(idle_fallible(), plain(env, spec) as $value, idle() => $($block)*).settled()
+            }
+            (Form::Header, Kind::Catching) => {
+                with!(idle(), catching(env, spec) as $value, idle_fallible() => $($block)*).settled()
+            }
+            (Form::Header, Kind::Type) => {
+                with!(idle_fallible(), Class::new(env, spec) as $value, idle() => $($block)*).settled()
+            }
+            (_, Kind::Infallible) => with!(infallible(env, spec) as $value => $($block)*).settled(),
+            (_, Kind::Plain) => with!(plain(env, spec) as $value => $($block)*).settled(),
+            (_, Kind::Catching) => with!(catching(env, spec) as $value => $($block)*).settled(),
+            (_, Kind::ComposedPlain) => with!(composed_plain(env, spec) as $value => $($block)*).settled(),
+            (_, Kind::Composed) => with!(composed(env, spec) as $value => $($block)*).settled(),
+            (_, Kind::Racing) => with!(racing(env, spec) as $value => $($block)*).settled(),
+            (_, Kind::Type) => with!(Class::new(env, spec) as $value => $($block)*).settled(),
+            (_, Kind::Lent) => {
                 let mut manager = Class::new(env, spec);
                 with!(&mut manager as $value => $($block)*).settled()
             }
-            Kind::Lawless => with!(lawless(env, spec) as $value => $($block)*).settled(),
+            (_, Kind::Lawless) => with!(lawless(env, spec) as $value => $($block)*).settled(),
         }
     }};
 }
@@ -91,6 +117,9 @@ macro_rules! scope {
             Kind::Infallible => infallible(env, spec).scope($block).await.settled(),
             Kind::Plain => plain(env, spec).scope($block).await.settled(),
             Kind::Catching => catching(env, spec).scope($block).await.settled(),
+            Kind::ComposedPlain => composed_plain(env, spec).scope($block).await.settled(),
+            Kind::Composed => composed(env, spec).scope($block).await.settled(),
+            Kind::Racing => racing(env, spec).scope($block).await.settled(),
             // A type that is lent can't be entered so, as it borrows.
             Kind::Type | Kind::Lent => Class::new(env, spec).scope($block).await.settled(),
             Kind::Lawless => lawless(env, spec).scope($block).await.settled(),
@@ -153,7 +182,7 @@ impl<'e> Program<'e> {
             },
             Step::With(with) => {
                 return match self.form {
-                    Form::With => self.with(with, round).await,
+                    Form::With | Form::Header => self.with(with, round).await,
                     Form::Scope => self.scope(with, round).await,
                     Form::Stack => self.stack(with, round).await,
                 };
@@ -182,7 +211,7 @@ impl<'e> Program<'e> {
             let round = Some((id.as_str(), i));
             for step in &rounds.steps {
                 let flow = match step {
-                    Step::With(with) if self.form == Form::With => {
+                    Step::With(with) if matches!(self.form, Form::With | Form::Header) => {
                         let settled = enter!(self, &with.m, value => {
                             match self.block(with, value, round).await? {
                                 Flow::Next => with.value,
@@ -255,6 +284,9 @@ impl<'e> Program<'e> {
             Kind::Infallible => Ok(stack.enter(infallible(env, spec)).await),
             Kind::Plain => stack.enter(plain(env, spec)).await,
             Kind::Catching => stack.enter(catching(env, spec)).await,
+            Kind::ComposedPlain => stack.enter(composed_plain(env, spec)).await,
+            Kind::Composed => stack.enter(composed(env, spec)).await,
+            Kind::Racing => stack.enter(racing(env, spec)).await,
             Kind::Type | Kind::Lent => stack.enter(Class::new(env, spec).into_manager()).await,
             Kind::Lawless => stack.enter(lawless(env, spec)).await,
         }
@@ -269,6 +301,9 @@ impl<'e> Program<'e> {
             Style::Function if matches!(spec.enter, Enter::Fail(_)) => Kind::Plain,
             Style::Function => Kind::Infallible,
             Style::Catching => Kind::Catching,
+            Style::Composed if spec.passes() => Kind::ComposedPlain,
+            Style::Composed => Kind::Composed,
+            Style::Racing => Kind::Racing,
             Style::Own if spec.style == "gen" => Kind::Catching,
             Style::Type | Style::Own => Kind::Type,
             Style::Lent => Kind::Lent,

@@ -13,24 +13,30 @@ use crate::scenario::{Line, Scenario};
 /// The mode of cancellation of managers that are not shielded: an exit phase is polled once when its future is dropped.
 const MODE: &str = "sync";
 
-/// The ways for managers that a stack enters.
-const STACK_WAYS: &[(Style, Form)] = WAYS.split_at(10).0;
-
-/// The ways to write managers and to enter them.
-const WAYS: [(Style, Form); 11] = [
+/// The ways to write managers and to enter them; those behind `STACK_WAYS` are none for managers that a stack enters.
+const WAYS: [(Style, Form); 19] = [
     (Style::Function, Form::With),
     (Style::Function, Form::Scope),
     (Style::Function, Form::Stack),
     (Style::Catching, Form::With),
     (Style::Catching, Form::Scope),
     (Style::Catching, Form::Stack),
+    (Style::Composed, Form::With),
+    (Style::Composed, Form::Scope),
+    (Style::Composed, Form::Stack),
+    (Style::Racing, Form::With),
+    (Style::Racing, Form::Scope),
+    (Style::Racing, Form::Stack),
     (Style::Type, Form::With),
     (Style::Type, Form::Scope),
     (Style::Type, Form::Stack),
     (Style::Own, Form::With),
-    // A manager that is lent can't be entered by the others, as it borrows.
+    // A manager that is lent can't be entered in another way, as it borrows.
     (Style::Lent, Form::With),
+    (Style::Function, Form::Header),
+    (Style::Type, Form::Header),
 ];
+const STACK_WAYS: &[(Style, Form)] = WAYS.split_at(16).0;
 
 /// How many lines were equal to what Python gave, and how many to what a rule makes of that.
 #[derive(Debug, Default, PartialEq, Eq)]

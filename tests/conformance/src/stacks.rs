@@ -48,7 +48,7 @@ impl<'e> Program<'e> {
         keep: &mut Option<Stack<'e>>,
     ) -> Result<Flow, Error> {
         let settled = match self.form {
-            Form::With => with!(stack as stack => {
+            Form::With | Form::Header => with!(stack as stack => {
                 match self.opened(name, steps, stack, keep).await? {
                     Flow::Next => value,
                     flow => return Ok(flow),
