@@ -51,16 +51,14 @@ impl Want {
     ///
     /// In a future that is being dropped, the panic is contained, and what stands in the file holds.
     fn with_broken_protocol(mut self, scenario: &Scenario) -> Self {
-        let stop = self
-            .trace
-            .iter()
-            .position(|event| ["noyield:", "closed:", "cancel:"].iter().any(|broken| event.starts_with(broken)));
-        let (rule, label) = match stop.map(|at| self.trace[at].split(':').next()) {
-            Some(Some("noyield")) => ("R1", NO_YIELD),
-            Some(Some("closed")) => ("R2", NO_STOP),
+        let broken = |event: &String| ["noyield:", "closed:", "cancel:"].iter().any(|kind| event.starts_with(kind));
+        let Some(at) = self.trace.iter().position(broken) else { return self };
+        let (rule, label) = match self.trace[at].split(':').next() {
+            Some("noyield") => ("R1", NO_YIELD),
+            Some("closed") => ("R2", NO_STOP),
             _ => return self,
         };
-        self.trace.truncate(stop.map_or(0, |at| at + 1));
+        self.trace.truncate(at + 1);
         self.result = Ended::Panic(label.to_owned());
         self.rules = BTreeSet::from([rule.to_owned()]);
         self.panic(scenario, label);
