@@ -1,45 +1,36 @@
+//! The block fails with another type than its manager catches.
+
+use std::num::ParseIntError;
+
 use async_context_manager::{async_context_manager, with};
 
-struct DbError;
-struct AppError;
-
-impl From<DbError> for AppError {
-    fn from(_: DbError) -> Self {
-        AppError
-    }
-}
-
 #[async_context_manager(catch)]
-async fn transaction() -> Result<u32, DbError> {
-    r#yield!(5).into_result()
+async fn catching() -> Result<&mut Vec<u32>, String> {
+    let mut numbers = Vec::new();
+    r#yield!(&mut numbers).into_result()
 }
 
-async fn fallible() -> Result<(), AppError> {
+async fn by_value() {
+    let _ = with!(catching() as numbers => {
+        numbers.push(5);
+        "x".parse::<u32>()
+    });
+}
+
+async fn by_question_mark() -> Result<(), ParseIntError> {
+    let _ = with!(catching() as numbers => numbers.push("x".parse()?));
     Ok(())
 }
 
-async fn early() -> Result<u32, AppError> {
-    let n = with!(transaction() as n => {
-        fallible().await?;
-        n
-    })?;
-    Ok(n)
+async fn in_a_scope() {
+    let _ = catching()
+        .scope(async |numbers| {
+            numbers.push(5);
+            "x".parse::<u32>()
+        })
+        .await;
 }
 
-async fn value() -> Result<(), DbError> {
-    with!(transaction() => fallible().await)?.ok();
-    Ok(())
+fn main() {
+    drop((by_value(), by_question_mark(), in_a_scope()));
 }
-
-async fn inner_manager() -> Result<(), AppError> {
-    with!(transaction(), other() => {})?;
-    Ok(())
-}
-
-#[async_context_manager]
-async fn other() -> Result<(), AppError> {
-    r#yield!();
-    Ok(())
-}
-
-fn main() {}

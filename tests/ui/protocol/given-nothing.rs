@@ -1,0 +1,14 @@
+//! Nothing.
+
+use async_context_manager::with;
+
+async fn run() -> usize {
+    with!(() as bytes => {
+        bytes.push(5);
+        bytes.len()
+    })
+}
+
+fn main() {
+    drop(run());
+}

@@ -1,0 +1,25 @@
+//! Without a method `exit`.
+
+use async_context_manager::{AsyncContextManager, Outcome, with};
+
+struct Connection(Vec<u8>);
+
+impl AsyncContextManager for Connection {
+    type Value<'v> = &'v mut Vec<u8>;
+    type Exit = ();
+
+    async fn enter(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+async fn run() -> usize {
+    with!(Connection(Vec::new()) as bytes => {
+        bytes.push(5);
+        bytes.len()
+    })
+}
+
+fn main() {
+    drop(run());
+}
