@@ -28,7 +28,11 @@ impl Parse for Arg {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let name = input.call(Ident::parse_any)?;
         let value = match input.parse::<Option<Token![=]>>()? {
-            Some(_) if input.peek(Lit) => return Err(input.error("expected a path without quotes: `crate = path`")),
+            Some(_) if input.peek(Lit) && name == "crate" => {
+                return Err(input.error("expected a path without quotes: `crate = path`"));
+            }
+            // For another option any value is wrong.
+            Some(_) if input.peek(Lit) => input.parse::<Lit>().map(|_| Some(parse_quote!(value)))?,
             Some(_) => Some(input.call(Path::parse_mod_style)?),
             None => None,
         };

@@ -146,9 +146,9 @@ impl<Kind, Error, X: Takes<Kind, Error>> Takes<Kind, Error> for Suppress<X> {
 
 /// The manager can take an error out of an `R`.
 #[diagnostic::on_unimplemented(
-    message = "the block fails with another error than its manager catches",
-    label = "this manager has the option `catch`, so an error of the block goes through it; the block may end in `{R}`",
-    note = "convert the error in the block, `.map_err(...)`, or have the manager catch that one"
+    message = "the block ends in a `{R}`, and its error is not what the manager catches",
+    label = "this manager has the option `catch`, so an error of the block goes through it",
+    note = "convert the error in the block, `.map_err(...)`, or have the manager catch that of the block"
 )]
 pub trait TakesFrom<R: Verdict<Literal>, Literal>: Takes<R::Kind, R::Error> {}
 

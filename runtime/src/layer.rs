@@ -40,8 +40,8 @@ pub(crate) type EndingError<S> = <<S as Shape>::Ending as Ending>::Error;
 
 /// The manager can take an error out of a `with!` of the shape `S`.
 #[diagnostic::on_unimplemented(
-    message = "a manager after this one in the header fails with another error than this one catches",
-    label = "this manager has the option `catch`, so an error of the others goes through it",
+    message = "a later manager of this `with!` fails with an error that is not what this one catches",
+    label = "this manager has the option `catch`, so an error of those after it goes through it",
     note = "nest them, `with!(a() => with!(b() => ...)?)`, where `?` converts the error"
 )]
 pub trait TakesShape<S: Shape>: Takes<EndingKind<S>, EndingError<S>> {}

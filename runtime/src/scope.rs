@@ -85,6 +85,11 @@ pub trait ScopeOutput: Verdict<Self::Literal> {
 }
 
 /// A manager with this exit can be told of the end of a block that gives `T`.
+#[diagnostic::on_unimplemented(
+    message = "the block gives a `{T}`, and its error is not what the manager catches",
+    label = "this manager has the option `catch`, so an error of the block goes through it",
+    note = "convert the error in the block, `.map_err(...)`, or have the manager catch that of the block"
+)]
 pub trait TakesOutput<T: ScopeOutput>:
     TakesFrom<T, T::Literal> + TakesFrom<Infallible, u8> + crate::layer::TakesShape<crate::layer::Block>
 {
@@ -129,7 +134,6 @@ infallible! {
     {T: ?Sized} &T;
     {T: ?Sized} &mut T;
     {T, const N: usize} [T; N];
-    {A} (A,);
     {A, B} (A, B);
     {A, B, C} (A, B, C);
     {A, B, C, D} (A, B, C, D);
