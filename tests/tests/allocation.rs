@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use async_context_manager::{async_context_manager, with};
+use async_context_manager::{AsyncContextManager, Catch, Outcome, async_context_manager, with};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -260,6 +260,93 @@ mod nothing {
         assert_eq!(allocations(|| assert_eq!(spin(run(1)), Ok(1))), 0);
         assert_eq!(allocations(|| assert_eq!(spin(run(3)), Err("lost"))), 0);
         assert_eq!(allocations(|| drop_after(1, run(3))), 0);
+    }
+
+    #[async_context_manager(catch, suppress)]
+    async fn catching(suppresses: bool) -> Result<&mut u32, &'static str> {
+        let mut local = 5;
+        let outcome = r#yield!(&mut local);
+        pause().await;
+        black_box(local);
+        if suppresses { Ok(()) } else { outcome.into_result() }
+    }
+
+    #[test]
+    fn in_managers_that_catch_and_suppress() {
+        async fn run(suppresses: bool, way: u8) -> Result<Option<u32>, &'static str> {
+            with!(catching(suppresses) as number => {
+                pause().await;
+                match way {
+                    0 => *number,
+                    1 => Err("error")?,
+                    _ => return Err("returned"),
+                }
+            })
+        }
+        for (suppresses, way, result) in [
+            (false, 0, Ok(Some(5))),
+            (false, 1, Err("error")),
+            (false, 2, Err("returned")),
+            (true, 1, Ok(None)),
+            (true, 2, Ok(None)),
+        ] {
+            assert_eq!(allocations(|| assert_eq!(spin(run(suppresses, way)), result)), 0, "{suppresses} {way}");
+        }
+        for polls in 0..3 {
+            assert_eq!(allocations(|| drop_after(polls, run(false, 1))), 0, "after {polls} polls");
+        }
+    }
+
+    struct Member(u32);
+
+    impl AsyncContextManager for Member {
+        type Value<'v> = &'v mut u32;
+        type Exit = Catch<&'static str>;
+
+        async fn enter(&mut self) -> Result<&mut u32, &'static str> {
+            pause().await;
+            if self.0 == 0 { Err("entering") } else { Ok(&mut self.0) }
+        }
+
+        async fn exit(&mut self, outcome: Outcome<&'static str>) -> Result<(), &'static str> {
+            pause().await;
+            outcome.into_result()
+        }
+    }
+
+    #[test]
+    fn with_types() {
+        async fn run(member: u32, fail: bool) -> Result<u32, &'static str> {
+            with!(Member(member) as number, &mut Member(7) as other => {
+                pause().await;
+                if fail { Err("error")?; }
+                *number + *other
+            })
+        }
+        for (member, fail, result) in [(1, false, Ok(8)), (1, true, Err("error")), (0, true, Err("entering"))] {
+            assert_eq!(allocations(|| assert_eq!(spin(run(member, fail)), result)), 0);
+        }
+        for polls in 0..5 {
+            assert_eq!(allocations(|| drop_after(polls, run(1, true))), 0, "after {polls} polls");
+        }
+    }
+
+    #[test]
+    fn in_a_scope() {
+        async fn run(fail: bool) -> Result<Option<Result<u32, &'static str>>, &'static str> {
+            let more = 1;
+            catching(false)
+                .scope(async |number| {
+                    pause().await;
+                    if fail { Err("error") } else { Ok(*number + more) }
+                })
+                .await
+        }
+        assert_eq!(allocations(|| assert_eq!(spin(run(false)), Ok(Some(Ok(6))))), 0);
+        assert_eq!(allocations(|| assert_eq!(spin(run(true)), Err("error"))), 0);
+        for polls in 0..3 {
+            assert_eq!(allocations(|| drop_after(polls, run(false))), 0, "after {polls} polls");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Types that are context managers: the trait `AsyncContextManager`.
 
 #![forbid(unsafe_code)]
+#![allow(clippy::never_loop, reason = "blocks that always jump are what is tested")]
 
 use std::fmt::{Debug, Display};
 
@@ -294,7 +295,7 @@ mod values {
     /// What is borrowed from elsewhere, and a type parameter.
     struct Guard<'p, T>(&'p mut T, &'p Log);
 
-    impl<'p, T: Debug> AsyncContextManager for Guard<'p, T> {
+    impl<T: Debug> AsyncContextManager for Guard<'_, T> {
         type Value<'v>
             = &'v mut T
         where
@@ -553,15 +554,15 @@ mod uses {
 
     #[test]
     fn as_a_manager() {
+        fn takes<F, L>(manager: Manager<F, L>) -> Manager<F, L> {
+            manager
+        }
         let log = Log::new();
         let manager = Plain::new(&log, "it").into_manager();
         let shown = format!("{manager:?}");
         assert!(shown.starts_with("Manager { type: \"protocol::Plain\""), "{shown}");
         assert!(log.take().is_empty());
         assert_eq!(block_on(async { with!(manager as name => name.len()) }), 2);
-        fn takes<F, L>(manager: Manager<F, L>) -> Manager<F, L> {
-            manager
-        }
         let manager = takes(Fallible::new(&log, Fails::Never).into_manager());
         assert_eq!(block_on(async { with!(manager as bytes => bytes.len()) }), Ok(0));
     }
