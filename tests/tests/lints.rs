@@ -110,7 +110,9 @@ mod written {
     use core::fmt::Write;
     use core::future::pending;
 
-    use async_context_manager::{Outcome, async_context_manager, context_managers, with, within};
+    use async_context_manager::{
+        AsyncContextManager, Catch, Outcome, Suppress, async_context_manager, context_managers, with,
+    };
     use tests::{Log, yields};
 
     /// A manager.
@@ -187,6 +189,86 @@ mod written {
     {
         let items = array::from_fn(|_| item.clone());
         r#yield!((log, items));
+    }
+
+    /// A manager that catches.
+    #[async_context_manager(catch)]
+    async fn catches(log: &Log) -> Result<&mut String, String> {
+        let mut local = String::new();
+        let outcome = r#yield!(&mut local);
+        log.add(local);
+        outcome.into_result()
+    }
+
+    /// A manager that suppresses.
+    #[async_context_manager(catch, suppress)]
+    async fn suppresses<Error: PartialEq>(expected: Error) -> Result<(), Error> {
+        match r#yield!() {
+            Outcome::Failed(error) if error == expected => Ok(()),
+            outcome => outcome.into_result(),
+        }
+    }
+
+    /// A manager that may end its block.
+    #[async_context_manager(suppress)]
+    async fn gives_up() {
+        tokio::select! {
+            _ = async { r#yield!() } => {}
+            () = yields(1) => {}
+        }
+    }
+
+    /// A type that is a manager.
+    #[derive(Debug)]
+    struct Member<'log> {
+        /// What has happened.
+        log: &'log Log,
+        /// What is lent.
+        number: u8,
+    }
+
+    impl AsyncContextManager for Member<'_> {
+        type Value<'v>
+            = &'v mut u8
+        where
+            Self: 'v;
+        type Exit = Suppress<Catch<String>>;
+
+        async fn enter(&mut self) -> Result<&mut u8, String> {
+            Ok(&mut self.number)
+        }
+
+        async fn exit(&mut self, outcome: Outcome<String>) -> Result<(), String> {
+            self.log.add("exit");
+            outcome.into_result()
+        }
+    }
+
+    /// Managers that catch, suppress, and are types.
+    pub(crate) async fn exits(log: &Log, text: &str) -> Result<u8, String> {
+        let length = with!(catches(log) as local => {
+            local.push_str(text);
+            if text.is_empty() {
+                return Err("empty".to_owned());
+            }
+            local.len()
+        })?;
+        let suppressed = with!(suppresses("expected".to_owned()) => Err::<(), _>("expected".to_owned())?)?;
+        let mut given_up = with!(gives_up() => pending::<u8>().await);
+        let mut member = Member { log, number: 5 };
+        for number in 0..3 {
+            let value = with!(&mut member as lent, plain(log) => {
+                if number == 1 {
+                    continue;
+                }
+                *lent = number;
+                number
+            })?;
+            given_up = given_up.or(value);
+        }
+        let scoped = plain(log).scope(async |()| usize::from(member.number)).await;
+        log.add(if suppressed.is_none() && scoped < length { "less" } else { "more" });
+        given_up.ok_or_else(|| "nothing".to_owned())
     }
 
     /// Has managers for methods.
@@ -447,13 +529,8 @@ mod runs {
         }
         assert_eq!(block_on(written::leaving(&log)), Ok(25), "the sum");
         assert_eq!(block_on(written::values(&log)), Ok(()), "nothing");
-        block_on(written::within_one(&log));
-        assert_eq!(block_on(written::within_several(&log, false, 1)), Ok(6), "the sum");
-        assert_eq!(block_on(written::within_each_other(&log, "5")), Some(5), "the number");
-        assert_eq!(block_on(written::within_and_leaving(&log, true)), 5, "leaves");
-        assert_eq!(block_on(written::within_and_unnamed(&log)).count(), 5, "the numbers");
-        assert_eq!(panic_message(written::within_and_panicking(&log)), "a body that panics", "panics");
-        drop_after(1, async { written::within_and_endless(&log).await });
+        assert_eq!(block_on(written::exits(&log, "text")), Ok(0), "the first number");
+        assert_eq!(block_on(written::exits(&log, "")), Err("empty".to_owned()), "is caught");
         drop_after(1, written::endless());
         drop_after(1, written::never(&log));
         assert_ne!(log.take().len(), 0, "much has happened");

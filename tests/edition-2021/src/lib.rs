@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
-use renamed::{async_context_manager, context_managers, with, within, Outcome};
+use renamed::{async_context_manager, context_managers, with, AsyncContextManager, Outcome};
 
 /// What has happened.
 #[derive(Debug, Default)]
@@ -130,17 +130,51 @@ pub async fn temporary(log: &Log) -> usize {
     with!(wrapped(log) as _guard => { format!("{:?}", Guard(log)).len() })
 }
 
-/// Is within a manager that borrows from an argument, has a temporary in its last expression, and gives something
-/// without a name.
+/// Catches.
+#[async_context_manager(crate = renamed, catch)]
+pub async fn catching<E: ToString>(log: &Log) -> Result<Guard<'_>, E> {
+    let outcome = r#yield!(Guard(log));
+    match outcome {
+        Outcome::Failed(error) => {
+            log.add(error.to_string());
+            Err(error)
+        }
+        other => other.into_result(),
+    }
+}
+
+impl AsyncContextManager for &Log {
+    type Value<'v>
+        = Guard<'v>
+    where
+        Self: 'v;
+    type Exit = ();
+
+    async fn enter(&mut self) -> Guard<'_> {
+        Guard(self)
+    }
+
+    async fn exit(&mut self, outcome: Outcome) {
+        self.add(format!("{outcome:?}"));
+    }
+}
+
+/// Fails in a block of each kind, with temporaries in the last expression.
 ///
 /// # Errors
 ///
-/// When `fails` says so.
-#[within(crate = renamed, own.borrowed(fails) as log, logged(log, &temporary(log).await.to_string(), gen) as (_, local))]
-pub async fn within_all(own: &Own, fails: bool, gen: &str) -> Result<impl Iterator<Item = char>, String> {
-    local.push('!');
-    if gen.is_empty() {
-        return Err(format!("empty, not {:?}", Guard(&own.log)));
+/// Always.
+pub async fn exits(log: &Log) -> Result<usize, String> {
+    let value = with!(catching(log) as _guard => Err::<usize, String>("caught".to_string()));
+    log.add(format!("{value:?}"));
+    log.add(log.number(1).await.to_string());
+    with!(log as _guard => { format!("{:?}", Guard(log)).parse::<usize>().map_err(|_| "failed".to_string())? });
+    with!(log as _guard => value?)
+}
+
+impl Log {
+    /// A `scope` that gives back a number.
+    async fn number(&self, number: usize) -> usize {
+        catching::<String>(self).scope(async move |_guard| number).await.unwrap_or(0)
     }
-    Ok(format!("{local}{}", Guard(log).0.take().len()).into_bytes().into_iter().map(char::from))
 }

@@ -3,7 +3,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use async_context_manager::{Outcome, async_context_manager, with, within};
+use async_context_manager::{AsyncContextManager, Outcome, Suppress, async_context_manager, with};
 
 /// A peripheral.
 #[derive(Debug, Default)]
@@ -32,6 +32,53 @@ pub async fn outer(bus: &mut Bus) -> Result<&mut u32, u8> {
     with!(session(bus) as sent => {
         r#yield!(sent);
     })
+}
+
+/// A session that catches what went wrong in it.
+#[async_context_manager(catch)]
+pub async fn retried(bus: &mut Bus) -> Result<&mut u32, u8> {
+    let outcome = r#yield!(&mut bus.sent);
+    bus.ended = Some(if outcome.is_failed() { Outcome::Failed(()) } else { Outcome::Completed });
+    outcome.into_result()
+}
+
+/// A session is open.
+#[derive(Debug)]
+pub struct Open<'b>(pub &'b mut Bus);
+
+impl AsyncContextManager for Open<'_> {
+    type Value<'v>
+        = &'v mut u32
+    where
+        Self: 'v;
+    type Exit = Suppress<()>;
+
+    async fn enter(&mut self) -> &mut u32 {
+        &mut self.0.sent
+    }
+
+    async fn exit(&mut self, outcome: Outcome) {
+        self.0.ended = Some(outcome);
+    }
+}
+
+/// Sends some in two ways.
+///
+/// # Errors
+///
+/// When the bus is full.
+pub async fn send_twice(bus: &mut Bus, count: u32) -> Result<u32, u8> {
+    let first = with!(Open(bus) as sent => {
+        *sent = sent.checked_add(count).ok_or(3)?;
+        *sent
+    });
+    let second = retried(bus)
+        .scope(async |sent| {
+            *sent = sent.checked_add(count).ok_or(4)?;
+            Ok(*sent)
+        })
+        .await??;
+    Ok(first.unwrap_or(0) + second)
 }
 
 /// Sends some.
@@ -79,11 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn runs_within() {
-        let mut bus = Bus { sent: u32::MAX - 1, ended: None };
-        assert_eq!(poll(send_one(&mut bus)), Poll::Ready(Ok(())));
-        assert_eq!(bus.ended, Some(Outcome::Completed));
-        assert_eq!(poll(send_one(&mut bus)), Poll::Ready(Err(1)));
+    fn catches_and_opens() {
+        let mut bus = Bus::default();
+        assert_eq!(poll(send_twice(&mut bus, 5)), Poll::Ready(Ok(15)));
+        assert_eq!(poll(send_twice(&mut bus, u32::MAX)), Poll::Ready(Err(3)));
+        let mut bus = Bus::default();
+        assert_eq!(poll(send_twice(&mut bus, u32::MAX)), Poll::Ready(Err(4)));
+        assert_eq!(bus.ended, Some(Outcome::Failed(())));
     }
 
     #[test]
