@@ -53,8 +53,8 @@ pub struct Lifespan;
 #[derive(Debug)]
 pub struct Loan<T>(PhantomData<fn(T) -> T>);
 
-impl<'m> Loan<&'m ()> {
-    /// The first, for one manager.
+impl Loan<&()> {
+    /// For one manager.
     #[expect(clippy::new_without_default, reason = "nobody else makes one")]
     #[must_use]
     pub const fn new() -> Self {
