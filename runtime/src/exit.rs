@@ -39,8 +39,8 @@ pub trait Exit: sealed::Sealed {
     fn unseen() -> Option<Self::Caught>;
 }
 
-/// The error of the block goes through the manager: it is in the [`Outcome`](crate::Outcome), and what the exit phase returns is what
-/// the caller gets. The option `catch` of the attribute.
+/// The error of the block goes through the manager: it is in the [`Outcome`](crate::Outcome), and what the exit phase
+/// returns is what the caller gets. The option `catch` of the attribute.
 pub struct Catch<E>(PhantomData<fn() -> E>);
 
 /// The manager may end the block without a value: `with!` is an `Option`. The option `suppress` of the attribute.
