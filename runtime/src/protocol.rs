@@ -132,7 +132,7 @@ impl<M: AsyncContextManager> Terms for Own<M> {
     type Exit = M::Exit;
 }
 
-impl<'v, M: AsyncContextManager + 'v> Lent<'v, '_, '_, '_> for Own<M> {
+impl<'v, M: AsyncContextManager + 'v> Lent<'v, '_> for Own<M> {
     type Value = M::Value<'v>;
 }
 

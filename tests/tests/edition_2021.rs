@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use async_context_manager::with;
-use edition_2021::{Log, Own, composed, exits, leave, logged, polled_once, sendable, temporary, wrapped};
+use edition_2021::{Log, Own, composed, exits, leave, logged, polled_once, sendable, temporary, within_all, wrapped};
 use tests::{block_on, drop_after, yields};
 
 #[test]
@@ -69,6 +69,15 @@ fn temporaries_of_the_tail_expression_are_dropped_before_the_exit_phase() {
     let log = Log::default();
     assert_ne!(block_on(temporary(&log)), 0);
     assert_eq!(log.take(), ["guard dropped", "guard dropped", "Completed"]);
+}
+
+#[test]
+fn a_function_within_managers() {
+    let own = Own::default();
+    let text = block_on(within_all(&own, false, "gen")).unwrap().collect::<String>();
+    assert!(text.ends_with(" gen!3"), "{text}");
+    assert_eq!(own.log.take(), ["guard dropped", &format!("{} Completed", text.trim_end_matches('3')), "exit"]);
+    assert_eq!(block_on(within_all(&own, true, "gen")).map(|_| ()), Err("leaving".to_string()));
 }
 
 #[test]

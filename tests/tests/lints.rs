@@ -111,7 +111,7 @@ mod written {
     use core::future::pending;
 
     use async_context_manager::{
-        AsyncContextManager, Catch, Outcome, Suppress, async_context_manager, context_managers, with,
+        AsyncContextManager, Catch, Outcome, Suppress, async_context_manager, context_managers, with, within,
     };
     use tests::{Log, yields};
 
@@ -453,7 +453,7 @@ mod written {
 
     /// A manager that may end its block.
     #[async_context_manager(suppress)]
-    async fn suppresses() {
+    async fn may_suppress() {
         let _outcome: Outcome = r#yield!();
     }
 
@@ -476,7 +476,7 @@ mod written {
 
     /// A body that may be ended, in managers above each other.
     #[within(plain(log))]
-    #[within(suppresses(), ignores(log, 5, (5, 5)) as _)]
+    #[within(may_suppress(), ignores(log, 5, (5, 5)) as _)]
     pub(crate) async fn within_each_other(log: &Log, text: &str) -> Option<u8> {
         let number = text.parse().ok()?;
         yields(1).await;
@@ -532,6 +532,13 @@ mod runs {
         }
         assert_eq!(block_on(written::leaving(&log)), Ok(25), "the sum");
         assert_eq!(block_on(written::values(&log)), Ok(()), "nothing");
+        block_on(written::within_one(&log));
+        assert_eq!(block_on(written::within_several(&log, false, 1)), Ok(6), "the sum");
+        assert_eq!(block_on(written::within_each_other(&log, "5")), Some(5), "the number");
+        assert_eq!(block_on(written::within_and_leaving(&log, true)), 5, "leaves");
+        assert_eq!(block_on(written::within_and_unnamed(&log)).count(), 5, "the numbers");
+        assert_eq!(panic_message(written::within_and_panicking(&log)), "a body that panics", "panics");
+        drop_after(1, async { written::within_and_endless(&log).await });
         assert_eq!(block_on(written::exits(&log, "text")), Ok(0), "the first number");
         assert_eq!(block_on(written::exits(&log, "")), Err("empty".to_owned()), "is caught");
         drop_after(1, written::endless());

@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
-use renamed::{async_context_manager, context_managers, with, AsyncContextManager, Outcome};
+use renamed::{async_context_manager, context_managers, with, within, AsyncContextManager, Outcome};
 
 /// What has happened.
 #[derive(Debug, Default)]
@@ -128,6 +128,21 @@ pub fn sendable<'o>(own: &'o Own, _unused: &str) -> impl Future<Output = Result<
 /// Has a temporary in the last expression of a block.
 pub async fn temporary(log: &Log) -> usize {
     with!(wrapped(log) as _guard => { format!("{:?}", Guard(log)).len() })
+}
+
+/// Is within a manager that borrows from an argument, has a temporary in its last expression, and gives something
+/// without a name.
+///
+/// # Errors
+///
+/// When `fails` says so.
+#[within(crate = renamed, own.borrowed(fails) as log, logged(log, &temporary(log).await.to_string(), gen) as (_, local))]
+pub async fn within_all(own: &Own, fails: bool, gen: &str) -> Result<impl Iterator<Item = char>, String> {
+    local.push('!');
+    if gen.is_empty() {
+        return Err(format!("empty, not {:?}", Guard(&own.log)));
+    }
+    Ok(format!("{local}{}", Guard(log).0.take().len()).into_bytes().into_iter().map(char::from))
 }
 
 /// Catches.

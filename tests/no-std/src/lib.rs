@@ -3,7 +3,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use async_context_manager::{AsyncContextManager, Outcome, Suppress, async_context_manager, with};
+use async_context_manager::{AsyncContextManager, Outcome, Suppress, async_context_manager, with, within};
 
 /// A peripheral.
 #[derive(Debug, Default)]
@@ -123,6 +123,14 @@ mod tests {
         let mut bus = Bus::default();
         assert_eq!(poll(send(&mut bus, 5)), Poll::Ready(Ok(5)));
         assert_eq!(bus.ended, Some(Outcome::Completed));
+    }
+
+    #[test]
+    fn runs_within() {
+        let mut bus = Bus { sent: u32::MAX - 1, ended: None };
+        assert_eq!(poll(send_one(&mut bus)), Poll::Ready(Ok(())));
+        assert_eq!(bus.ended, Some(Outcome::Completed));
+        assert_eq!(poll(send_one(&mut bus)), Poll::Ready(Err(1)));
     }
 
     #[test]
