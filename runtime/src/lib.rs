@@ -120,12 +120,71 @@ pub mod __private {
 ///
 /// # Options
 ///
+/// `#[async_context_manager(catch)]`, on a function that returns a `Result<V, E>`: the error of the block goes *through*
+/// the manager, as Python throws it in at the `yield`. The block's error is in the [`Outcome<E>`](Outcome), whether it
+/// is the value of the block or leaves it by `?` or `return`; and what the function returns is the value of `with!`: an
+/// `Err`, that one or another. `E` may be a parameter of the function. It is then inferred from the function around the
+/// block, into whose error type `?` has converted before; so a block that can't fail leaves it open. Where such a
+/// manager stands around the `yield!` of another one that does not catch, there is no error for it to have: it sees
+/// [`Outcome::Cancelled`].
+///
+/// ```
+/// use std::fmt::Display;
+///
+/// use async_context_manager::{Outcome, async_context_manager, with};
+///
+/// #[async_context_manager(catch)]
+/// async fn logged<E: Display>(what: &str) -> Result<(), E> {
+///     let outcome = r#yield!();
+///     if let Outcome::Failed(error) = &outcome {
+///         eprintln!("{what}: {error}");
+///     }
+///     outcome.into_result()
+/// }
+///
+/// async fn parse(text: &str) -> Result<u32, std::num::ParseIntError> {
+///     with!(logged("parsing") => { text.parse()? })
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # assert_eq!(parse("5").await, Ok(5));
+/// # assert!(parse("x").await.is_err());
+/// # }
+/// ```
+///
+/// `suppress`: the manager may end the block without a value, and `with!` is an `Option`. With `catch`, it does so when
+/// it returns `Ok(())` though the block failed; without, errors pass it by as ever, and it does so only when it has
+/// raced its block away. A panic is never suppressed.
+///
+/// ```
+/// # use async_context_manager::{Outcome, async_context_manager, with};
+/// #[async_context_manager(catch, suppress)]
+/// async fn ignoring<E: PartialEq>(expected: E) -> Result<(), E> {
+///     match r#yield!() {
+///         Outcome::Failed(error) if error == expected => Ok(()),
+///         outcome => outcome.into_result(),
+///     }
+/// }
+///
+/// # #[derive(Debug, PartialEq)]
+/// # enum Error { NotFound, Denied }
+/// # async fn open(_file: &str) -> Result<u32, Error> { Err(Error::NotFound) }
+/// async fn size(file: &str) -> Result<Option<u32>, Error> {
+///     with!(ignoring(Error::NotFound) => { open(file).await? })
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert_eq!(size("missing").await, Ok(None));
+/// # }
+/// ```
+///
 /// `crate = path`: where this crate is, if not at `::async_context_manager`.
 ///
 /// # Panics
 ///
 /// Entering panics when the function ends in success without having reached its `yield!`, or reaches it twice, in
-/// ways that its text does not show; and when it ends in success though it dropped its block before the end.
+/// ways that its text does not show; and without `suppress`, when it ends in success though it dropped its block before
+/// the end, or caught an error. The panic names the function.
 ///
 /// # Cancel safety
 ///
@@ -308,7 +367,9 @@ pub use stack::AsyncExitStack;
 /// # The value
 ///
 /// For a block of type `T` it is `T`; when a manager returns a `Result<V, E>`, `Result<T, E>`: an `Err` of the enter
-/// phase or the exit phase. Several managers in one header give one `Result`, so they share one `E`.
+/// phase or the exit phase. When a manager has the option `suppress` there is an `Option<T>` in place of `T`, which is
+/// `None` when the manager ended the block without a value. Several managers in one header give one `Result`, so they
+/// share one `E`, and one `Option`.
 ///
 /// # What the manager sees
 ///

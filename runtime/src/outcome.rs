@@ -3,7 +3,8 @@
 /// How the block of a `with!` ended, as the manager sees it: the value of `yield!`.
 ///
 /// It may be ignored: what ended the block goes on after the exit phase either way. An error passes the manager by, so
-/// `E` is `()`.
+/// `E` is `()`; only with the option `catch` (or with [`Catch`](crate::Catch)) the manager has it, and gives it back or
+/// not.
 ///
 /// ```
 /// use async_context_manager::{Outcome, async_context_manager};
