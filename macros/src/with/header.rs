@@ -1,10 +1,10 @@
 //! Parses the header of a `with!`, `manager as pattern, ... =>`, and the block behind it.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
-use syn::{Expr, Pat, Token};
+use syn::{Expr, Ident, Pat, Token, token};
 
 /// One manager of a header.
 pub(crate) struct Entry {
@@ -81,10 +81,25 @@ impl Parse for Entry {
         if input.is_empty() || input.peek(Token![=>]) || input.peek(Token![,]) {
             return Err(syn::Error::new(word.span, "expected a name after `as`; without one, leave out the `as`"));
         }
+        no_arrow(&input.fork())?;
         let pattern = Pat::parse_single(input)?;
         let span = syn::spanned::Spanned::span(&pattern);
         Ok(Self { manager, pattern: Some(pattern), span })
     }
+}
+
+/// `name { ... }` at the very end is no pattern: it lacks the `=>`.
+fn no_arrow(ahead: ParseStream) -> syn::Result<()> {
+    ahead.parse::<Option<Token![mut]>>()?;
+    if !(ahead.peek(Ident) && ahead.peek2(token::Brace)) {
+        return Ok(());
+    }
+    ahead.parse::<Ident>()?;
+    let block: Group = ahead.parse()?;
+    if ahead.is_empty() {
+        return Err(syn::Error::new(block.span_open(), format_args!("expected `=>` before the block: {SHAPE}")));
+    }
+    Ok(())
 }
 
 impl ToTokens for Entry {

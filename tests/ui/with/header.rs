@@ -9,6 +9,10 @@ async fn no_arrow() {
     with!(connection() as n { n });
 }
 
+async fn no_arrow_before_statements() {
+    with!(connection() as mut n { n += 1; n.to_string() });
+}
+
 async fn no_block() {
     with!(connection() as n =>);
 }
