@@ -45,11 +45,11 @@ pub struct Lifespan;
 /// A local of `with!` that the lent value borrows, so that the borrow checker knows how long it lives. Its name in the
 /// expansion is the one that an error about an escaping value shows.
 ///
-/// There are two of them. The first is for what is behind the lent value; its `T` is a lifetime within the life of all that
-/// the body of the manager may hold. The second is for the value itself, and its `T` is the borrow of the first. Dropping
-/// a loan is a use of its `T`, after the borrow of the loan. So each of these lives shorter than the next, and the block
-/// can't store one where another is looked for when it is gone: in what the manager was given, say, or behind the lent
-/// value.
+/// There are two of them. The first is for what is behind the lent value; its `T` is a lifetime within the life of all
+/// that the body of the manager may hold. The second is for the value itself, and its `T` is the borrow of the first.
+/// Dropping a loan is a use of its `T`, after the borrow of the loan. So each of these lives shorter than the next, and
+/// the block can't store one where another is looked for when it is gone: in what the manager was given, say, or behind
+/// the lent value.
 #[derive(Debug)]
 pub struct Loan<T>(PhantomData<fn(T) -> T>);
 

@@ -24,10 +24,10 @@ pub trait Lent<'a, 'b>: Terms {
 /// A trait object type is the one place where a function can write `for<'y>` over a type in which its own generics and
 /// `Self` appear; no such object is ever made.
 ///
-/// There are two such lifetimes at most. Those that are left out inside of another one, as in `&mut Tx<'_>`, are a second
-/// one, because a `&mut Tx<'_>` of a local is invariant in it, and could not be lent with both the same. Of these, all
-/// that the body and the block know is that the second is longer. The block must not take them for one: it could store
-/// what lives for the first where the body looks for the second.
+/// There are two such lifetimes at most. Those that are left out inside of another one, as in `&mut Tx<'_>`, are a
+/// second one, because a `&mut Tx<'_>` of a local is invariant in it, and could not be lent with both the same. Of
+/// these, all that the body and the block know is that the second is longer. The block must not take them for one: it
+/// could store what lives for the first where the body looks for the second.
 pub struct Lends<L: ?Sized, const N: usize, X>(PhantomData<fn(&L) -> X>);
 
 impl<L: ?Sized, const N: usize, X: Exit> Terms for Lends<L, N, X> {

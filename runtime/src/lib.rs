@@ -120,13 +120,13 @@ pub mod __private {
 ///
 /// # Options
 ///
-/// `#[async_context_manager(catch)]`, on a function that returns a `Result<V, E>`: the error of the block goes *through*
-/// the manager, as Python throws it in at the `yield`. The block's error is in the [`Outcome<E>`](Outcome), whether it
-/// is the value of the block or leaves it by `?` or `return`; and what the function returns is the value of `with!`: an
-/// `Err`, that one or another. `E` may be a parameter of the function. It is then inferred from the function around the
-/// block, into whose error type `?` has converted before; so a block that can't fail leaves it open. Where such a
-/// manager stands around the `yield!` of another one that does not catch, there is no error for it to have: it sees
-/// [`Outcome::Cancelled`].
+/// `#[async_context_manager(catch)]`, on a function that returns a `Result<V, E>`: the error of the block goes
+/// *through* the manager, as Python throws it in at the `yield`. The block's error is in the
+/// [`Outcome<E>`](Outcome), whether it is the value of the block or leaves it by `?` or `return`; and what the
+/// function returns is the value of `with!`: an `Err`, that one or another. `E` may be a parameter of the
+/// function. It is then inferred from the function around the block, into whose error type `?` has converted
+/// before; so a block that can't fail leaves it open. Where such a manager stands around the `yield!` of another
+/// one that does not catch, there is no error for it to have: it sees [`Outcome::Cancelled`].
 ///
 /// ```
 /// use std::fmt::Display;
@@ -152,9 +152,9 @@ pub mod __private {
 /// # }
 /// ```
 ///
-/// `suppress`: the manager may end the block without a value, and `with!` is an `Option`. With `catch`, it does so when
-/// it returns `Ok(())` though the block failed; without, errors pass it by as ever, and it does so only when it has
-/// raced its block away. A panic is never suppressed.
+/// `suppress`: the manager may end the block without a value, and `with!` is an `Option`. With `catch`, it does so
+/// when it returns `Ok(())` though the block failed; without, errors pass it by as ever, and it does so only when
+/// it has raced its block away. A panic is never suppressed.
 ///
 /// ```
 /// # use async_context_manager::{Outcome, async_context_manager, with};
@@ -183,8 +183,8 @@ pub mod __private {
 /// # Panics
 ///
 /// Entering panics when the function ends in success without having reached its `yield!`, or reaches it twice, in
-/// ways that its text does not show; and without `suppress`, when it ends in success though it dropped its block before
-/// the end, or caught an error. The panic names the function.
+/// ways that its text does not show; and without `suppress`, when it ends in success though it dropped its block
+/// before the end, or caught an error. The panic names the function.
 ///
 /// # Cancel safety
 ///

@@ -62,6 +62,10 @@ use crate::scope::{ScopeOutput, TakesOutput};
 ///
 /// `&mut M` is a context manager when `M` is, for one that is used more than once.
 ///
+/// The future of the `with!` is `Send` when what it holds is, as of any manager. Only in a function that is generic
+/// over the manager, `async fn f<M: AsyncContextManager>(manager: M)`, the compiler can't tell of a manager that
+/// borrows a local of the same task.
+///
 /// # Cancel safety
 ///
 /// As of [`async_context_manager`](crate::async_context_manager): `enter` and `exit` are dropped where they wait when

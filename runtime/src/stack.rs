@@ -93,9 +93,9 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// holds; it is good for as long as nothing takes the stack as `&mut`, as closing does.
     ///
     /// A type that implements [`AsyncContextManager`](crate::AsyncContextManager) is entered by way of its
-    /// [`into_manager`](crate::AsyncContextManager::into_manager), and must not borrow; one that does is entered in a manager
-    /// function around it. A manager that races its block has no hold of what goes on while the stack is open: a timeout
-    /// runs out when it is left.
+    /// [`into_manager`](crate::AsyncContextManager::into_manager), and must not borrow; one that does is entered in a
+    /// manager function around it. A manager that races its block has no hold of what goes on while the stack is
+    /// open: a timeout runs out when it is left.
     ///
     /// ```
     /// # use async_context_manager::{AsyncExitStack, async_context_manager};
