@@ -24,7 +24,8 @@
 use std::fmt;
 
 use async_context_manager::{
-    AsyncContextManager, AsyncExitStack, Catch, Outcome, Suppress, async_context_manager, with,
+    AsyncContextManager, AsyncExitStack, Catch, Outcome, Suppress, async_context_manager, closing, nullcontext,
+    suppress, with, within,
 };
 use tests::{Log, block_on, panic_message, yields};
 
@@ -66,14 +67,19 @@ fn raise<T>(log: &Log, error: &'static str) -> Result<T, Error> {
     Err(Error(error))
 }
 
-/// What an exit does: logs what it sees, waits, and does what it is to do.
-async fn leave(log: &Log, id: &str, then: Then, outcome: Outcome<Error>) -> Result<(), Error> {
-    log.add(match &outcome {
+/// Logs what an exit sees.
+fn log_exit(log: &Log, id: &str, outcome: &Outcome<Error>) {
+    log.add(match outcome {
         Outcome::Completed => format!("exit:{id}:completed"),
         Outcome::Failed(error) => format!("exit:{id}:failed({error})"),
         Outcome::Panicked => format!("exit:{id}:panicked"),
         Outcome::Cancelled => format!("exit:{id}:cancelled"),
     });
+}
+
+/// What an exit does: logs what it sees, waits, and does what it is to do.
+async fn leave(log: &Log, id: &str, then: Then, outcome: Outcome<Error>) -> Result<(), Error> {
+    log_exit(log, id, &outcome);
     yields(1).await;
     match then {
         Then::Pass => outcome.into_result(),
@@ -544,7 +550,7 @@ mod functions {
     }
 }
 
-/// `TestContextDecorator`, as far as there is no decorator in it
+/// `TestContextDecorator`, as far as there is no function in it
 mod classes {
     use super::*;
 
@@ -578,6 +584,357 @@ mod classes {
             "exit:cm:failed(NameError)",
             "suppress:cm",
             "after",
+            "result:ok",
+        ];
+        assert_eq!(trace, expected);
+    }
+}
+
+/// `AsyncContextManagerTestCase`, `ContextManagerTestCase`, `TestContextDecorator`: managers on functions
+mod decorators {
+    use super::*;
+
+    #[test]
+    fn a21_a_manager_function_surrounds_every_call() {
+        #[within(cm(log, "cm", (), Then::Pass))]
+        async fn function(log: &Log) -> Result<(), Error> {
+            log.add("body");
+            Ok(())
+        }
+        let trace = trace(async |log| {
+            let call = function(log);
+            log.add("decorated");
+            call.await
+        });
+        assert_eq!(trace, ["decorated", "enter:cm", "body", "exit:cm:completed", "result:ok"]);
+    }
+
+    const ERROR_THAT_GOES_ON: [&str; 5] =
+        ["enter:cm", "body", "raise:NameError", "exit:cm:failed(NameError)", "result:err(NameError)"];
+
+    #[test]
+    fn a22_a_manager_function_sees_the_error_which_goes_on() {
+        #[within(cm(log, "cm", (), Then::Pass))]
+        async fn function(log: &Log) -> Result<(), Error> {
+            log.add("body");
+            raise(log, "NameError")
+        }
+        assert_eq!(trace(async |log| function(log).await), ERROR_THAT_GOES_ON);
+    }
+
+    /// Python compares keyword and default arguments too.
+    #[test]
+    fn a23_s39_a_method_gets_its_arguments() {
+        struct Test<'a> {
+            log: &'a Log,
+            sum: u32,
+        }
+        impl Test<'_> {
+            #[within(cm(self.log, "cm", (), Then::Pass))]
+            async fn method(&mut self, a: u32, b: u32) -> Result<(), Error> {
+                self.log.add(format!("body:{a},{b}"));
+                self.sum += a + b;
+                Ok(())
+            }
+        }
+        let trace = trace(async |log| {
+            let mut test = Test { log, sum: 0 };
+            test.method(1, 2).await?;
+            test.method(3, 4).await?;
+            assert_eq!(test.sum, 10);
+            Ok(())
+        });
+        let expected =
+            ["enter:cm", "body:1,2", "exit:cm:completed", "enter:cm", "body:3,4", "exit:cm:completed", "result:ok"];
+        assert_eq!(trace, expected);
+    }
+
+    /// Nothing is mixed into the type for this.
+    #[test]
+    fn s37_s42_a_manager_that_is_a_type_surrounds_a_function() {
+        #[within(Class { log, then: Then::Pass })]
+        async fn function(log: &Log) -> Result<(), Error> {
+            log.add("body");
+            Ok(())
+        }
+        assert_eq!(trace(async |log| function(log).await), ["enter:cm", "body", "exit:cm:completed", "result:ok"]);
+    }
+
+    #[test]
+    fn s38_a_manager_that_is_a_type_sees_the_error_which_goes_on() {
+        #[within(Class { log, then: Then::Pass })]
+        async fn function(log: &Log) -> Result<(), Error> {
+            log.add("body");
+            raise(log, "NameError")
+        }
+        assert_eq!(trace(async |log| function(log).await), ERROR_THAT_GOES_ON);
+    }
+
+    #[test]
+    fn s43_each_call_makes_a_manager() {
+        #[async_context_manager]
+        async fn numbered(log: &Log, number: u32) {
+            log.add(format!("enter:cm:{number}"));
+            assert!(r#yield!().is_completed());
+            log.add("exit:cm:completed");
+        }
+        #[within(numbered(log, 1))]
+        async fn function(log: &Log, what: &str) {
+            log.add(format!("body:{what}"));
+        }
+        let trace = trace(async |log| {
+            function(log, "something").await;
+            function(log, "something else").await;
+            Ok(())
+        });
+        let expected = [
+            "enter:cm:1",
+            "body:something",
+            "exit:cm:completed",
+            "enter:cm:1",
+            "body:something else",
+            "exit:cm:completed",
+            "result:ok",
+        ];
+        assert_eq!(trace, expected);
+    }
+}
+
+/// `AclosingTestCase`, `ClosingTestCase`, `FileContextTestCase`, `TestAsyncNullcontext`, `NullcontextTestCase`
+mod values {
+    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use super::*;
+
+    #[test]
+    fn a25_s25_the_block_gets_the_value_itself_which_is_closed_after_it() {
+        let trace = trace(async |log| {
+            let value = Box::new("x");
+            let address = std::ptr::from_ref(value.as_ref());
+            with!(closing(value, async |value| log.add(format!("close:{value}"))) as value => {
+                log.add(format!("body:same:{}", std::ptr::eq(value.as_ref(), address)));
+            });
+            Ok(())
+        });
+        assert_eq!(trace, ["body:same:true", "close:x", "result:ok"]);
+    }
+
+    /// s28 is about files, which `Drop` closes.
+    #[test]
+    fn a26_s26_s28_a_value_is_closed_on_an_error_which_goes_on() {
+        let trace = trace(async |log| {
+            with!(closing("x", async |value| log.add(format!("close:{value}"))) => {
+                log.add("body");
+                raise(log, "ZeroDivisionError")
+            })
+        });
+        assert_eq!(trace, ["body", "raise:ZeroDivisionError", "close:x", "result:err(ZeroDivisionError)"]);
+    }
+
+    /// A generator of Python is closed by an exception at its `yield`, a future by being dropped.
+    #[test]
+    fn a27_a_generator_is_closed_half_way_before_the_error_goes_on() {
+        let trace = trace(async |log| {
+            let item = Cell::new(None);
+            let generator = Box::pin(async {
+                with!(cm(log, "res", (), Then::Pass) => {
+                    for n in [-1, -2] {
+                        item.set(Some(n));
+                        yields(1).await;
+                    }
+                })
+            });
+            with!(closing(generator, async |generator| drop(generator)) as generator => {
+                log.add("body");
+                let next = poll_fn(|cx| {
+                    assert!(generator.as_mut().poll(cx).is_pending());
+                    item.take().map_or(Poll::Pending, Poll::Ready)
+                });
+                log.add(format!("item:{}", next.await));
+                raise(log, "ZeroDivisionError")
+            })
+        });
+        let expected = [
+            "body",
+            "enter:res",
+            "item:-1",
+            "raise:ZeroDivisionError",
+            "exit:res:cancelled",
+            "result:err(ZeroDivisionError)",
+        ];
+        assert_eq!(trace, expected);
+    }
+
+    #[test]
+    fn a57_s27_nullcontext_gives_the_block_its_value_and_does_nothing_else() {
+        let trace = trace(async |log| {
+            with!(nullcontext("c") as c => log.add(format!("body:{c}")));
+            Ok(())
+        });
+        assert_eq!(trace, ["body:c", "result:ok"]);
+    }
+}
+
+/// `TestSuppress`
+mod suppressing {
+    use super::*;
+
+    /// `suppress` for these errors, with a log.
+    #[async_context_manager(catch, suppress)]
+    async fn suppressing(log: &Log, errors: &[&'static str]) -> Result<(), Error> {
+        log.add("enter:suppress");
+        let value = with!(suppress(|error: &Error| errors.contains(&error.0)) => {
+            let outcome = r#yield!();
+            log_exit(log, "suppress", &outcome);
+            outcome.into_result()?;
+        })?;
+        if value.is_none() {
+            log.add("suppress:suppress");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn s79_nothing_is_lent() {
+        let trace = trace(async |log| {
+            with!(suppressing(log, &["ValueError"]) as () => log.add("body:none"))?;
+            Ok(())
+        });
+        assert_eq!(trace, ["enter:suppress", "body:none", "exit:suppress:completed", "result:ok"]);
+    }
+
+    #[test]
+    fn s80_a_block_that_does_not_fail_is_untouched() {
+        let trace = trace(async |log| {
+            let value = with!(suppressing(log, &["ValueError"]) => { log.add("body"); 5 });
+            assert_eq!(value, Ok(Some(5)));
+            log.add("after");
+            Ok(())
+        });
+        assert_eq!(trace, ["enter:suppress", "body", "exit:suppress:completed", "after", "result:ok"]);
+    }
+
+    #[test]
+    fn s81_the_error_is_suppressed() {
+        let trace = trace(async |log| {
+            with!(suppressing(log, &["TypeError"]) => raise::<()>(log, "TypeError"))?;
+            log.add("after");
+            Ok(())
+        });
+        let expected = [
+            "enter:suppress",
+            "raise:TypeError",
+            "exit:suppress:failed(TypeError)",
+            "suppress:suppress",
+            "after",
+            "result:ok",
+        ];
+        assert_eq!(trace, expected);
+    }
+
+    /// Python suppresses a class with those that inherit from it; a predicate knows them by name.
+    #[test]
+    fn s82_a_kind_of_errors_is_suppressed() {
+        const LOOKUP_ERRORS: [&str; 3] = ["LookupError", "IndexError", "KeyError"];
+        let trace = trace(async |log| {
+            with!(suppressing(log, &LOOKUP_ERRORS) => raise::<()>(log, "IndexError"))?;
+            log.add("after");
+            Ok(())
+        });
+        let expected = [
+            "enter:suppress",
+            "raise:IndexError",
+            "exit:suppress:failed(IndexError)",
+            "suppress:suppress",
+            "after",
+            "result:ok",
+        ];
+        assert_eq!(trace, expected);
+    }
+
+    const ERROR_THAT_GOES_ON: [&str; 4] = [
+        "enter:suppress",
+        "raise:ZeroDivisionError",
+        "exit:suppress:failed(ZeroDivisionError)",
+        "result:err(ZeroDivisionError)",
+    ];
+
+    #[test]
+    fn s83_another_error_goes_on() {
+        let trace = trace(async |log| {
+            with!(suppressing(log, &["TypeError"]) => { raise::<()>(log, "ZeroDivisionError")?; })?;
+            log.add("not reached");
+            Ok(())
+        });
+        assert_eq!(trace, ERROR_THAT_GOES_ON);
+    }
+
+    #[test]
+    fn s84_with_no_errors_named_each_goes_on() {
+        let trace = trace(async |log| {
+            with!(suppressing(log, &[]) => { raise::<()>(log, "ZeroDivisionError")?; })?;
+            log.add("not reached");
+            Ok(())
+        });
+        assert_eq!(trace, ERROR_THAT_GOES_ON);
+    }
+
+    #[test]
+    fn s85_each_of_several_errors_is_suppressed() {
+        let trace = trace(async |log| {
+            for error in ["ZeroDivisionError", "TypeError"] {
+                with!(suppressing(log, &["ZeroDivisionError", "TypeError"]) => raise::<()>(log, error))?;
+            }
+            log.add("after");
+            Ok(())
+        });
+        let expected = [
+            "enter:suppress",
+            "raise:ZeroDivisionError",
+            "exit:suppress:failed(ZeroDivisionError)",
+            "suppress:suppress",
+            "enter:suppress",
+            "raise:TypeError",
+            "exit:suppress:failed(TypeError)",
+            "suppress:suppress",
+            "after",
+            "result:ok",
+        ];
+        assert_eq!(trace, expected);
+    }
+
+    /// Python enters one object again and again; here each is made anew.
+    #[test]
+    fn s86_one_may_stand_in_another_whose_block_goes_on() {
+        let trace = trace(async |log| {
+            let ignoring = || suppressing(log, &["TypeError", "ZeroDivisionError"]);
+            with!(ignoring() => {})?;
+            with!(ignoring() => raise::<()>(log, "TypeError"))?;
+            with!(ignoring() => {
+                with!(ignoring() => raise::<()>(log, "TypeError"))?;
+                log.add("outer-continued");
+                raise::<()>(log, "ZeroDivisionError")
+            })?;
+            Ok(())
+        });
+        let expected = [
+            "enter:suppress",
+            "exit:suppress:completed",
+            "enter:suppress",
+            "raise:TypeError",
+            "exit:suppress:failed(TypeError)",
+            "suppress:suppress",
+            "enter:suppress",
+            "enter:suppress",
+            "raise:TypeError",
+            "exit:suppress:failed(TypeError)",
+            "suppress:suppress",
+            "outer-continued",
+            "raise:ZeroDivisionError",
+            "exit:suppress:failed(ZeroDivisionError)",
+            "suppress:suppress",
             "result:ok",
         ];
         assert_eq!(trace, expected);
