@@ -1,4 +1,14 @@
 //! The managers that the crate comes with, but for task groups.
+//!
+//! Numbers are those of Python's own tests of `asyncio.timeout` (3.11), `T01` the first. These have no test here:
+//!
+//! | tests | why |
+//! |---|---|
+//! | T07 | a deadline is an `Instant`, and no limit at all is a `timeout(Duration::MAX)` |
+//! | T17, T28, T29, T30, T31 | nothing is lent that a limit could be moved by |
+//! | T18, T19, T20, T21 | nothing is lent that has a `repr` |
+//! | T25 | the drop of the block is no error, which could be the cause of another one |
+//! | T26, T27 | a limit that is entered twice is refused by the compiler: `ui/ready/twice.rs` |
 
 #![forbid(unsafe_code)]
 #![allow(clippy::never_loop, reason = "blocks that always jump are what is tested")]
@@ -573,6 +583,37 @@ mod timeout {
         let log = Log::new();
         with!(cleans_up(&log) => {});
         assert_eq!(log.take(), ["in time: false"]);
+    }
+
+    /// T22, T23, T24: no cancellation can be swallowed, nor is there one of what is dropped already.
+    #[tokio::test(start_paused = true)]
+    async fn one_in_a_cleanup_that_nobody_waits_for_ends_at_its_first_await() {
+        #[async_context_manager]
+        async fn cleans_up(log: &Log) {
+            log.add(format!("{:?}", r#yield!()));
+            let cleaned = with!(timeout(SECOND) => {
+                let _waits = log.on_drop("cleanup dropped");
+                pending::<()>().await;
+            });
+            log.add(format!("not reached: {cleaned:?}"));
+        }
+        let log = Log::new();
+        let value = with!(timeout(SECOND) => {
+            with!(cleans_up(&log) => { pending::<()>().await });
+        });
+        assert!(value.is_err());
+        assert_eq!(log.take(), ["Cancelled", "cleanup dropped"]);
+        drop_after(1, async { with!(cleans_up(&log) => { pending::<()>().await }) });
+        assert_eq!(log.take(), ["Cancelled", "cleanup dropped"]);
+    }
+
+    /// T32. Python asks for a task.
+    #[test]
+    fn outside_a_runtime_it_panics_before_its_block() {
+        let log = Log::new();
+        let said = panic_message(async { with!(timeout(SECOND) => log.add("not reached")) });
+        assert!(said.contains("no reactor running"), "{said}");
+        assert!(log.take().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
