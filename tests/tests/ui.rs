@@ -1,5 +1,4 @@
-//! What users see when they make a mistake: each case in `ui/` beside the compiler's words, which are those of Rust
-//! 1.95.
+//! What users see when they make a mistake: each case in `ui/` beside the compiler's words, which are those of Rust 1.95.
 
 #![forbid(unsafe_code)]
 
