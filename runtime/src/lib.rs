@@ -36,7 +36,15 @@
 //! ```
 //!
 //! [`async_context_manager`] tells how managers are written, [`with!`](crate::with) how they are used, and [`Outcome`]
-//! what they learn of the block. [`within`](macro@within) puts a whole function into managers: a test, say.
+//! what they learn of the block. [`AsyncContextManager`] makes a manager of a type, by two methods.
+//! [`within`](macro@within) puts a whole function into managers: a test, say. [`Manager::scope`] is `with!` without a
+//! macro. [`AsyncExitStack`] is for as many managers as the run shows that there are. [`nullcontext`],
+//! [`closing`](closing()) and [`suppress`](suppress()) are ready to be used; so are time limits and task groups, with
+//! the feature `tokio`.
+#![cfg_attr(
+    feature = "tokio",
+    doc = "\n[`coming_from_python`] has all names of Python's, the recipes, and what differs."
+)]
 //!
 //! # Features
 //!
@@ -183,8 +191,8 @@ pub mod __private {
 /// # Panics
 ///
 /// Entering panics when the function ends in success without having reached its `yield!`, or reaches it twice, in
-/// ways that its text does not show; and without `suppress`, when it ends in success though it dropped its block
-/// before the end, or caught an error. The panic names the function.
+/// ways that its text does not show. So does the `with!` when the function ends in success though it dropped its
+/// block before the end, or caught an error, and does not have the option `suppress`.
 ///
 /// # Cancel safety
 ///
@@ -367,9 +375,30 @@ pub use stack::AsyncExitStack;
 /// # The value
 ///
 /// For a block of type `T` it is `T`; when a manager returns a `Result<V, E>`, `Result<T, E>`: an `Err` of the enter
-/// phase or the exit phase. When a manager has the option `suppress` there is an `Option<T>` in place of `T`, which is
-/// `None` when the manager ended the block without a value. Several managers in one header give one `Result`, so they
-/// share one `E`, and one `Option`.
+/// phase or the exit phase. With a manager that has the option `suppress` there is an `Option<T>` in the place of `T`.
+/// Several managers in one header give one `Result`, so they share one `E`; those whose errors differ are nested, and
+/// `?` converts:
+///
+/// ```
+/// # use async_context_manager::{async_context_manager, with};
+/// # #[derive(Debug)] struct DbError;
+/// # #[derive(Debug)] struct NetError;
+/// # #[derive(Debug)] struct AppError;
+/// # impl From<DbError> for AppError { fn from(_: DbError) -> Self { Self } }
+/// # impl From<NetError> for AppError { fn from(_: NetError) -> Self { Self } }
+/// # #[async_context_manager]
+/// # async fn socket() -> Result<u8, NetError> { r#yield!(1); Ok(()) }
+/// # #[async_context_manager]
+/// # async fn connection() -> Result<u8, DbError> { r#yield!(2); Ok(()) }
+/// async fn both() -> Result<u8, AppError> {
+///     let sum = with!(socket() as a => { // can fail with `NetError`
+///         with!(connection() as b => a + b)? // and this with `DbError`
+///     })?;
+///     Ok(sum)
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() { assert_eq!(both().await.unwrap(), 3); }
+/// ```
 ///
 /// # What the manager sees
 ///
@@ -384,6 +413,9 @@ pub use stack::AsyncExitStack;
 ///
 /// An `Err` or a panic of the exit phase replaces what was under way. Only a panic is not replaced by an `Err`, which
 /// is then told of on standard error.
+///
+/// An `Err` goes no further than to a manager with the option `catch`: what that returns is the value of the `with!`,
+/// whose function goes on.
 ///
 /// # Panics
 ///
