@@ -18,6 +18,34 @@ use crate::verdict::{CantFail, MayFail, Verdict};
 ///
 /// It is named in [`AsyncContextManager::Exit`](crate::AsyncContextManager::Exit); the attribute makes it of the return
 /// type and the options.
+///
+/// ```
+/// use async_context_manager::{async_context_manager, with};
+///
+/// #[async_context_manager] // `()`
+/// async fn plain() {
+///     r#yield!();
+/// }
+///
+/// #[async_context_manager] // `Result<(), String>`
+/// async fn failing() -> Result<(), String> {
+///     r#yield!();
+///     Ok(())
+/// }
+///
+/// #[async_context_manager(catch, suppress)] // `Suppress<Catch<String>>`
+/// async fn ignoring() -> Result<(), String> {
+///     r#yield!();
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert_eq!(with!(plain() => 5), 5);
+/// assert_eq!(with!(failing() => 5), Ok(5));
+/// assert_eq!(with!(ignoring() => 5), Ok(Some(5)));
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a manager can't end in `{Self}`",
     label = "it ends in `()` or in a `Result<(), E>`",
@@ -41,9 +69,76 @@ pub trait Exit: sealed::Sealed {
 
 /// The error of the block goes through the manager: it is in the [`Outcome`](crate::Outcome), and what the exit phase
 /// returns is what the caller gets. The option `catch` of the attribute.
+///
+/// ```
+/// use async_context_manager::{AsyncContextManager, Catch, Outcome, with};
+///
+/// struct Described(&'static str);
+///
+/// impl AsyncContextManager for Described {
+///     type Value<'v> = ();
+///     type Exit = Catch<String>;
+///
+///     async fn enter(&mut self) -> Result<(), String> {
+///         Ok(())
+///     }
+///
+///     async fn exit(&mut self, outcome: Outcome<String>) -> Result<(), String> {
+///         outcome.into_result().map_err(|error| format!("{}: {error}", self.0))
+///     }
+/// }
+///
+/// async fn run() -> Result<(), String> {
+///     with!(Described("run") => { Err("no answer".to_string())?; })
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert_eq!(run().await, Err("run: no answer".to_string()));
+/// # }
+/// ```
+///
+/// An `Ok(())` after [`Failed`](crate::Outcome::Failed) is a panic, as there is no value then that `with!` could have:
+/// that is for [`Suppress<Catch<E>>`](Suppress).
 pub struct Catch<E>(PhantomData<fn() -> E>);
 
 /// The manager may end the block without a value: `with!` is an `Option`. The option `suppress` of the attribute.
+///
+/// ```
+/// use async_context_manager::{AsyncContextManager, Catch, Outcome, Suppress, with};
+///
+/// /// How many errors to overlook.
+/// struct Patience(u32);
+///
+/// impl AsyncContextManager for Patience {
+///     type Value<'v> = ();
+///     type Exit = Suppress<Catch<String>>;
+///
+///     async fn enter(&mut self) -> Result<(), String> {
+///         Ok(())
+///     }
+///
+///     async fn exit(&mut self, outcome: Outcome<String>) -> Result<(), String> {
+///         if outcome.is_failed() && self.0 > 0 {
+///             self.0 -= 1;
+///             return Ok(());
+///         }
+///         outcome.into_result()
+///     }
+/// }
+///
+/// async fn attempt(patience: &mut Patience) -> Result<Option<u32>, String> {
+///     with!(patience => { Err("no answer".to_string())? })
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut patience = Patience(1);
+/// assert_eq!(attempt(&mut patience).await, Ok(None));
+/// assert_eq!(attempt(&mut patience).await, Err("no answer".to_string()));
+/// # }
+/// ```
+///
+/// Around `()` or `Result<(), E>` it suppresses no error: `None` is for a block that the manager has stopped, which a
+/// manager function can do.
 pub struct Suppress<X>(PhantomData<fn() -> X>);
 
 impl<E> fmt::Debug for Catch<E> {

@@ -12,6 +12,26 @@ use crate::lend::Terms;
 /// Making one runs none of the function's code; [`with!`](crate::with) enters it. It is used once, by move. Its type
 /// can't be written out: `F` is the body of the function, `L` describes what it lends. It is `Send` exactly when the
 /// body is.
+///
+/// ```
+/// use async_context_manager::{async_context_manager, with};
+///
+/// #[async_context_manager]
+/// async fn span(name: &str) {
+///     println!("{name} begins");
+///     r#yield!();
+///     println!("{name} ends");
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let span = span("load"); // nothing is printed yet
+/// with!(span => { /* ... */ });
+/// # }
+/// ```
+///
+/// The managers of two functions are of two types, so they can't be the two branches of one `if`: see
+/// [`nullcontext`](fn@crate::nullcontext).
 #[must_use = "a manager does nothing until it is entered: `with!(manager => { ... })`"]
 pub struct Manager<F, L> {
     pub(crate) body: F,

@@ -35,24 +35,82 @@ pub enum Outcome<E = ()> {
 
 impl<E> Outcome<E> {
     /// Whether the block came to a regular end.
+    ///
+    /// ```
+    /// # use async_context_manager::async_context_manager;
+    /// # struct Conn;
+    /// # impl Conn { async fn execute(&mut self, _sql: &str) {} }
+    /// #[async_context_manager]
+    /// async fn transaction(conn: &mut Conn) -> &mut Conn {
+    ///     conn.execute("BEGIN").await;
+    ///     let outcome = r#yield!(&mut *conn);
+    ///     conn.execute(if outcome.is_completed() { "COMMIT" } else { "ROLLBACK" }).await;
+    /// }
+    /// ```
     #[must_use]
     pub const fn is_completed(&self) -> bool {
         matches!(self, Self::Completed)
     }
 
     /// Whether the block ended in an `Err`.
+    ///
+    /// ```
+    /// # use async_context_manager::async_context_manager;
+    /// #[async_context_manager]
+    /// async fn counted(failures: &mut u32) {
+    ///     if r#yield!().is_failed() {
+    ///         *failures += 1;
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut failures = 0;
+    /// # let failed = async_context_manager::with!(counted(&mut failures) => Err::<(), _>("error"));
+    /// # assert_eq!((failed, failures), (Err("error"), 1));
+    /// # }
+    /// ```
     #[must_use]
     pub const fn is_failed(&self) -> bool {
         matches!(self, Self::Failed(_))
     }
 
     /// Whether the block panicked.
+    ///
+    /// ```
+    /// # use async_context_manager::async_context_manager;
+    /// # async fn give_back(_conn: u32) {}
+    /// #[async_context_manager]
+    /// async fn connection(conn: u32) -> u32 {
+    ///     let outcome = r#yield!(conn);
+    ///     if !outcome.is_panicked() {
+    ///         give_back(conn).await; // who knows in what state a panic has left it
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub const fn is_panicked(&self) -> bool {
         matches!(self, Self::Panicked)
     }
 
     /// Whether the block was dropped before its end, because the future around it was.
+    ///
+    /// Nobody waits for the exit phase then. What is to be awaited all the same can be handed to a task:
+    ///
+    /// ```
+    /// # use async_context_manager::async_context_manager;
+    /// # struct Conn;
+    /// # impl Conn { async fn close(self) {} }
+    /// #[async_context_manager]
+    /// async fn connection() -> &mut Conn {
+    ///     let mut conn = Conn;
+    ///     let outcome = r#yield!(&mut conn);
+    ///     if outcome.is_cancelled() {
+    ///         tokio::spawn(conn.close());
+    ///     } else {
+    ///         conn.close().await;
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub const fn is_cancelled(&self) -> bool {
         matches!(self, Self::Cancelled)
@@ -69,6 +127,17 @@ impl<E> Outcome<E> {
     }
 
     /// The error of a failed block, to be passed on with `?`.
+    ///
+    /// ```
+    /// # use async_context_manager::async_context_manager;
+    /// # async fn clean_up() {}
+    /// #[async_context_manager(catch)]
+    /// async fn cleaned() -> Result<(), String> {
+    ///     let outcome = r#yield!();
+    ///     clean_up().await;
+    ///     outcome.into_result()
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

@@ -62,6 +62,10 @@ use crate::scope::{ScopeOutput, TakesOutput};
 ///
 /// `&mut M` is a context manager when `M` is, for one that is used more than once.
 ///
+/// A [`Manager`] does not implement it, nor can it be a `dyn AsyncContextManager`; as many managers as there are, of
+/// what types there are, go on an exit stack. When the type borrows (`Lease<'p>`), the compiler asks for
+/// `type Value<'v> = ... where Self: 'v;`.
+///
 /// The future of the `with!` is `Send` when what it holds is, as of any manager. Only in a function that is generic
 /// over the manager, `async fn f<M: AsyncContextManager>(manager: M)`, the compiler can't tell of a manager that
 /// borrows a local of the same task.
@@ -92,12 +96,61 @@ pub trait AsyncContextManager {
 
     /// Enters: gives the value for the block, `Self::Value<'_>`, in a `Result` if [`Exit`](Self::Exit) can fail.
     ///
+    /// It is written as an `async fn`, of which that is the return type. What it gives may borrow from `self`:
+    ///
+    /// ```
+    /// # use async_context_manager::{AsyncContextManager, Outcome, with};
+    /// struct Session {
+    ///     open: bool,
+    /// }
+    ///
+    /// impl AsyncContextManager for Session {
+    ///     type Value<'v> = &'v Self;
+    ///     type Exit = ();
+    ///
+    ///     async fn enter(&mut self) -> &Self {
+    ///         self.open = true;
+    ///         self
+    ///     }
+    ///
+    ///     async fn exit(&mut self, _outcome: Outcome) {
+    ///         self.open = false;
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// with!(Session { open: false } as session => assert!(session.open));
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// An `Err` fails the `with!`. The block is not run then, nor is [`exit`](Self::exit).
     fn enter(&mut self) -> impl Future<Output = <<Self::Exit as Exit>::Output as Ending>::Value<Self::Value<'_>>>;
 
     /// Leaves, by whatever way the block ended: `outcome` tells.
+    ///
+    /// A test of the manager may call it by hand:
+    ///
+    /// ```
+    /// # use async_context_manager::{AsyncContextManager, Outcome};
+    /// # #[derive(Default)]
+    /// # struct Counted { failures: u32 }
+    /// # impl AsyncContextManager for Counted {
+    /// #     type Value<'v> = ();
+    /// #     type Exit = ();
+    /// #     async fn enter(&mut self) {}
+    /// #     async fn exit(&mut self, outcome: Outcome) { self.failures += u32::from(outcome.is_failed()); }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut counted = Counted::default();
+    /// counted.enter().await;
+    /// counted.exit(Outcome::Failed(())).await;
+    /// assert_eq!(counted.failures, 1);
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -109,6 +162,27 @@ pub trait AsyncContextManager {
 
     /// The same as a [`Manager`], where one is asked for: by [`AsyncExitStack::enter`](crate::AsyncExitStack::enter),
     /// say.
+    ///
+    /// ```
+    /// # use async_context_manager::{AsyncContextManager, AsyncExitStack, Outcome, with};
+    /// # #[derive(Default)]
+    /// # struct Session { requests: u32 }
+    /// # impl AsyncContextManager for Session {
+    /// #     type Value<'v> = &'v mut u32;
+    /// #     type Exit = Result<(), String>;
+    /// #     async fn enter(&mut self) -> Result<&mut u32, String> { Ok(&mut self.requests) }
+    /// #     async fn exit(&mut self, _outcome: Outcome) -> Result<(), String> { Ok(()) }
+    /// # }
+    /// async fn two_requests() -> Result<Option<u32>, String> {
+    ///     with!(AsyncExitStack::new() as stack => {
+    ///         let requests = stack.enter(Session::default().into_manager()).await?;
+    ///         *requests += 2;
+    ///         *requests
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() { assert_eq!(two_requests().await, Ok(Some(2))); }
+    /// ```
     fn into_manager(self) -> Manager<impl Future<Output = <Self::Exit as Exit>::Output>, Own<Self>>
     where
         Self: Sized,
@@ -117,6 +191,28 @@ pub trait AsyncContextManager {
     }
 
     /// Enters, runs `block` and leaves: see [`Manager::scope`]. The manager must not borrow.
+    ///
+    /// ```
+    /// # use async_context_manager::{AsyncContextManager, Outcome};
+    /// # #[derive(Default)]
+    /// # struct Session { requests: u32 }
+    /// # impl AsyncContextManager for Session {
+    /// #     type Value<'v> = &'v mut u32;
+    /// #     type Exit = ();
+    /// #     async fn enter(&mut self) -> &mut u32 { &mut self.requests }
+    /// #     async fn exit(&mut self, _outcome: Outcome) {}
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let requests = Session::default()
+    ///     .scope(async |requests| {
+    ///         *requests += 1;
+    ///         *requests
+    ///     })
+    ///     .await;
+    /// assert_eq!(requests, 1);
+    /// # }
+    /// ```
     fn scope<B, T>(self, block: B) -> impl Future<Output = Value<ShapeOf<Self::Exit>, T>>
     where
         Self: Sized,

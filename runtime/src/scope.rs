@@ -23,13 +23,34 @@ where
     /// # use async_context_manager::async_context_manager;
     /// # #[async_context_manager]
     /// # async fn connection() -> &mut Vec<u8> { let mut bytes = Vec::new(); r#yield!(&mut bytes); }
-    /// # async fn example() {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
     /// let length = connection()
     ///     .scope(async |conn| {
     ///         conn.push(1);
     ///         conn.len()
     ///     })
     ///     .await;
+    /// assert_eq!(length, 1);
+    /// # }
+    /// ```
+    ///
+    /// A task of tokio takes it as it is; and when both the manager and the block can fail, there are two `?`:
+    ///
+    /// ```
+    /// # use std::io;
+    /// # use async_context_manager::async_context_manager;
+    /// # struct Conn;
+    /// # impl Conn { async fn execute(&mut self, _sql: &str) -> io::Result<u64> { Ok(1) } }
+    /// # #[async_context_manager]
+    /// # async fn connection(_url: &str) -> io::Result<&mut Conn> { let mut conn = Conn; r#yield!(&mut conn); Ok(()) }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let url = String::from("db://");
+    /// let task = tokio::spawn(async move { connection(&url).scope(async |conn| conn.execute("SELECT 1").await).await });
+    /// let rows = task.await???; // of the task, of the connection, of the block
+    /// assert_eq!(rows, 1);
+    /// # Ok(())
     /// # }
     /// ```
     ///
@@ -72,7 +93,21 @@ where
 /// What the block of a [`scope`](Manager::scope) can give: a type of which it is known whether it stands for a failure.
 ///
 /// A `Result` does, when it is an `Err`; the other types of the standard library do not. (`with!` can tell this of any
-/// type, which a function can't.) For a value of another type, give `Ok(value)`.
+/// type, which a function can't.) For a value of another type, give `Ok(value)`:
+///
+/// ```
+/// # use std::convert::Infallible;
+/// # use async_context_manager::async_context_manager;
+/// # #[async_context_manager]
+/// # async fn connection() -> &mut Vec<u8> { let mut bytes = Vec::new(); r#yield!(&mut bytes); }
+/// struct Length(usize);
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let Ok(length) = connection().scope(async |conn| Ok::<_, Infallible>(Length(conn.len()))).await;
+/// assert_eq!(length.0, 0);
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a block of `scope` can't give `{Self}`: whether it stands for a failure is not known",
     label = "give `Ok(value)`",

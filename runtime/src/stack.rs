@@ -52,8 +52,9 @@ use crate::panics;
 /// # }
 /// ```
 ///
-/// `E` is the error type of the managers that can fail. Managers that can't go on any stack. `'env` is what they
-/// borrow. A stack is [`Send`] and [`Sync`], and so takes what is `Send`.
+/// `E` is the error type of the managers that can fail. Managers that can't go on any stack; with nothing but these,
+/// it is an `AsyncExitStack::<Infallible>`. `'env` is what they borrow. A stack is [`Send`] and [`Sync`], and so takes
+/// what is `Send`.
 ///
 /// # Leaving
 ///
@@ -72,6 +73,37 @@ pub struct AsyncExitStack<'env, E> {
 
 impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// A stack with nothing on it.
+    ///
+    /// Made without a `with!`, it is kept as long as you like; what is on it is awaited by [`close`](Self::close) only.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use async_context_manager::{AsyncExitStack, async_context_manager};
+    /// # #[async_context_manager]
+    /// # async fn worker() { r#yield!(); }
+    ///
+    /// struct App {
+    ///     workers: AsyncExitStack<'static, Infallible>,
+    /// }
+    ///
+    /// impl App {
+    ///     async fn start(&mut self) {
+    ///         self.workers.enter(worker()).await;
+    ///     }
+    ///
+    ///     async fn stop(mut self) {
+    ///         let Ok(()) = self.workers.close().await;
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut app = App { workers: AsyncExitStack::new() };
+    /// app.start().await;
+    /// assert_eq!(app.workers.len(), 1);
+    /// app.stop().await;
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self { entries: Entries::new() }
@@ -216,6 +248,18 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// Leaves all managers now, the last one first: Python's `aclose`. The outcome is [`Outcome::Completed`], and then
     /// what they make of it. The stack is empty afterwards, and may be used again.
     ///
+    /// ```
+    /// # use async_context_manager::AsyncExitStack;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut stack = AsyncExitStack::<&str>::new();
+    /// stack.callback(async || Err("could not be removed"));
+    /// stack.callback(async || println!("closed"));
+    /// assert_eq!(stack.close().await, Err("could not be removed"));
+    /// assert!(stack.is_empty());
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// That of the last manager that failed, if no older one has suppressed it.
@@ -236,6 +280,18 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     }
 
     /// The same as a [`Manager`]: to be put on another stack, or for its [`scope`](Manager::scope).
+    ///
+    /// ```
+    /// # use async_context_manager::AsyncExitStack;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::io::Error> {
+    /// let mut outer = AsyncExitStack::<std::io::Error>::new();
+    /// let inner = outer.enter(AsyncExitStack::new().into_manager()).await?;
+    /// inner.callback(async || println!("first"));
+    /// outer.callback(async || println!("before that, as it came later"));
+    /// outer.close().await
+    /// # }
+    /// ```
     pub fn into_manager(self) -> Manager<impl Future<Output = Result<(), E>>, <Self as IntoManager>::Terms> {
         open(self)
     }

@@ -87,6 +87,17 @@ impl<E> Closed for Result<(), E> {
 }
 
 /// The manager that [`closing`] gives.
+///
+/// ```
+/// use async_context_manager::{AsyncContextManager, closing};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let file = closing(String::from("notes"), async |text| println!("closed: {text}"));
+/// let length = file.scope(async |text| text.len()).await;
+/// assert_eq!(length, 5);
+/// # }
+/// ```
 pub struct Closing<T, C, Fut> {
     open: Option<(T, C)>,
     future: PhantomData<fn() -> Fut>,

@@ -19,6 +19,29 @@ use crate::async_context_manager;
 ///
 /// The block gets the value itself, and may keep it.
 ///
+/// Python has it for `connection(url) if url else nullcontext()`. Here the branches of an `if` have one type, and two
+/// managers have two; what is to be managed only sometimes goes on an exit stack:
+///
+/// ```
+/// use async_context_manager::{AsyncExitStack, async_context_manager, with};
+/// # #[async_context_manager]
+/// # async fn connection(url: &str) -> Result<usize, String> { r#yield!(url.len()); Ok(()) }
+///
+/// async fn load(url: Option<&str>) -> Result<Option<usize>, String> {
+///     with!(AsyncExitStack::new() as stack => {
+///         match url {
+///             Some(url) => stack.enter(connection(url)).await?,
+///             None => 0,
+///         }
+///     })
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// #     assert_eq!(load(Some("db://")).await, Ok(Some(5)));
+/// #     assert_eq!(load(None).await, Ok(Some(0)));
+/// # }
+/// ```
+///
 /// It is Python's `contextlib.nullcontext`.
 #[async_context_manager(crate = crate)]
 pub async fn nullcontext<T>(value: T) -> T {

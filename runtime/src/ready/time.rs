@@ -30,6 +30,38 @@ use crate::async_context_manager;
 /// any case. When it could go on and its time is over, it is dropped; of two limits that end at the same time, the
 /// outer one wins. `Duration::MAX` is no limit.
 ///
+/// So a limit best stands *in* the block of what is to be cleaned up: that sees a failure, and its exit phase is
+/// awaited.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use async_context_manager::{async_context_manager, timeout, with};
+/// # use tokio::time::error::Elapsed;
+/// # #[derive(Debug, PartialEq)]
+/// # enum AppError { Late }
+/// # impl From<Elapsed> for AppError { fn from(_: Elapsed) -> Self { Self::Late } }
+/// # struct Conn;
+/// # impl Conn {
+/// #     async fn execute(&mut self, _sql: &str) -> Result<u64, AppError> { std::future::pending().await }
+/// #     async fn close(self) -> Result<(), AppError> { Ok(()) }
+/// # }
+/// # #[async_context_manager]
+/// # async fn connection() -> Result<&mut Conn, AppError> {
+/// #     let mut conn = Conn;
+/// #     assert!(r#yield!(&mut conn).is_failed());
+/// #     conn.close().await
+/// # }
+///
+/// async fn query() -> Result<u64, AppError> {
+///     with!(connection() as conn => {
+///         with!(timeout(Duration::from_secs(5)) => { conn.execute("SELECT 1").await? })?
+///     })
+/// }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() { assert_eq!(query().await, Err(AppError::Late)); }
+/// ```
+///
 /// # Errors
 ///
 /// [`Elapsed`], when the block did not end in time. An error of the block is its own.

@@ -52,24 +52,53 @@ impl<E> TaskGroupError<E> {
     }
 
     /// The error that stopped the group.
+    ///
+    /// ```
+    /// # use async_context_manager::{task_group, with};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let result = with!(task_group() as group => {
+    ///     group.spawn(async { Err::<(), _>("first") });
+    ///     group.spawn(async { Err::<(), _>("second") }); // at the same time
+    /// });
+    /// let error = result.unwrap_err();
+    /// assert_eq!(error.first(), &"first");
+    /// assert_eq!(error.others(), ["second"]);
+    /// assert_eq!(error.into_errors(), ["first", "second"]);
+    /// # }
+    /// ```
     #[must_use]
     pub const fn first(&self) -> &E {
         &self.first
     }
 
-    /// Those that came while it was being stopped, in the order in which they came.
+    /// Those that came while it was being stopped, in the order in which they came: see [`first`](Self::first).
     #[must_use]
     pub fn others(&self) -> &[E] {
         &self.others
     }
 
-    /// The error that stopped the group, without the others.
+    /// The error that stopped the group, without the others: where one error is enough.
+    ///
+    /// ```
+    /// # use async_context_manager::{TaskGroupError, task_group, with};
+    /// # async fn fetch() -> Result<u32, String> { Err("no answer".to_string()) }
+    /// async fn fetch_two() -> Result<u32, String> {
+    ///     with!(task_group() as group => {
+    ///         let (one, two) = (group.spawn(fetch()), group.spawn(fetch()));
+    ///         one.await + two.await
+    ///     })
+    ///     .map_err(TaskGroupError::into_first)
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() { assert_eq!(fetch_two().await, Err("no answer".to_string())); }
+    /// ```
     #[must_use]
     pub fn into_first(self) -> E {
         self.first
     }
 
-    /// All of them, the first one first.
+    /// All of them, the first one first: see [`first`](Self::first).
     #[must_use]
     pub fn into_errors(mut self) -> Vec<E> {
         self.others.insert(0, self.first);

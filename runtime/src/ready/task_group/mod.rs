@@ -43,6 +43,23 @@ const NAME: &str = "task_group";
 /// Each [`spawn`](TaskGroup::spawn) starts a task of tokio, which gives a `Result<T, E>`. A block that comes to its
 /// end, or leaves by `break`, `continue` or a `return` of anything but an `Err`, waits for all of them.
 ///
+/// `E` is the error type of the tasks. Where nothing says which one, say it; and when none of them can fail, so:
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use async_context_manager::{task_group, with};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let sum = with!(task_group::<Infallible>() as group => {
+///     let (one, two) = (group.spawn(async { Ok(1) }), group.spawn(async { Ok(2) }));
+///     one.await + two.await
+/// });
+/// assert_eq!(sum, Ok(3));
+/// # }
+/// ```
+///
 /// The first task that fails stops the block, which is dropped there and then, and then the other tasks, which are
 /// aborted; the `with!` ends when they are gone. So does a block that fails or panics stop the tasks: they are aborted,
 /// and when they are gone its error or panic goes on.
@@ -117,6 +134,24 @@ fn conclude<E>(outcome: Option<Outcome>, failures: Failures<E>) -> Result<(), Ta
 /// What [`task_group`](crate::task_group()) lends: where tasks are spawned.
 ///
 /// A clone of it can be moved into a task, which may spawn others then.
+///
+/// ```
+/// use async_context_manager::{TaskGroup, TaskGroupError, task_group, with};
+/// # #[derive(Debug)]
+/// # struct Error;
+/// # async fn serve(_port: u16) -> Result<(), Error> { Ok(()) }
+///
+/// fn serve_all(ports: &[u16], group: &TaskGroup<Error>) {
+///     for &port in ports {
+///         group.spawn(serve(port));
+///     }
+/// }
+///
+/// async fn run() -> Result<(), TaskGroupError<Error>> {
+///     with!(task_group() as group => serve_all(&[80, 443], group))
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
+/// ```
 pub struct TaskGroup<E> {
     members: Arc<Members<E>>,
 }

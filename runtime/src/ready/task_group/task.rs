@@ -24,6 +24,27 @@ use crate::panics::catch;
 /// It only ends when its task has succeeded. One that waits in the group need not care, as it is stopped when a task
 /// fails; anyone else who waits for a task that failed, or that was aborted, waits for ever.
 ///
+/// ```
+/// use async_context_manager::{TaskGroupError, task_group, with};
+/// # #[derive(Debug)]
+/// # struct Error;
+/// # async fn fetch(page: u32) -> Result<u32, Error> { Ok(page * 10) }
+///
+/// async fn fetch_all(pages: u32) -> Result<Vec<u32>, TaskGroupError<Error>> {
+///     with!(task_group() as group => {
+///         let tasks: Vec<_> = (0..pages).map(|page| group.spawn(fetch(page))).collect();
+///         let mut fetched = Vec::new();
+///         for task in tasks {
+///             fetched.push(task.await); // without a `?`: an `Err` has stopped this block
+///         }
+///         fetched
+///     })
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # assert_eq!(fetch_all(3).await.unwrap(), [0, 10, 20]);
+/// # });
+/// ```
+///
 /// # Cancel safety
 ///
 /// It can be awaited by reference, in a `select!` say, and nothing is lost.
@@ -37,6 +58,24 @@ impl<T> Task<T> {
     /// Aborts the task, as if it had ended: the others and the block go on.
     ///
     /// It is dropped the next time that its runtime gets to it, if it has not ended before.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use std::future::pending;
+    ///
+    /// use async_context_manager::{task_group, with};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let answer = with!(task_group::<Infallible>() as group => {
+    ///     let heartbeat = group.spawn(pending::<Result<(), _>>());
+    ///     let answer = group.spawn(async { Ok(42) }).await;
+    ///     heartbeat.abort(); // or the group would wait for it
+    ///     answer
+    /// });
+    /// assert_eq!(answer, Ok(42));
+    /// # }
+    /// ```
     pub fn abort(self) {
         self.place.aborted.store(true, Ordering::Release);
         if let Some(handle) = &self.handle {
