@@ -23,7 +23,8 @@ use crate::async_context_manager;
 ///
 /// `with!` is a `Result<Option<T>, E>`: `Ok(None)` for a suppressed error. The error may be the value of the block or
 /// leave it by `?` or `return`. It is of the type `E` then: the function around the block has said what `?` converts
-/// into.
+/// into. So in a function that fails with an error of your own, the predicate is about that:
+/// `suppress(|error: &AppError| matches!(error, AppError::NotFound))`.
 ///
 /// # Errors
 ///
