@@ -751,7 +751,7 @@ mod cancellation {
     }
 }
 
-/// Run without LeakSanitizer.
+/// What is leaked on purpose: run without a search for leaks.
 mod leaks {
     use super::*;
 
