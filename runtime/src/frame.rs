@@ -111,6 +111,8 @@ struct Frame<'h, L: Terms, V, Both, Rest: Shape, T, Jump, B: Future, Literal, W>
     cancelled: Cell<bool>,
     /// The body is being polled, or has panicked.
     polling: Cell<bool>,
+    /// The managers in whose blocks the marker stands have their own in their bodies themselves.
+    inline: Cell<bool>,
     home: Cell<Option<Link<Home>>>,
     within: W,
     literal: PhantomData<fn() -> Literal>,
@@ -139,6 +141,9 @@ trait Host<L: Terms> {
 
     /// How the block ended.
     fn outcome(&self) -> Option<Outcome>;
+
+    /// A manager around the marker has its own where it may leak it.
+    fn set_not_inline(&self);
 }
 
 impl<L, V, Both, Rest, T, Jump, B, Literal, W> Frame<'_, L, V, Both, Rest, T, Jump, B, Literal, W>
@@ -280,6 +285,7 @@ where
         if let Some(value) = slot.take() {
             self.stage.set(Stage::Lent);
             self.handoff.lend(value);
+            self.within.lent(self.home.get().is_none() && self.inline.get());
         }
     }
 
@@ -311,6 +317,10 @@ where
             Some(Stage::Ended(outcome)) => Some(outcome),
             _ => None,
         }
+    }
+
+    fn set_not_inline(&self) {
+        self.inline.set(false);
     }
 }
 
@@ -358,6 +368,7 @@ where
         stage: Cell::new(Stage::New),
         cancelled: Cell::new(false),
         polling: Cell::new(false),
+        inline: Cell::new(true),
         home: Cell::new(None),
         within,
         literal: PhantomData,
@@ -611,17 +622,28 @@ impl<'f, M: AsyncContextManager, H> YieldPoint<'f, Own<M>, H> {
 pub trait Within {
     /// How the block ended that was lent to at the marker.
     fn outcome(&self) -> Option<Outcome>;
+
+    /// The marker of the manager has lent. `inline`: its body itself waits at it, and can't but do so.
+    fn lent(&self, inline: bool);
 }
 
 impl Within for () {
     fn outcome(&self) -> Option<Outcome> {
         None
     }
+
+    fn lent(&self, _inline: bool) {}
 }
 
 impl<L: Terms, H> Within for YieldPoint<'_, L, H> {
     fn outcome(&self) -> Option<Outcome> {
         self.host().outcome()
+    }
+
+    fn lent(&self, inline: bool) {
+        if !inline {
+            self.host().set_not_inline();
+        }
     }
 }
 

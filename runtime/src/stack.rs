@@ -149,7 +149,8 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     ///
     /// # Panics
     ///
-    /// As the manager does when it is entered.
+    /// As the manager does when it is entered. Also when it lends a reference and its `yield!` stands in an `async`
+    /// block, or in another macro; and when it races its block away before it is entered, and succeeds.
     ///
     /// # Cancel safety
     ///

@@ -7,7 +7,7 @@ use std::panic::panic_any;
 use std::rc::Rc;
 
 use async_context_manager::{AsyncContextManager, AsyncExitStack, Outcome, async_context_manager, with};
-use tests::{Log, block_on, drop_after, panic_message, panic_of, yields};
+use tests::{Log, block_on, drop_after, in_child, panic_message, panic_of, yields};
 
 type Stack<'env> = AsyncExitStack<'env, String>;
 
@@ -797,6 +797,112 @@ mod racing {
         });
         assert_eq!(left, Err("raced away".to_string()));
         assert_eq!(log.take(), ["exit a Failed(())"]);
+    }
+
+    /// Races its block away in the poll in which it has lent, and goes on without what it lent.
+    #[async_context_manager]
+    async fn raced_at_once() -> Result<&mut String, String> {
+        let mut local = String::from("local");
+        let ended = futures::future::select(Box::pin(async { r#yield!(&mut local) }), Box::pin(yields(0))).await;
+        let raced = matches!(ended, futures::future::Either::Right(_));
+        drop(ended);
+        drop(local);
+        yields(1).await;
+        if raced { Err("raced away".to_string()) } else { Ok(()) }
+    }
+
+    #[test]
+    fn what_is_raced_away_at_once_is_not_given_out() {
+        let entered = block_on(async {
+            let stack = Stack::new();
+            let entered = stack.enter(raced_at_once()).await.cloned();
+            assert!(stack.is_empty());
+            entered
+        });
+        assert_eq!(entered, Err("raced away".to_string()));
+    }
+
+    /// Leaks its marker in the poll in which it has lent.
+    #[async_context_manager]
+    async fn leaking() -> &mut String {
+        let mut local = String::from("local");
+        let mut marker = Box::pin(async { r#yield!(&mut local) });
+        futures::future::select(marker.as_mut(), Box::pin(yields(0))).await;
+        std::mem::forget(marker);
+        drop(local);
+        pending::<()>().await;
+    }
+
+    /// Nobody can tell whether it leaks it.
+    #[async_context_manager]
+    async fn in_an_async_block() -> &mut String {
+        let mut local = String::from("local");
+        async { r#yield!(&mut local) }.await;
+    }
+
+    #[test]
+    fn a_reference_from_an_async_block_is_not_given_out() {
+        let message = panic_message(async { Stack::new().enter(in_an_async_block()).await.clone() });
+        let expected = "`in_an_async_block` lends a reference, and its `yield!` stands in an `async` block or in another \
+                        macro: an exit stack can't give that out";
+        assert_eq!(message, expected);
+    }
+
+    /// Passes on what it was lent by that.
+    #[async_context_manager]
+    async fn around_an_async_block() -> &mut String {
+        with!(in_an_async_block() as local => {
+            r#yield!(&mut *local);
+        });
+    }
+
+    #[test]
+    fn nor_is_one_that_another_manager_passes_on() {
+        let message = panic_message(async { Stack::new().enter(around_an_async_block()).await.clone() });
+        assert!(message.starts_with("`around_an_async_block` lends a reference"), "{message}");
+    }
+
+    /// What it is made of has its marker in itself.
+    #[async_context_manager]
+    async fn around(log: &Log) -> &mut String {
+        with!(plain(log, "inner") as local => {
+            r#yield!(&mut *local);
+        });
+    }
+
+    #[test]
+    fn one_that_another_manager_passes_on_is_given_out() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(around(&log)).await.push('!');
+            stack.close().await
+        })
+        .unwrap();
+        assert_eq!(log.take(), ["exit inner! Completed"]);
+    }
+
+    #[test]
+    fn a_reference_from_a_leaked_marker_ends_the_process() {
+        let child = in_child("racing::a_reference_from_a_leaked_marker_ends_the_process", || {
+            block_on(async { Stack::new().enter(leaking()).await.push('!') });
+        });
+        assert!(!child.status.success());
+        assert!(String::from_utf8_lossy(&child.stderr).contains("`leaking` leaked the future of its `yield!`"));
+    }
+
+    #[async_context_manager(suppress)]
+    async fn suppressed_at_once() {
+        futures::future::select(Box::pin(async { r#yield!(()) }), Box::pin(yields(0))).await;
+    }
+
+    #[test]
+    fn entering_a_manager_that_then_succeeds_is_a_panic_that_names_it() {
+        let message = panic_message(async {
+            let stack = Stack::new();
+            stack.enter(suppressed_at_once()).await;
+        });
+        assert_eq!(message, "`suppressed_at_once` dropped its block while it was entered: it has nothing to give");
     }
 
     /// Polls its marker only when that was woken.

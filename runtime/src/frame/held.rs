@@ -3,6 +3,7 @@
 extern crate std;
 
 use core::convert::Infallible;
+use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::ptr::NonNull;
@@ -11,12 +12,13 @@ use std::boxed::Box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
-use super::{Link, run};
+use super::{Link, Within, run};
 use crate::exit::{Catch, Ending, Exit, Suppress, TakesFrom};
 use crate::handoff::{End, Loan};
 use crate::layer::{ShapeOf, Value};
 use crate::lend::Lent;
-use crate::manager::{Manager, OutputOf};
+use crate::manager::{About, Manager, OutputOf};
+use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
 use crate::private::open;
 
@@ -93,8 +95,9 @@ impl<'env, E> Entries<'env, E> {
         K: Held<'s, Value = V> + Send + 'env,
     {
         let line = Arc::new(Shared::default());
+        let about = manager.about;
         let body = Box::pin(hold(manager, Arc::clone(&line)));
-        Entering { entries: self, entry: Some((body, line)), entered: L::Exit::entered }
+        Entering { entries: self, entry: Some((body, line)), entered: L::Exit::entered, about }
     }
 }
 
@@ -106,6 +109,7 @@ pub struct Entering<'s, 'env, E, K, V, Output> {
     /// Nothing when it has been entered.
     entry: Option<(Body<'env, E>, Arc<Shared<K, E>>)>,
     entered: fn(Result<V, E>) -> Output,
+    about: &'static About,
 }
 
 // What it holds is pinned on the heap.
@@ -130,15 +134,36 @@ where
                 return Poll::Pending;
             }
             (Poll::Pending, Some(value)) => {
+                assert!(!K::BORROWS || line.is_inline(), "{}", NotInline(self.about));
                 lock(&self.entries.0).push(Entry { body, line });
-                // SAFETY: the manager has lent it, and waits at its marker until the entry is polled or dropped. That
-                // is for those who have the entries as `&mut` or as their own, and so after `'s`. Where
-                // the entry is moved, the body stays where it is.
+                // SAFETY: the manager has lent it, and its marker has not dropped the block, which would have taken it
+                // back; nor has it been leaked, if anything is borrowed, as the body itself waits at it. So the value
+                // is lent until the body is polled again or dropped. That is for those who have the
+                // entries as `&mut` or as their own, and so after `'s`. Where the entry is moved, the
+                // body stays where it is.
                 Ok(unsafe { value.give() })
             }
-            (Poll::Ready(result), _) => Err(result.expect_err("a manager succeeds when its block has ended")),
+            (Poll::Ready(Err(error)), _) => Err(error),
+            (Poll::Ready(Ok(())), _) => {
+                let name = self.about.name();
+                panic!("`{name}` dropped its block while it was entered: it has nothing to give")
+            }
         };
         Poll::Ready((self.entered)(entered))
+    }
+}
+
+/// Somebody else than the body may have the marker, and may have leaked it: then what it has lent is gone.
+struct NotInline(&'static About);
+
+impl fmt::Display for NotInline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.name();
+        write!(
+            f,
+            "`{name}` lends a reference, and its `yield!` stands in an `async` block or in another macro: an exit stack \
+             can't give that out"
+        )
     }
 }
 
@@ -160,10 +185,10 @@ where
     let second = Loan::inside(&first);
     let handoff = opened.until(&second);
     let block = async {
-        line.put(L::hold(handoff.value()));
+        let _lent = line.put(L::hold(handoff.value()));
         line.ended().await
     };
-    match run(manager, &handoff, block, (), 0).await {
+    match run(manager, &handoff, block, &*line, 0).await {
         End::Value(value) => settle::<L::Exit, E>(value),
         End::Return(result) => result,
         End::Jump(never) => match never {},
@@ -185,19 +210,27 @@ struct Shared<K, E>(Mutex<State<K, E>>);
 
 struct State<K, E> {
     value: Option<K>,
+    /// The marker of the manager stands in its body itself.
+    inline: bool,
     flight: Option<Flight<E>>,
     waker: Option<Waker>,
 }
 
 impl<K, E> Default for Shared<K, E> {
     fn default() -> Self {
-        Self(Mutex::new(State { value: None, flight: None, waker: None }))
+        Self(Mutex::new(State { value: None, inline: false, flight: None, waker: None }))
     }
 }
 
 impl<K, E> Shared<K, E> {
-    fn put(&self, value: K) {
+    /// Puts the value where it is found, as long as the block is there.
+    fn put(&self, value: K) -> OnLoan<'_, K, E> {
         lock(&self.0).value = Some(value);
+        OnLoan(self)
+    }
+
+    fn is_inline(&self) -> bool {
+        lock(&self.0).inline
     }
 
     fn take_value(&self) -> Option<K> {
@@ -219,6 +252,26 @@ impl<K, E> Shared<K, E> {
             Flight::Failed(error) => Err(error),
             Flight::Panicked(payload) => panics::resume(payload),
         }
+    }
+}
+
+impl<K, E> Within for &Shared<K, E> {
+    fn outcome(&self) -> Option<Outcome> {
+        None
+    }
+
+    fn lent(&self, inline: bool) {
+        lock(&self.0).inline = inline;
+    }
+}
+
+/// Takes the value back, if nobody has come for it: a manager may drop its block in the poll in which it has lent.
+struct OnLoan<'l, K, E>(&'l Shared<K, E>);
+
+impl<K, E> Drop for OnLoan<'_, K, E> {
+    fn drop(&mut self) {
+        let not_taken = self.0.take_value();
+        drop(not_taken);
     }
 }
 
@@ -310,6 +363,8 @@ pub trait Holds<K>: for<'a, 'b> Lent<'a, 'b, Value: Send> {
 pub trait Held<'s> {
     /// As it is given out.
     type Value;
+    /// Whether it may borrow from the manager.
+    const BORROWS: bool;
 
     /// # Safety
     ///
@@ -356,6 +411,7 @@ where
 
 impl<T> Held<'_> for Owned<T> {
     type Value = T;
+    const BORROWS: bool = false;
 
     unsafe fn give(self) -> T {
         self.0
@@ -364,6 +420,7 @@ impl<T> Held<'_> for Owned<T> {
 
 impl<'s, T: ?Sized + 's> Held<'s> for Ref<T> {
     type Value = &'s T;
+    const BORROWS: bool = true;
 
     unsafe fn give(self) -> &'s T {
         // SAFETY: the caller says so.
@@ -373,6 +430,7 @@ impl<'s, T: ?Sized + 's> Held<'s> for Ref<T> {
 
 impl<'s, T: ?Sized + 's> Held<'s> for Mut<T> {
     type Value = &'s mut T;
+    const BORROWS: bool = true;
 
     unsafe fn give(mut self) -> &'s mut T {
         // SAFETY: the caller says so.
