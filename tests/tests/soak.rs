@@ -1,0 +1,377 @@
+//! A hundred thousand `with!`s on two threads, which end in every way there is, around a pool that forgives nothing.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::mem;
+use std::panic::{self, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
+use std::time::Duration;
+
+use async_context_manager::{Outcome, async_context_manager, timeout, with};
+use tests::yields;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::error::Elapsed;
+
+const CONNS: usize = 8;
+/// A few more than there are connections, so that some wait for one.
+const CLIENTS: usize = 10;
+const SCOPES: usize = 100_000;
+
+// ---- What must not panic -----------------------------------------------------
+
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Remembers every panic, on all threads, also those that somebody contains. The planned ones don't come here.
+fn watch_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(info.to_string());
+            usual(info);
+        }));
+    });
+}
+
+/// What a block panics with that is meant to.
+struct Planned;
+
+// ---- The pool ----------------------------------------------------------------
+
+/// Which of its phases the manager of a connection is in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Phase {
+    Entering,
+    Lent,
+    Leaving,
+}
+
+/// What has become of a connection that was acquired.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Fate {
+    Committed,
+    RolledBack,
+    RolledBackAtOnce,
+    DroppedEntering,
+    DroppedLeaving,
+}
+
+#[derive(Default)]
+struct Conn {
+    number: usize,
+    in_transaction: bool,
+    in_query: bool,
+}
+
+impl Conn {
+    /// Is left in the middle when it is dropped.
+    async fn query(&mut self, polls: usize) {
+        assert!(self.in_transaction, "a query outside a transaction");
+        assert!(!mem::replace(&mut self.in_query, true), "two queries at once");
+        yields(polls).await;
+        self.in_query = false;
+    }
+
+    fn end_transaction(&mut self) {
+        assert!(mem::take(&mut self.in_transaction), "no transaction to end");
+        self.in_query = false;
+    }
+
+    fn is_clean(&self) -> bool {
+        !self.in_transaction && !self.in_query
+    }
+}
+
+struct Pool {
+    free: Semaphore,
+    idle: Mutex<Vec<Conn>>,
+    lent: [AtomicBool; CONNS],
+    acquired: AtomicUsize,
+    fates: Mutex<BTreeMap<Fate, usize>>,
+}
+
+impl Pool {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            free: Semaphore::new(CONNS),
+            idle: Mutex::new((0..CONNS).map(|number| Conn { number, ..Conn::default() }).collect()),
+            lent: Default::default(),
+            acquired: AtomicUsize::new(0),
+            fates: Mutex::default(),
+        })
+    }
+
+    async fn acquire(&self) -> Lease<'_> {
+        self.free.acquire().await.expect("it is never closed").forget();
+        let conn = self.idle.lock().unwrap().pop().expect("a permit for each");
+        assert!(!self.lent[conn.number].swap(true, SeqCst), "connection {} is used twice", conn.number);
+        assert!(conn.is_clean(), "connection {} is dirty", conn.number);
+        self.acquired.fetch_add(1, SeqCst);
+        Lease { pool: self, conn, phase: Phase::Entering, fate: None }
+    }
+
+    fn take_back(&self, conn: Conn, fate: Fate) {
+        assert!(self.lent[conn.number].swap(false, SeqCst), "connection {} comes back twice", conn.number);
+        assert!(conn.is_clean(), "connection {} comes back dirty", conn.number);
+        *self.fates.lock().unwrap().entry(fate).or_default() += 1;
+        self.idle.lock().unwrap().push(conn);
+        self.free.add_permits(1);
+    }
+
+    fn fate(&self, fate: Fate) -> usize {
+        self.fates.lock().unwrap().get(&fate).copied().unwrap_or(0)
+    }
+
+    /// # Panics
+    ///
+    /// Unless all connections are back and clean, and something has become of each that was acquired.
+    fn check(&self) {
+        let idle = self.idle.lock().unwrap();
+        let mut numbers: Vec<_> = idle.iter().map(|conn| conn.number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..CONNS).collect::<Vec<_>>(), "all are back");
+        assert!(idle.iter().all(Conn::is_clean), "and clean");
+        assert!(self.lent.iter().all(|lent| !lent.load(SeqCst)), "and nobody has one");
+        assert_eq!(self.free.available_permits(), CONNS);
+        assert_eq!(self.acquired.load(SeqCst), self.fates.lock().unwrap().values().sum());
+        let panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(panics.is_empty(), "{panics:?}");
+    }
+}
+
+/// A connection that is in use.
+struct Lease<'p> {
+    pool: &'p Pool,
+    conn: Conn,
+    phase: Phase,
+    /// What has been done about it, if it is done.
+    fate: Option<Fate>,
+}
+
+impl Drop for Lease<'_> {
+    /// Only an `.await` of the manager's own may be cut short. The connection is then closed, and another opened.
+    fn drop(&mut self) {
+        let Conn { number, .. } = self.conn;
+        let fate = match (self.fate, self.phase) {
+            (Some(fate), _) => return self.pool.take_back(mem::take(&mut self.conn), fate),
+            (None, Phase::Entering) => Fate::DroppedEntering,
+            (None, Phase::Leaving) => Fate::DroppedLeaving,
+            (None, Phase::Lent) => panic!("connection {number} is leaked: its manager was not left"),
+        };
+        self.pool.take_back(Conn { number, ..Conn::default() }, fate);
+    }
+}
+
+#[async_context_manager]
+async fn transaction(pool: &Pool) -> &mut Conn {
+    let mut lease = pool.acquire().await;
+    lease.conn.in_transaction = true;
+    yield_now().await;
+    lease.phase = Phase::Lent;
+    let outcome = r#yield!(&mut lease.conn);
+    let fate = match outcome {
+        Outcome::Cancelled => Fate::RolledBackAtOnce,
+        Outcome::Completed => Fate::Committed,
+        Outcome::Failed(()) | Outcome::Panicked => Fate::RolledBack,
+    };
+    // After a cancellation nobody waits: what is done then is done without an `.await`, and can't be cut short.
+    if !outcome.is_cancelled() {
+        lease.phase = Phase::Leaving;
+        yield_now().await;
+    }
+    lease.conn.end_transaction();
+    lease.fate = Some(fate);
+}
+
+// ---- What clients do ---------------------------------------------------------
+
+/// How a block ends that nobody stops.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Value,
+    Return,
+    QuestionMark,
+    Panic,
+    Never,
+}
+
+/// Who stops it.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    None,
+    Abort,
+    Outside(Duration),
+    Inside(Duration),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    way: Way,
+    limit: Limit,
+    /// How often the query is pending.
+    polls: usize,
+    /// How long the one waits who aborts it.
+    patience: usize,
+}
+
+/// How it ended, as its client sees it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Ended {
+    Done,
+    Failed,
+    Panicked,
+    Aborted,
+    TimedOut,
+}
+
+/// Out of time inside, or planned.
+#[derive(Debug)]
+struct Failure;
+
+impl From<Elapsed> for Failure {
+    fn from(_: Elapsed) -> Self {
+        Self
+    }
+}
+
+/// The generator `SplitMix64`.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).expect("below the limit")
+    }
+
+    /// Time limits are rare, as the timer's tick is a thousand times as long as all the rest.
+    fn plan(&mut self) -> Plan {
+        let short = Duration::from_micros(self.below(500) as u64);
+        let limit = match self.below(100) {
+            0..40 => Limit::Abort,
+            40 => Limit::Outside(short),
+            41 => Limit::Inside(short),
+            _ => Limit::None,
+        };
+        let way = match (self.below(10), limit) {
+            (0..5, Limit::Abort | Limit::Outside(_)) => Way::Never,
+            (0 | 5, _) => Way::Panic,
+            (1 | 6, _) => Way::QuestionMark,
+            (2 | 7, _) => Way::Return,
+            _ => Way::Value,
+        };
+        Plan { way, limit, polls: self.below(4), patience: self.below(40) }
+    }
+}
+
+/// What is tested: one `with!` around a connection.
+async fn scope(pool: &Pool, plan: Plan) -> Result<(), Failure> {
+    with!(transaction(pool) as conn => {
+        conn.query(plan.polls).await;
+        if let Limit::Inside(limit) = plan.limit {
+            with!(timeout(limit) => pending::<()>().await)?;
+        }
+        match plan.way {
+            Way::Value => Ok(()),
+            Way::Return => return Ok(()),
+            Way::QuestionMark => Err(Failure)?,
+            // Not by `panic!`, which would tell the hook.
+            Way::Panic => resume_unwind(Box::new(Planned)),
+            Way::Never => pending().await,
+        }
+    })
+}
+
+async fn run(pool: Arc<Pool>, plan: Plan) -> Ended {
+    let scope = scope(&pool, plan);
+    let result = match plan.limit {
+        Limit::Outside(limit) => tokio::time::timeout(limit, scope).await,
+        _ => Ok(scope.await),
+    };
+    match result {
+        Ok(Ok(())) => Ended::Done,
+        Ok(Err(Failure)) => Ended::Failed,
+        Err(_elapsed) => Ended::TimedOut,
+    }
+}
+
+/// One `with!` in a task of its own, from its beginning to its end.
+async fn attempt(pool: &Arc<Pool>, plan: Plan) -> Ended {
+    let task = tokio::spawn(run(pool.clone(), plan));
+    if let Limit::Abort = plan.limit {
+        yields(plan.patience).await;
+        task.abort();
+    }
+    match task.await {
+        Ok(ended) => ended,
+        Err(error) if error.is_cancelled() => Ended::Aborted,
+        Err(error) => {
+            assert!(error.into_panic().is::<Planned>(), "an unplanned panic");
+            Ended::Panicked
+        }
+    }
+}
+
+/// All clients, each with its share of the `with!`s. Each tells of every end.
+fn clients(runtime: &Runtime, pool: &Arc<Pool>, ends: &mpsc::Sender<Ended>) -> Vec<JoinHandle<()>> {
+    let client = |seed| {
+        let (pool, ends) = (pool.clone(), ends.clone());
+        async move {
+            let mut random = Random(seed);
+            for _ in 0..SCOPES / CLIENTS {
+                let ended = attempt(&pool, random.plan()).await;
+                ends.send(ended).expect("somebody counts");
+            }
+        }
+    };
+    (0..CLIENTS as u64).map(|seed| runtime.spawn(client(seed))).collect()
+}
+
+fn two_workers() -> Runtime {
+    watch_panics();
+    Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap()
+}
+
+#[test]
+fn a_hundred_thousand_scopes_leave_the_pool_as_it_was() {
+    let (runtime, pool, (sender, ends)) = (two_workers(), Pool::new(), mpsc::channel());
+    for client in clients(&runtime, &pool, &sender) {
+        runtime.block_on(client).expect("no client panics");
+    }
+    drop(sender);
+    let mut ended = BTreeMap::<_, usize>::new();
+    for end in ends {
+        *ended.entry(end).or_default() += 1;
+    }
+    println!("{ended:?}\n{:?} of {:?}", pool.fates.lock().unwrap(), pool.acquired);
+    pool.check();
+
+    assert_eq!(ended.values().sum::<usize>(), SCOPES);
+    assert_eq!(ended[&Ended::Done], pool.fate(Fate::Committed));
+    assert_eq!(ended[&Ended::Failed] + ended[&Ended::Panicked], pool.fate(Fate::RolledBack));
+    // Those that were stopped: while they waited for a connection, and in each phase of their manager.
+    let waiting = SCOPES - pool.acquired.load(SeqCst);
+    let fates = [Fate::DroppedEntering, Fate::RolledBackAtOnce, Fate::DroppedLeaving].map(|fate| pool.fate(fate));
+    assert_eq!(ended[&Ended::Aborted] + ended[&Ended::TimedOut], waiting + fates.iter().sum::<usize>());
+    assert!(waiting > 0 && fates.iter().all(|&count| count > 0), "{waiting} and {fates:?}");
+}
+
+#[test]
+fn a_runtime_that_is_dropped_in_the_middle_leaves_the_pool_as_it_was() {
+    let (runtime, pool, (sender, ends)) = (two_workers(), Pool::new(), mpsc::channel());
+    let clients = clients(&runtime, &pool, &sender);
+    let before = ends.iter().take(SCOPES / 20).count();
+    drop(runtime);
+    assert_eq!(before, SCOPES / 20);
+    for client in clients {
+        let error = tests::block_on(client).expect_err("it has not come to its end");
+        assert!(error.is_cancelled(), "{error}");
+    }
+    pool.check();
+}
