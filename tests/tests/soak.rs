@@ -59,6 +59,7 @@ enum Fate {
     RolledBackAtOnce,
     DroppedEntering,
     DroppedLeaving,
+    Leaked,
 }
 
 #[derive(Default)]
@@ -115,12 +116,16 @@ impl Pool {
         Lease { pool: self, conn, phase: Phase::Entering, fate: None }
     }
 
+    /// Panics when all is done, so that nobody waits for ever for a connection.
     fn take_back(&self, conn: Conn, fate: Fate) {
-        assert!(self.lent[conn.number].swap(false, SeqCst), "connection {} comes back twice", conn.number);
-        assert!(conn.is_clean(), "connection {} comes back dirty", conn.number);
+        let (number, clean) = (conn.number, conn.is_clean());
+        let lent = self.lent[number].swap(false, SeqCst);
         *self.fates.lock().unwrap().entry(fate).or_default() += 1;
         self.idle.lock().unwrap().push(conn);
         self.free.add_permits(1);
+        assert!(lent, "connection {number} comes back twice");
+        assert!(clean, "connection {number} comes back dirty");
+        assert_ne!(fate, Fate::Leaked, "connection {number} is leaked: its manager was not left");
     }
 
     fn fate(&self, fate: Fate) -> usize {
@@ -161,7 +166,7 @@ impl Drop for Lease<'_> {
             (Some(fate), _) => return self.pool.take_back(mem::take(&mut self.conn), fate),
             (None, Phase::Entering) => Fate::DroppedEntering,
             (None, Phase::Leaving) => Fate::DroppedLeaving,
-            (None, Phase::Lent) => panic!("connection {number} is leaked: its manager was not left"),
+            (None, Phase::Lent) => Fate::Leaked,
         };
         self.pool.take_back(Conn { number, ..Conn::default() }, fate);
     }
