@@ -26,9 +26,6 @@ pub enum End<W, Jump, Return> {
     Return(Return),
 }
 
-/// The end of a block, or its panic.
-pub(crate) type Caught<W, Jump, Return> = Result<End<W, Jump, Return>, Payload>;
-
 /// Which of several jumps leaves a block.
 #[derive(Debug)]
 pub enum Either<A, B> {
@@ -184,14 +181,12 @@ where
         T: Verdict<Literal>,
         X: TakesFrom<T, Literal> + TakesShape<Rest>,
     {
-        if let Some(unseen) = X::unseen() {
-            let outcome =
-                if layer::failed::<Rest, T, _>(&value) { Outcome::Failed(unseen) } else { Outcome::Completed };
-            return self.set_end(Some(End::Value(value)), outcome);
-        }
-        match layer::split::<X, Rest, T, _>(value) {
-            Ok(value) => self.set_end(Some(End::Value(value)), Outcome::Completed),
-            Err(error) => self.set_end(None, Outcome::Failed(error)),
+        match X::unseen() {
+            Some(unseen) => {
+                let failed = layer::failed::<Rest, T, _>(&value);
+                self.set_passed(End::Value(value), failed, unseen);
+            }
+            None => self.set_caught(layer::split::<X, Rest, T, _>(value).map(End::Value)),
         }
     }
 
@@ -201,13 +196,25 @@ where
         Return: Verdict<Literal>,
         X: TakesFrom<Return, Literal>,
     {
-        if let Some(unseen) = X::unseen() {
-            let outcome = if value.failed() { Outcome::Failed(unseen) } else { Outcome::Completed };
-            return self.set_end(Some(End::Return(value)), outcome);
+        match X::unseen() {
+            Some(unseen) => {
+                let failed = value.failed();
+                self.set_passed(End::Return(value), failed, unseen);
+            }
+            None => self.set_caught(value.without_error().map(End::Return).map_err(X::take)),
         }
-        match value.without_error() {
-            Ok(value) => self.set_end(Some(End::Return(value)), Outcome::Completed),
-            Err(error) => self.set_end(None, Outcome::Failed(X::take(error))),
+    }
+
+    /// Ends the block for a manager that an error passes by: it is told `unseen` of that.
+    fn set_passed(&self, end: End<Value<Rest, T>, Jump, Return>, failed: bool, unseen: X::Caught) {
+        self.set_end(Some(end), if failed { Outcome::Failed(unseen) } else { Outcome::Completed });
+    }
+
+    /// Ends the block for a manager that has the error.
+    fn set_caught(&self, end: Result<End<Value<Rest, T>, Jump, Return>, X::Caught>) {
+        match end {
+            Ok(end) => self.set_end(Some(end), Outcome::Completed),
+            Err(error) => self.set_end(None, Outcome::Failed(error)),
         }
     }
 
@@ -230,7 +237,7 @@ where
     }
 
     /// What the block left behind: nothing if it was dropped before its end, or if the manager has caught its error.
-    pub(crate) fn take_end(&self) -> Option<Caught<Value<Rest, T>, Jump, Return>> {
+    pub(crate) fn take_end(&self) -> Option<Result<End<Value<Rest, T>, Jump, Return>, Payload>> {
         match self.content.get().replace(Content::Nothing) {
             Content::Ended(end, _) => end.map(Ok),
             Content::Panicked(payload) => Some(Err(payload)),

@@ -14,7 +14,7 @@ pub trait Shape {
     type Presence: Presence;
 }
 
-/// `E` or `P`, as a [`Shape`].
+/// The [`Shape`] of these two.
 #[derive(Debug)]
 pub struct Shaped<E, P>(PhantomData<fn() -> (E, P)>);
 
@@ -32,7 +32,7 @@ pub(crate) type ShapeOf<X> = Shaped<<X as Exit>::Output, <X as Exit>::Presence>;
 /// What a `with!` of the shape `S` is, for a block of type `T`.
 pub(crate) type Value<S, T> = <<S as Shape>::Ending as Ending>::Value<<<S as Shape>::Presence as Presence>::Value<T>>;
 
-/// Whether what a `with!` of the shape `S` can fail with is an error.
+/// Whether a `with!` of the shape `S` can fail.
 pub(crate) type EndingKind<S> = <<S as Shape>::Ending as Ending>::Kind;
 
 /// What a `with!` of the shape `S` can fail with.

@@ -1,4 +1,4 @@
-//! What a manager lends, as types: a family `V<'a>`, where `'a` stands for "while the block runs".
+//! What a manager lends, as types: a family over the lifetimes that stand for "while the block runs".
 
 use core::marker::PhantomData;
 

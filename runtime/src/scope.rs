@@ -6,7 +6,7 @@ use core::future::Future;
 use crate::exit::TakesFrom;
 use crate::frame::run;
 use crate::handoff::{End, Loan};
-use crate::layer::{ShapeOf, Value};
+use crate::layer::{Block, ShapeOf, TakesShape, Value};
 use crate::lend::Lent;
 use crate::manager::{Manager, OutputOf};
 use crate::private::open;
@@ -126,14 +126,14 @@ pub trait ScopeOutput: Verdict<Self::Literal> {
     note = "convert the error in the block, `.map_err(...)`, or have the manager catch that of the block"
 )]
 pub trait TakesOutput<T: ScopeOutput>:
-    TakesFrom<T, T::Literal> + TakesFrom<Infallible, u8> + crate::layer::TakesShape<crate::layer::Block>
+    TakesFrom<T, T::Literal> + TakesFrom<Infallible, u8> + TakesShape<Block>
 {
 }
 
 impl<X, T> TakesOutput<T> for X
 where
     T: ScopeOutput,
-    X: TakesFrom<T, T::Literal> + TakesFrom<Infallible, u8> + crate::layer::TakesShape<crate::layer::Block>,
+    X: TakesFrom<T, T::Literal> + TakesFrom<Infallible, u8> + TakesShape<Block>,
 {
 }
 

@@ -215,9 +215,7 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     {
         self.at_once(called_back(callback));
     }
-}
 
-impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// Moves everything to a new stack, and leaves nothing on this one: Python's `pop_all`.
     ///
     /// So that what has been opened by steps is kept when all steps have succeeded, and closed when one fails:

@@ -137,10 +137,9 @@ where
                 assert!(!K::BORROWS || line.is_inline(), "{}", NotInline(self.about));
                 lock(&self.entries.0).push(Entry { body, line });
                 // SAFETY: the manager has lent it, and its marker has not dropped the block, which would have taken it
-                // back; nor has it been leaked, if anything is borrowed, as the body itself waits at it. So the value
-                // is lent until the body is polled again or dropped. That is for those who have the
-                // entries as `&mut` or as their own, and so after `'s`. Where the entry is moved, the
-                // body stays where it is.
+                // back (`OnLoan`); nor has it been leaked, if anything is borrowed, as the body itself waits at it. So
+                // the value is lent until the body is polled again or dropped. That is for those who have the entries
+                // as `&mut` or as their own, and so after `'s`. Where the entry is moved, the body stays where it is.
                 Ok(unsafe { value.give() })
             }
             (Poll::Ready(Err(error)), _) => Err(error),
@@ -270,8 +269,7 @@ struct OnLoan<'l, K, E>(&'l Shared<K, E>);
 
 impl<K, E> Drop for OnLoan<'_, K, E> {
     fn drop(&mut self) {
-        let not_taken = self.0.take_value();
-        drop(not_taken);
+        drop(self.0.take_value());
     }
 }
 
