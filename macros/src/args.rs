@@ -16,6 +16,8 @@ pub(crate) struct Args {
     pub(crate) catch: Option<Ident>,
     /// The word `suppress`: the manager may end the block without a value.
     pub(crate) suppress: Option<Ident>,
+    /// The word `shielded`: only the block can be cancelled.
+    pub(crate) shielded: Option<Ident>,
 }
 
 /// `name` or `name = path`.
@@ -43,7 +45,7 @@ impl Parse for Arg {
 impl Args {
     /// Reads the options; what is wrong with them goes to `errors`, and the default is taken.
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
-        let (mut krate, mut catch, mut suppress) = (None, None, None);
+        let (mut krate, mut catch, mut suppress, mut shielded) = (None, None, None, None);
         let args = Punctuated::<Arg, Token![,]>::parse_terminated.parse2(tokens);
         for Arg { name, value } in args.unwrap_or_else(|error| {
             errors.push(error);
@@ -54,19 +56,22 @@ impl Args {
                 ("crate", None) => errors.on(&name, "where the crate is: write `crate = path`"),
                 ("catch", None) => once(&mut catch, &name, name.clone(), errors),
                 ("suppress", None) => once(&mut suppress, &name, name.clone(), errors),
-                (option @ ("catch" | "suppress"), Some(_)) => {
+                ("shielded", None) => once(&mut shielded, &name, name.clone(), errors),
+                (option @ ("catch" | "suppress" | "shielded"), Some(_)) => {
                     errors.on(&name, format_args!("`{option}` takes no value: write `{option}`"));
                 }
                 (option, _) => {
                     errors.on(
                         &name,
-                        format_args!("unknown option `{option}`; there are `catch`, `suppress` and `crate = path`"),
+                        format_args!(
+                            "unknown option `{option}`; there are `catch`, `suppress`, `shielded` and `crate = path`"
+                        ),
                     );
                 }
             }
         }
         let krate: Path = krate.unwrap_or_else(|| parse_quote!(::async_context_manager));
-        Self { krate: quote!(#krate), catch, suppress }
+        Self { krate: quote!(#krate), catch, suppress, shielded }
     }
 }
 

@@ -38,8 +38,9 @@ pub(crate) fn manager_fn(args: TokenStream, item: &TokenStream) -> TokenStream {
 
 /// The same for a function that has been parsed.
 pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> TokenStream {
-    let args = Args::parse(args, &mut errors);
-    let krate = &args.krate;
+    let mut args = Args::parse(args, &mut errors);
+    let krate = args.krate.clone();
+    let krate = &krate;
     let Input { header, body } = input;
     validate::signature(&header.sig, &mut errors);
     let returns = Returns::parse(&header.sig.output, &args, &mut errors);
@@ -47,7 +48,8 @@ pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> T
         Body::Parsed(mut block) => {
             let markers = yields::replace(&mut block, !returns.broken, krate, &mut errors);
             validate::markers(&header.sig, &markers, &mut errors);
-            manager(header, &returns, &markers, &block, krate)
+            validate::shielded(&header.sig, &mut args, &mut errors);
+            manager(header, &returns, &markers, &block, &args)
         }
         Body::Broken(block, error) => {
             errors.push(error);
@@ -66,29 +68,41 @@ pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> T
 
 /// Input:  `async fn connection(pool: &Pool) -> Result<&mut Conn, E> { body }`
 ///
-/// Output: `fn connection(pool: &Pool) -> Manager<impl Future<Output = Result<(), E>>, ...> { Manager::new(...) }`
-fn manager(
-    mut header: Header,
-    returns: &Returns,
-    markers: &[Marker],
-    block: &Block,
-    krate: &TokenStream,
-) -> TokenStream {
+/// Output: `fn connection(pool: &Pool) -> Manager<impl Future<Output = Result<(), E>>, ...> { Manager::new(...) }`, or
+/// `Manager::new(...).shielded()`
+fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Block, args: &Args) -> TokenStream {
+    let krate = &args.krate;
     let private = quote!(#krate::__private);
     let name = header.sig.ident.to_string();
     let arguments = own_arguments(&mut header.sig, block);
     let attach = attach(&header.sig.ident, returns, markers, &private);
     let expect = expected_output(&returns.output);
+    let body = body(&quote!(#arguments #expect #block), markers);
+    let shielded = args.shielded.iter();
     let header = signature(header, returns, krate);
     quote_spanned! {Span::mixed_site()=>
         #header {
             #krate::Manager::new(&#private::About::Function(#name), async move {
                 #attach
-                #arguments
-                #expect
-                #block
+                #body
             })
+            #(.#shielded())*
         }
+    }
+}
+
+/// Where the marker may be dropped before the body is, something can be left of the managers in the block, for which the
+/// body waits at its end.
+///
+/// Output: `let body = pin!(async move { ... }); manager_yield_point.end(body).await`
+fn body(body: &TokenStream, markers: &[Marker]) -> TokenStream {
+    if !markers.iter().any(|marker| marker.in_async) {
+        return body.clone();
+    }
+    let yield_point = Ident::new(YIELD_POINT, Span::mixed_site());
+    quote_spanned! {Span::mixed_site()=>
+        let body = ::core::pin::pin!(async move { #body });
+        #yield_point.end(body).await
     }
 }
 

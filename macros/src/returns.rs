@@ -64,7 +64,7 @@ impl Returns {
 }
 
 /// Output: `Result<(), E>`, or `Suppress<Catch<E>>` for the options
-fn exit(output: Option<&Type>, Args { krate, catch, suppress }: &Args, errors: &mut Errors) -> TokenStream {
+fn exit(output: Option<&Type>, Args { krate, catch, suppress, .. }: &Args, errors: &mut Errors) -> TokenStream {
     let site = Span::mixed_site();
     let mut exit = output.map_or_else(|| quote!(()), ToTokens::to_token_stream);
     match (catch, output) {

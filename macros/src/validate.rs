@@ -2,8 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::Signature;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Lifetime, ParenthesizedGenericArguments, Receiver, ReceiverKind, Signature, TraitBound, TypeFnPtr, TypeReference,
+};
 
+use crate::args::Args;
 use crate::errors::Errors;
 use crate::yields::{Marker, Problem};
 
@@ -17,6 +21,59 @@ pub(crate) fn signature(sig: &Signature, errors: &mut Errors) {
     }
     if let Some(variadic) = &sig.variadic {
         errors.on(variadic, "a manager function can't be variadic");
+    }
+}
+
+/// The rules for what is shielded: it owns what it has. One that does not is not shielded, next to the errors.
+pub(crate) fn shielded(sig: &Signature, args: &mut Args, errors: &mut Errors) {
+    if args.shielded.is_none() {
+        return;
+    }
+    let mut borrows = Borrows(Vec::new());
+    sig.inputs.clone().iter_mut().for_each(|argument| borrows.visit_fn_arg_mut(argument));
+    for borrow in &borrows.0 {
+        errors.on(
+            borrow,
+            "a shielded manager can't borrow what it is given, as it may go on when that is gone: take it by value, or in an `Arc`",
+        );
+        args.shielded = None;
+    }
+}
+
+/// The borrows in the types of arguments.
+struct Borrows(Vec<TokenStream>);
+
+impl Borrows {
+    fn add(&mut self, lifetime: Option<&Lifetime>, borrow: impl ToTokens) {
+        if lifetime.is_none_or(|lifetime| lifetime.ident != "static") {
+            self.0.push(borrow.into_token_stream());
+        }
+    }
+}
+
+impl VisitMut for Borrows {
+    fn visit_receiver_mut(&mut self, receiver: &mut Receiver) {
+        match &receiver.kind {
+            ReceiverKind::Reference(_, lifetime, _) => self.add(lifetime.as_ref(), &*receiver),
+            _ => visit_mut::visit_receiver_mut(self, receiver),
+        }
+    }
+
+    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+        self.add(reference.lifetime.as_ref(), &*reference);
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        self.add(Some(lifetime), &*lifetime);
+    }
+
+    // What stands for any lifetime is not borrowed: `fn(&T)`, `Fn(&T)`, `for<'a> Trait<&'a T>`.
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
+    fn visit_trait_bound_mut(&mut self, bound: &mut TraitBound) {
+        if bound.lifetimes.is_none() {
+            visit_mut::visit_trait_bound_mut(self, bound);
+        }
     }
 }
 

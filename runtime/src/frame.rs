@@ -29,10 +29,12 @@
 
 #[cfg(feature = "std")]
 pub(crate) mod held;
+#[cfg(feature = "std")]
+pub(crate) mod shield;
 
 use core::any::TypeId;
 use core::cell::{Cell, UnsafeCell};
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::marker::{PhantomData, PhantomPinned};
 use core::mem::{ManuallyDrop, transmute};
 use core::pin::Pin;
@@ -48,6 +50,7 @@ use crate::manager::{About, Manager, OutputOf};
 use crate::outcome::Outcome;
 use crate::panics;
 use crate::protocol::{AsyncContextManager, Own};
+use crate::rescue;
 use crate::verdict::Verdict;
 
 /// A value that is shared within one task only.
@@ -144,6 +147,15 @@ trait Host<L: Terms> {
 
     /// A manager around the marker has its own where it may leak it.
     fn set_not_inline(&self);
+
+    /// The block is there, and only the marker may drop it.
+    fn is_lent(&self) -> bool;
+
+    /// The `with!` is being dropped.
+    fn is_cancelled(&self) -> bool;
+
+    /// Something is left of the managers in a block that was raced away.
+    fn is_waiting(&self) -> bool;
 }
 
 impl<L, V, Both, Rest, T, Jump, B, Literal, W> Frame<'_, L, V, Both, Rest, T, Jump, B, Literal, W>
@@ -221,7 +233,7 @@ where
         match (<ShapeOf<L::Exit>>::error(output), self.handoff.take_end()) {
             (None, Some(Err(payload))) => panics::resume(payload),
             (Some(_lost), Some(Err(payload))) => {
-                panics::report(self.about.name(), "failed while a panic was under way; its error is lost");
+                rescue::failed(self.about.name(), "failed while a panic was under way; its error is lost");
                 panics::resume(payload)
             }
             (Some(error), _) => End::Value(error),
@@ -306,7 +318,13 @@ where
         // A block that may not be dropped on this thread is left to the driver, as one whose marker was leaked.
         if at_home && self.stage.get() == Stage::Lent {
             self.stage.set(Stage::RacedAway);
-            self.drop_block();
+            if self.home().is_none() {
+                // It was dropped with its body, or with the block of a manager in that, which races.
+                self.drop_block();
+            } else {
+                let (_panicked, rescues) = rescue::collect(|| self.drop_block());
+                self.handoff.wait_for(rescues);
+            }
         }
     }
 
@@ -321,6 +339,18 @@ where
 
     fn set_not_inline(&self) {
         self.inline.set(false);
+    }
+
+    fn is_lent(&self) -> bool {
+        self.stage.get() == Stage::Lent
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.get()
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.handoff.is_waiting()
     }
 }
 
@@ -415,7 +445,7 @@ where
         self.frame.home().inspect(|home| home.wake());
         let output = self.poll_body(&mut Context::from_waker(Waker::noop()), |body, _, cx| body.poll(cx));
         if matches!(output.map(Ending::error), Poll::Ready(Some(_lost))) {
-            panics::report(self.frame.about.name(), "failed after a cancellation; its error is lost");
+            rescue::failed(self.frame.about.name(), "failed after a cancellation; its error is lost");
         }
     }
 }
@@ -435,11 +465,14 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: nothing is moved out of the driver.
         let this = unsafe { self.get_unchecked_mut() };
-        let output = ready!(this.poll_body(cx, |body, frame, cx| match frame.stage.get() {
+        let mut output = this.poll_body(cx, |body, frame, cx| match frame.stage.get() {
             Stage::New => first_poll(body, frame, cx.waker()),
             _ => body.poll(cx),
-        }));
-        Poll::Ready(this.frame.conclude(output))
+        });
+        while output.is_pending() && this.frame.stage.get() == Stage::RacedAway && this.frame.handoff.poll_rescues(cx) {
+            output = this.poll_body(cx, |body, _, cx| body.poll(cx));
+        }
+        output.map(|output| this.frame.conclude(output))
     }
 }
 
@@ -457,7 +490,9 @@ where
             // The body has panicked, and its locals are gone.
             self.frame.home.set(None);
         } else if self.frame.stage.get() == Stage::Lent {
-            panics::contain(|| self.cancel());
+            if let Err(payload) = panics::catch(|| self.cancel()) {
+                rescue::panicked(self.frame.about.name(), payload);
+            }
         }
         self.frame.home().inspect(|home| home.enter(Waker::noop()));
         // A marker that is still there drops the block with it.
@@ -522,6 +557,22 @@ fn first_poll<F: Future, L: Terms>(body: Pin<&mut F>, host: &dyn Host<L>, waker:
     body.poll(&mut Context::from_waker(&waker))
 }
 
+/// The waker of the driver that polls with this one for the first time.
+fn head_of(waker: &Waker) -> &CallHead<'_> {
+    assert!(core::ptr::eq(waker.vtable(), &raw const CALL), "not polled by a driver");
+    // SAFETY: by its vtable it is a `Call`, and it lives while it is polled with.
+    unsafe { &*waker.data().cast() }
+}
+
+/// The frame of the driver that polls with this waker for the first time, whose manager lends `L`.
+fn find_host<'f, L: Terms>(waker: &Waker) -> Link<dyn Host<L> + 'f> {
+    assert!(head_of(waker).lent == type_id::<L>(), "polled by the driver of another manager");
+    // SAFETY: it is a `Call`, as `head_of` has seen, and its type is this one: the lifetimes are those that the frame
+    // has, by the signature that the generated code gives to both the manager and `attach`.
+    let call = unsafe { &*waker.data().cast::<Call<'f, L>>() };
+    Link(call.host)
+}
+
 /// The identity of a type, apart from its lifetimes.
 fn type_id<T>() -> TypeId {
     trait Identity {
@@ -566,17 +617,9 @@ impl<'f, L: Terms, H: Here> Future for Attach<'f, '_, L, H> {
     type Output = YieldPoint<'f, L, H>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let waker = cx.waker();
-        assert!(core::ptr::eq(waker.vtable(), &raw const CALL), "not polled by a driver");
-        // SAFETY: by its vtable it is a `Call`, and it lives while it is polled with.
-        let head = unsafe { &*waker.data().cast::<CallHead<'f>>() };
-        assert!(head.lent == type_id::<L>(), "polled by the driver of another manager");
-        // SAFETY: as above, and its type is this one: the lifetimes are those that the frame has, by the signature that
-        // the generated code gives to both the manager and `attach`.
-        let call = unsafe { &*waker.data().cast::<Call<'f, L>>() };
-        let point = YieldPoint { host: Link(call.host), home: PhantomData };
+        let point = YieldPoint { host: find_host(cx.waker()), home: PhantomData };
         point.host().attach(self.home.home().map(|home| Link(NonNull::from(home))));
-        self.home.home().inspect(|home| home.enter(waker));
+        self.home.home().inspect(|home| home.enter(cx.waker()));
         Poll::Ready(point)
     }
 }
@@ -612,6 +655,16 @@ impl<'f, M: AsyncContextManager, H> YieldPoint<'f, Own<M>, H> {
         // which has `'v` in its type and drops the block when it is dropped (fact 2).
         unsafe { self.host().lend(NonNull::from(&mut slot).cast()) };
         Lending { point: Some(self), value: None }
+    }
+}
+
+impl<L: Terms, H> YieldPoint<'_, L, H> {
+    /// The end of a body that races its block: waits for what is left of the managers in that.
+    pub async fn end<B: Future>(self, body: Pin<&mut B>) -> B::Output {
+        let output = body.await;
+        // The driver, which polls what is left, polls this then.
+        poll_fn(|_| if self.host().is_waiting() { Poll::Pending } else { Poll::Ready(()) }).await;
+        output
     }
 }
 

@@ -13,6 +13,7 @@ use crate::frame::OneTask;
 use crate::layer::{self, Shape, TakesShape, Value};
 use crate::outcome::Outcome;
 use crate::panics::Payload;
+use crate::rescue::{Rescues, Waiting};
 use crate::verdict::Verdict;
 
 /// How a block ended. `with!` matches on it and goes on in the user's function.
@@ -111,6 +112,8 @@ enum Content<C, V, W, Jump, Return> {
     /// The block has ended, so or so, unless the manager has caught its error.
     Ended(Option<End<W, Jump, Return>>, Outcome<C>),
     Panicked(Payload),
+    /// The block was raced away, and something is left of the managers in it.
+    Waiting(Waiting<Self>),
 }
 
 impl<X, V, Both, Rest, T, Jump, Return> Handoff<X, V, Both, Rest, T, Jump, Return>
@@ -241,8 +244,36 @@ where
         match self.content.get().replace(Content::Nothing) {
             Content::Ended(end, _) => end.map(Ok),
             Content::Panicked(payload) => Some(Err(payload)),
-            Content::Nothing | Content::Lent(_) => None,
+            Content::Nothing | Content::Lent(_) | Content::Waiting(_) => None,
         }
+    }
+
+    /// Has the `with!` wait for `rescues`, which are left of the block that was raced away.
+    pub(crate) fn wait_for(&self, rescues: Rescues) {
+        if !rescues.is_empty() {
+            let content = self.content.get().replace(Content::Nothing);
+            self.content.get().set(Content::Waiting(Waiting::new(rescues, content)));
+        }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        let content = self.content.get().replace(Content::Nothing);
+        let waiting = matches!(content, Content::Waiting(_));
+        self.content.get().set(content);
+        waiting
+    }
+
+    /// Polls the rescues: whether there were some, and none is left.
+    pub(crate) fn poll_rescues(&self, cx: &mut Context<'_>) -> bool {
+        let (content, ended) = match self.content.get().replace(Content::Nothing) {
+            Content::Waiting(waiting) => match waiting.poll(cx) {
+                Ok(content) => (content, true),
+                Err(waiting) => (Content::Waiting(waiting), false),
+            },
+            other => (other, false),
+        };
+        self.content.get().set(content);
+        ended
     }
 
     fn set_end(&self, end: Option<End<Value<Rest, T>, Jump, Return>>, outcome: Outcome<X::Caught>) {

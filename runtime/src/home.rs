@@ -88,8 +88,6 @@ fn identity(waker: &Waker) -> [usize; 2] {
 /// A number that no other living thread has.
 #[cfg(feature = "std")]
 fn current_thread() -> usize {
-    extern crate std;
-
     std::thread_local! {
         static HERE: u8 = const { 0 };
     }

@@ -57,6 +57,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 
+#[cfg(feature = "std")]
+extern crate std;
+
 mod exit;
 mod frame;
 mod handoff;
@@ -69,9 +72,18 @@ mod panics;
 mod private;
 mod protocol;
 mod ready;
+#[cfg(feature = "std")]
+pub mod rescue;
+#[cfg(not(feature = "std"))]
+#[path = "rescue/without_std.rs"]
+mod rescue;
 mod scope;
 #[cfg(feature = "std")]
+mod shielded;
+#[cfg(feature = "std")]
 mod stack;
+#[cfg(feature = "std")]
+mod sync;
 mod verdict;
 mod within;
 

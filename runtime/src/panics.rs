@@ -2,8 +2,6 @@
 
 #[cfg(feature = "std")]
 mod imp {
-    extern crate std;
-
     use std::any::Any;
     use std::boxed::Box;
     use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,11 +29,6 @@ mod imp {
             core::mem::forget(payload);
         }
     }
-
-    /// Tells on standard error of what nobody is left to be told of.
-    pub(crate) fn report(manager: &str, what: &str) {
-        std::eprintln!("async-context-manager: `{manager}` {what}");
-    }
 }
 
 #[cfg(not(feature = "std"))]
@@ -55,11 +48,9 @@ mod imp {
     pub(crate) fn contain(f: impl FnOnce()) {
         f();
     }
-
-    pub(crate) fn report(_manager: &str, _what: &str) {}
 }
 
-pub(crate) use imp::{Payload, catch, contain, report, resume};
+pub(crate) use imp::{Payload, catch, contain, resume};
 
 /// Ends the process, also without `std`: a panic while another one unwinds is never let through.
 pub(crate) fn abort(message: core::fmt::Arguments<'_>) -> ! {

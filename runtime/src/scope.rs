@@ -178,8 +178,6 @@ infallible! {
 
 #[cfg(feature = "std")]
 mod with_std {
-    extern crate std;
-
     use std::borrow::{Cow, ToOwned};
     use std::boxed::Box;
     use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};

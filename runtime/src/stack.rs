@@ -1,7 +1,5 @@
 //! `AsyncExitStack`: managers whose number is known at run time only.
 
-extern crate std;
-
 use core::fmt;
 use core::future::Future;
 use core::pin::pin;

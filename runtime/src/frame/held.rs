@@ -1,7 +1,5 @@
 //! Managers that are entered by hand and held open: the entries of an exit stack.
 
-extern crate std;
-
 use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, poll_fn};

@@ -1,7 +1,5 @@
 //! What a task group fails with.
 
-extern crate std;
-
 use std::error::Error;
 use std::fmt;
 use std::vec::Vec;

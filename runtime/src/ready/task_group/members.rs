@@ -1,7 +1,5 @@
 //! The tasks of a group that are under way, and what became of the others.
 
-extern crate std;
-
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::mem::{replace, swap};

@@ -4,8 +4,6 @@ mod error;
 mod members;
 mod task;
 
-extern crate std;
-
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -15,7 +13,7 @@ pub use task::Task;
 
 use self::members::{Failures, Members, State};
 use super::race::race;
-use crate::{Outcome, async_context_manager, panics};
+use crate::{Outcome, async_context_manager, panics, rescue};
 
 /// For messages.
 const NAME: &str = "task_group";
@@ -117,13 +115,13 @@ fn conclude<E>(outcome: Option<Outcome>, failures: Failures<E>) -> Result<(), Ta
     let error = TaskGroupError::new(failures.errors);
     if let Some(payload) = panic {
         if error.is_some() {
-            panics::report(NAME, "lost errors of tasks, as another task panicked");
+            rescue::failed(NAME, "lost errors of tasks, as another task panicked");
         }
         panics::resume(payload);
     }
     match error {
         Some(_lost) if outcome == Some(Outcome::Failed(())) => {
-            panics::report(NAME, "lost errors of tasks, as its block had failed");
+            rescue::failed(NAME, "lost errors of tasks, as its block had failed");
             Ok(())
         }
         Some(error) => Err(error),

@@ -1,7 +1,5 @@
 //! A task of a group: the one end of it that runs, and the other that is awaited.
 
-extern crate std;
-
 use std::boxed::Box;
 use std::fmt;
 use std::future::Future;

@@ -1,0 +1,42 @@
+//! Where a manager was entered: what its rescue goes back to.
+
+use super::Rescue;
+
+/// The runtime and the span that a manager was entered in.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    #[cfg(feature = "tokio")]
+    runtime: Option<tokio::runtime::Handle>,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+impl Origin {
+    pub(crate) fn here() -> Self {
+        Self {
+            #[cfg(feature = "tokio")]
+            runtime: tokio::runtime::Handle::try_current().ok(),
+            #[cfg(feature = "tracing")]
+            span: tracing::Span::current(),
+        }
+    }
+
+    /// Spawns on the runtime, if there is one.
+    #[cfg_attr(not(feature = "tokio"), expect(clippy::unused_self, reason = "there is no runtime"))]
+    pub(super) fn spawn(&self) -> Option<impl FnOnce(Rescue) + use<>> {
+        #[cfg(feature = "tokio")]
+        return self.runtime.clone().map(|runtime| move |rescue| drop(runtime.spawn(rescue)));
+        #[cfg(not(feature = "tokio"))]
+        None::<fn(Rescue)>
+    }
+
+    /// Is in the span until what it gives is dropped.
+    #[cfg(feature = "tracing")]
+    pub(super) fn enter_span(&self) -> tracing::span::Entered<'_> {
+        self.span.enter()
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    #[expect(clippy::unused_self, reason = "there is no span")]
+    pub(super) fn enter_span(&self) {}
+}

@@ -1,0 +1,586 @@
+//! Shielded managers: whatever becomes of their `with!`, they are entered and left to the end.
+
+#![forbid(unsafe_code)]
+
+use std::future::pending;
+use std::mem::forget;
+use std::time::Duration;
+
+use async_context_manager::{Outcome, async_context_manager, rescue, with};
+use futures::executor::block_on as block_on_with_threads;
+use tests::{Log, block_on, drop_after, in_child, panic_message, yields};
+
+/// Pends twice before the block and twice after it.
+#[async_context_manager(shielded)]
+async fn shielded(log: Log, name: &'static str) -> &String {
+    log.add(format!("{name} enters"));
+    yields(2).await;
+    log.add(format!("{name} entered"));
+    let local = name.to_string();
+    let outcome = r#yield!(&local);
+    log.add(format!("{local} sees {outcome:?}"));
+    yields(2).await;
+    log.add(format!("{local} left"));
+}
+
+/// The same, but for the option.
+#[async_context_manager]
+async fn plain(log: Log, name: &'static str) {
+    log.add(format!("{name} entered"));
+    let outcome = r#yield!();
+    log.add(format!("{name} sees {outcome:?}"));
+    yields(1).await;
+    log.add(format!("{name} left"));
+}
+
+/// Waits for all that is rescued.
+fn drain() {
+    block_on_with_threads(rescue::drain());
+}
+
+/// A block that does not end.
+async fn within(log: &Log) {
+    let block = log.on_drop("block dropped");
+    pending::<()>().await;
+    drop(block);
+}
+
+#[test]
+fn without_a_cancellation_it_is_as_any() {
+    let log = Log::new();
+    let value = block_on(async { with!(shielded(log.clone(), "a") as name => name.len()) });
+    assert_eq!(value, 1);
+    assert_eq!(log.take(), ["a enters", "a entered", "a sees Completed", "a left"]);
+    let panicked = panic_message(async { with!(shielded(log.clone(), "a") => panic!("of the block")) });
+    assert_eq!(panicked, "of the block");
+    assert_eq!(log.take(), ["a enters", "a entered", "a sees Panicked", "a left"]);
+    let failed = block_on(async {
+        with!(shielded(log.clone(), "a") => Err::<(), _>("failed")?);
+        Ok::<_, &str>(())
+    });
+    assert_eq!(failed, Err("failed"));
+    assert_eq!(log.take(), ["a enters", "a entered", "a sees Failed(())", "a left"]);
+}
+
+mod dropped {
+    use super::*;
+
+    #[test]
+    fn before_the_first_poll_nothing_has_begun() {
+        let log = Log::new();
+        drop_after(0, async { with!(shielded(log.clone(), "a") => within(&log).await) });
+        drain();
+        assert!(log.take().is_empty());
+    }
+
+    #[test]
+    fn while_entering_it_is_entered_and_told_at_its_yield() {
+        for polls in [1, 2] {
+            let log = Log::new();
+            drop_after(polls, async { with!(shielded(log.clone(), "a") => within(&log).await) });
+            drain();
+            assert_eq!(log.take(), ["a enters", "a entered", "a sees Cancelled", "a left"], "after {polls}");
+        }
+    }
+
+    #[test]
+    fn in_the_block_that_is_dropped_in_place_and_the_rest_is_rescued() {
+        let log = Log::new();
+        drop_after(3, async { with!(shielded(log.clone(), "a") => within(&log).await) });
+        log.add("dropped");
+        drain();
+        let mut events = log.take();
+        let dropped = events.iter().position(|event| event == "dropped").expect("it is there");
+        events.remove(dropped);
+        assert!(dropped > 2);
+        assert_eq!(events, ["a enters", "a entered", "block dropped", "a sees Cancelled", "a left"]);
+    }
+
+    #[test]
+    fn while_leaving_it_goes_on_with_what_it_was_told() {
+        for polls in [3, 4] {
+            let log = Log::new();
+            drop_after(polls, async { with!(shielded(log.clone(), "a") => {}) });
+            drain();
+            assert_eq!(log.take(), ["a enters", "a entered", "a sees Completed", "a left"], "after {polls}");
+        }
+    }
+
+    #[test]
+    fn one_that_never_pends_is_rescued_as_well() {
+        #[async_context_manager(shielded)]
+        async fn at_once(log: Log) {
+            let outcome = r#yield!();
+            log.add(format!("{outcome:?}"));
+        }
+        let log = Log::new();
+        drop_after(1, async { with!(at_once(log.clone()) => within(&log).await) });
+        drain();
+        assert_eq!(log.take(), ["block dropped", "Cancelled"]);
+    }
+
+    #[test]
+    fn a_block_that_panics_then_is_told_of() {
+        struct Bomb;
+
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("of the block's local");
+            }
+        }
+        let log = Log::new();
+        drop_after(3, async {
+            with!(shielded(log.clone(), "a") => {
+                let _bomb = Bomb;
+                pending::<()>().await;
+            });
+        });
+        drain();
+        assert_eq!(log.take(), ["a enters", "a entered", "a sees Panicked", "a left"]);
+    }
+}
+
+mod nested {
+    use super::*;
+
+    #[test]
+    fn the_inner_one_is_finished_before_the_outer_ones_exit_phase() {
+        let log = Log::new();
+        drop_after(7, async {
+            with!(shielded(log.clone(), "a") => {
+                with!(shielded(log.clone(), "b") => {
+                    with!(shielded(log.clone(), "c") => within(&log).await);
+                });
+            });
+        });
+        drain();
+        assert_eq!(log.take()[6..], [
+            "block dropped",
+            "c sees Cancelled",
+            "c left",
+            "b sees Cancelled",
+            "b left",
+            "a sees Cancelled",
+            "a left"
+        ]);
+    }
+
+    #[test]
+    fn dropped_while_the_inner_one_enters() {
+        let log = Log::new();
+        drop_after(3, async {
+            with!(shielded(log.clone(), "a") => {
+                with!(shielded(log.clone(), "b") => within(&log).await);
+            });
+        });
+        drain();
+        assert_eq!(log.take(), [
+            "a enters",
+            "a entered",
+            "b enters",
+            "b entered",
+            "b sees Cancelled",
+            "b left",
+            "a sees Cancelled",
+            "a left"
+        ]);
+    }
+
+    #[test]
+    fn dropped_while_the_inner_one_leaves() {
+        let log = Log::new();
+        drop_after(5, async {
+            with!(shielded(log.clone(), "a") => {
+                with!(shielded(log.clone(), "b") => {});
+            });
+        });
+        drain();
+        assert_eq!(log.take(), [
+            "a enters",
+            "a entered",
+            "b enters",
+            "b entered",
+            "b sees Completed",
+            "b left",
+            "a sees Cancelled",
+            "a left"
+        ]);
+    }
+
+    #[test]
+    fn a_plain_one_between_them_begins_to_leave_in_place() {
+        let log = Log::new();
+        drop_after(5, async {
+            with!(shielded(log.clone(), "a") => with!(plain(log.clone(), "b") => {
+                with!(shielded(log.clone(), "c") => within(&log).await);
+            }));
+        });
+        log.add("dropped");
+        drain();
+        let mut events = log.take();
+        events.retain(|event| event != "dropped");
+        assert_eq!(events[5..], [
+            "block dropped",
+            "b sees Cancelled",
+            "c sees Cancelled",
+            "c left",
+            "a sees Cancelled",
+            "a left"
+        ]);
+    }
+
+    #[test]
+    fn side_by_side_in_a_block_they_may_wait_for_each_other() {
+        use tokio::sync::oneshot;
+
+        #[async_context_manager(shielded)]
+        async fn waits(log: Log, other: oneshot::Receiver<()>) {
+            r#yield!();
+            other.await.expect("the other one is left");
+            log.add("waited");
+        }
+        #[async_context_manager(shielded)]
+        async fn sends(other: oneshot::Sender<()>) {
+            r#yield!();
+            other.send(()).expect("one is waiting");
+        }
+        let log = Log::new();
+        let (send, receive) = oneshot::channel();
+        drop_after(3, async {
+            with!(shielded(log.clone(), "a") => {
+                futures::join!(
+                    async { with!(waits(log.clone(), receive) => pending::<()>().await) },
+                    async { with!(sends(send) => pending::<()>().await) },
+                );
+            });
+        });
+        drain();
+        assert_eq!(log.take()[2..], ["waited", "a sees Cancelled", "a left"]);
+    }
+
+    #[test]
+    fn what_the_block_itself_drops_is_finished_before_the_block_is_over() {
+        let log = Log::new();
+        block_on(async {
+            with!(shielded(log.clone(), "a") => {
+                let inner = async { with!(shielded(log.clone(), "b") => within(&log).await) };
+                drop_after(3, inner);
+                log.add("block ends");
+            });
+        });
+        assert_eq!(log.take()[4..], [
+            "block dropped",
+            "block ends",
+            "b sees Cancelled",
+            "b left",
+            "a sees Completed",
+            "a left"
+        ]);
+    }
+
+    #[test]
+    fn what_a_panic_of_the_block_drops_is_finished_first() {
+        let log = Log::new();
+        let message = panic_message(async {
+            with!(shielded(log.clone(), "a") => {
+                let inner = async { with!(shielded(log.clone(), "b") => within(&log).await) };
+                futures::join!(inner, async {
+                    yields(5).await;
+                    panic!("of the block");
+                });
+            });
+        });
+        assert_eq!(message, "of the block");
+        assert_eq!(log.take()[4..], ["block dropped", "b sees Cancelled", "b left", "a sees Panicked", "a left"]);
+    }
+}
+
+mod composed {
+    use super::*;
+
+    struct Conn(Log);
+
+    #[async_context_manager]
+    async fn connection(log: &Log) -> &mut Conn {
+        let mut conn = Conn(log.clone());
+        log.add("connection");
+        yields(1).await;
+        let outcome = r#yield!(&mut conn);
+        log.add(format!("connection sees {outcome:?}"));
+        yields(1).await;
+        log.add("connection left");
+    }
+
+    #[async_context_manager]
+    async fn begin(conn: &mut Conn) -> &mut Conn {
+        conn.0.add("begin");
+        let outcome = r#yield!(&mut *conn);
+        yields(1).await;
+        conn.0.add(format!("begin sees {outcome:?}"));
+    }
+
+    #[async_context_manager(shielded)]
+    async fn transaction(log: Log) -> &mut Conn {
+        with!(connection(&log) as conn, begin(conn) as tx => r#yield!(tx))
+    }
+
+    #[test]
+    fn it_is_shielded_as_a_whole() {
+        let log = Log::new();
+        drop_after(2, async {
+            with!(transaction(log.clone()) as tx => {
+                tx.0.add("block");
+                within(&log).await;
+            });
+        });
+        drain();
+        assert_eq!(log.take(), [
+            "connection",
+            "begin",
+            "block",
+            "block dropped",
+            "begin sees Cancelled",
+            "connection sees Cancelled",
+            "connection left"
+        ]);
+    }
+
+    #[test]
+    fn while_entering_as_well() {
+        let log = Log::new();
+        drop_after(1, async { with!(transaction(log.clone()) => within(&log).await) });
+        drain();
+        assert_eq!(log.take(), [
+            "connection",
+            "begin",
+            "begin sees Cancelled",
+            "connection sees Cancelled",
+            "connection left"
+        ]);
+    }
+
+    #[test]
+    fn a_plain_one_made_of_shielded_ones_leaves_them_in_order() {
+        #[async_context_manager]
+        async fn made(log: Log) {
+            with!(shielded(log, "outer") => r#yield!());
+        }
+        let log = Log::new();
+        drop_after(5, async {
+            with!(made(log.clone()) => with!(shielded(log.clone(), "inner") => within(&log).await));
+        });
+        drain();
+        assert_eq!(log.take()[4..], [
+            "block dropped",
+            "inner sees Cancelled",
+            "inner left",
+            "outer sees Cancelled",
+            "outer left"
+        ]);
+    }
+}
+
+mod racing {
+    use super::*;
+    use std::pin::pin;
+
+    /// Drops its block after so many polls.
+    #[async_context_manager]
+    async fn limit(polls: usize) -> Result<(), &'static str> {
+        tokio::select! {
+            biased;
+            () = yields(polls) => Err("over"),
+            _ = async { r#yield!() } => Ok(()),
+        }
+    }
+
+    #[async_context_manager(shielded)]
+    async fn shielded_limit(log: Log, polls: usize) -> Result<(), &'static str> {
+        let result = tokio::select! {
+            biased;
+            () = yields(polls) => Err("over"),
+            _ = async { r#yield!() } => Ok(()),
+        };
+        log.add("limit goes on");
+        result
+    }
+
+    #[test]
+    fn what_is_in_the_block_is_finished_before_the_with_returns() {
+        let log = Log::new();
+        let result = block_on(async {
+            with!(limit(4) => with!(shielded(log.clone(), "a") => within(&log).await))
+        });
+        log.add("returned");
+        assert_eq!(result, Err("over"));
+        assert_eq!(log.take()[2..], ["block dropped", "a sees Cancelled", "a left", "returned"]);
+    }
+
+    #[test]
+    fn also_when_the_racing_one_is_shielded() {
+        let log = Log::new();
+        let result = block_on(async {
+            with!(shielded_limit(log.clone(), 4) => with!(shielded(log.clone(), "a") => within(&log).await))
+        });
+        log.add("returned");
+        assert_eq!(result, Err("over"));
+        assert_eq!(log.take()[2..], ["block dropped", "limit goes on", "a sees Cancelled", "a left", "returned"]);
+    }
+
+    #[test]
+    fn also_in_a_manager_that_is_made_of_a_racing_one() {
+        #[async_context_manager]
+        async fn made(log: Log) -> Result<(), &'static str> {
+            let result = with!(limit(4) => r#yield!());
+            log.add("made goes on");
+            result.map(drop)
+        }
+        let log = Log::new();
+        let result =
+            block_on(async { with!(made(log.clone()) => with!(shielded(log.clone(), "a") => within(&log).await)) });
+        log.add("returned");
+        assert_eq!(result, Err("over"));
+        assert_eq!(log.take()[2..], ["block dropped", "a sees Cancelled", "a left", "made goes on", "returned"]);
+    }
+
+    #[test]
+    fn one_that_is_dropped_meanwhile_leaves_the_rest_to_the_rescuer() {
+        let log = Log::new();
+        drop_after(5, async {
+            with!(limit(4) => with!(shielded(log.clone(), "a") => within(&log).await)).expect("it is dropped");
+        });
+        drain();
+        assert_eq!(log.take()[2..], ["block dropped", "a sees Cancelled", "a left"]);
+    }
+
+    #[test]
+    fn the_time_limits_of_the_crate_wait_for_it() {
+        #[async_context_manager(shielded)]
+        async fn slow(log: Log) {
+            r#yield!();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            log.add("slow left");
+        }
+        let log = Log::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
+        runtime.block_on(async {
+            let result = with!(async_context_manager::move_on_after(Duration::from_millis(1)) => {
+                with!(slow(log.clone()) => within(&log).await);
+            });
+            assert!(result.is_none());
+            assert_eq!(log.take(), ["block dropped", "slow left"]);
+        });
+    }
+
+    /// Renews a lease while the block runs, and is dropped while it does so.
+    #[async_context_manager(shielded)]
+    async fn renewed(log: Log) -> u8 {
+        let mut block = pin!(async { r#yield!(5) });
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut block => break outcome,
+                () = yields(1) => {
+                    log.add("renewing");
+                    yields(2).await;
+                    log.add("renewed");
+                }
+            }
+        };
+        log.add(format!("{outcome:?}"));
+    }
+
+    #[test]
+    fn a_marker_that_was_put_aside_is_told_when_its_manager_comes_back_to_it() {
+        let log = Log::new();
+        drop_after(2, async { with!(renewed(log.clone()) as _five => within(&log).await) });
+        drain();
+        assert_eq!(log.take(), ["renewing", "block dropped", "renewed", "Cancelled"]);
+    }
+
+    /// The same, with a value that it has borrowed.
+    #[async_context_manager(shielded)]
+    async fn borrowing(log: Log) -> &String {
+        let _local = log.on_drop("local dropped");
+        let local = String::new();
+        let mut block = pin!(async { r#yield!(&local) });
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut block => break outcome,
+                () = yields(1) => yields(2).await,
+            }
+        };
+        log.add(format!("{outcome:?}"));
+    }
+
+    #[test]
+    fn one_that_lends_what_it_has_borrowed_can_not_go_on_without_the_block() {
+        let test = "racing::one_that_lends_what_it_has_borrowed_can_not_go_on_without_the_block";
+        let child = in_child(test, || {
+            let log = Log::new();
+            drop_after(2, async { with!(borrowing(log.clone()) as _local => within(&log).await) });
+            drain();
+            assert_eq!(log.take(), ["block dropped", "local dropped"]);
+        });
+        let said = String::from_utf8_lossy(&child.stderr);
+        assert!(child.status.success(), "{said}");
+        let expected = "`borrowing` did not wait for its `yield!` when it was cancelled; the rest of it is lost";
+        assert!(said.contains(expected), "{said}");
+    }
+
+    /// Leaks its marker, and with it what it has lent.
+    #[async_context_manager(shielded)]
+    async fn leaking() -> &String {
+        let local = String::from("local");
+        let mut block = Box::pin(async { r#yield!(&local) });
+        let polled = futures::poll!(&mut block);
+        assert!(polled.is_pending());
+        forget(block);
+        drop(local);
+        pending::<()>().await;
+    }
+
+    #[test]
+    fn a_leaked_marker_ends_the_process_and_nothing_is_read() {
+        struct Reads<'l>(&'l String);
+
+        impl Drop for Reads<'_> {
+            fn drop(&mut self) {
+                eprintln!("looked at {}", self.0);
+            }
+        }
+        let child = in_child("racing::a_leaked_marker_ends_the_process_and_nothing_is_read", || {
+            drop_after(1, async {
+                with!(leaking() as local => {
+                    let _reads = Reads(local);
+                    pending::<()>().await;
+                });
+            });
+        });
+        let said = String::from_utf8_lossy(&child.stderr);
+        assert!(!child.status.success(), "{said}");
+        assert!(said.contains("`leaking` leaked the future of its `yield!`"), "{said}");
+        assert!(!said.contains("looked at"), "{said}");
+    }
+}
+
+mod wrong {
+    use super::*;
+
+    #[test]
+    fn a_second_yield_is_a_panic_in_a_rescue_as_well() {
+        #[async_context_manager(shielded)]
+        async fn twice(log: Log) {
+            let once = async |log: &Log| {
+                let _outcome = Outcome::<()>::Completed;
+                log.add("once");
+            };
+            once(&log).await;
+            r#yield!();
+        }
+        let log = Log::new();
+        block_on(async { with!(twice(log.clone()) => {}) });
+        assert_eq!(log.take(), ["once"]);
+    }
+}
