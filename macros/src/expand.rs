@@ -77,7 +77,7 @@ fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Bl
     let arguments = own_arguments(&mut header.sig, block);
     let attach = attach(&header.sig.ident, returns, markers, &private);
     let expect = expected_output(&returns.output);
-    let body = body(&quote!(#arguments #expect #block), markers);
+    let body = body(&header.sig.ident, quote!(#arguments #expect #block), markers);
     let shielded = args.shielded.iter();
     let header = signature(header, returns, krate);
     quote_spanned! {Span::mixed_site()=>
@@ -95,12 +95,13 @@ fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Bl
 /// body waits at its end.
 ///
 /// Output: `let body = pin!(async move { ... }); manager_yield_point.end(body).await`
-fn body(body: &TokenStream, markers: &[Marker]) -> TokenStream {
+fn body(name: &Ident, body: TokenStream, markers: &[Marker]) -> TokenStream {
     if !markers.iter().any(|marker| marker.in_async) {
-        return body.clone();
+        return body;
     }
-    let yield_point = Ident::new(YIELD_POINT, Span::mixed_site());
-    quote_spanned! {Span::mixed_site()=>
+    let site = Span::mixed_site().located_at(name.span());
+    let yield_point = Ident::new(YIELD_POINT, site);
+    quote_spanned! {site=>
         let body = ::core::pin::pin!(async move { #body });
         #yield_point.end(body).await
     }

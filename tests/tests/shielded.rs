@@ -154,15 +154,10 @@ mod nested {
             });
         });
         drain();
-        assert_eq!(log.take()[6..], [
-            "block dropped",
-            "c sees Cancelled",
-            "c left",
-            "b sees Cancelled",
-            "b left",
-            "a sees Cancelled",
-            "a left"
-        ]);
+        assert_eq!(
+            log.take()[6..],
+            ["block dropped", "c sees Cancelled", "c left", "b sees Cancelled", "b left", "a sees Cancelled", "a left"]
+        );
     }
 
     #[test]
@@ -174,16 +169,19 @@ mod nested {
             });
         });
         drain();
-        assert_eq!(log.take(), [
-            "a enters",
-            "a entered",
-            "b enters",
-            "b entered",
-            "b sees Cancelled",
-            "b left",
-            "a sees Cancelled",
-            "a left"
-        ]);
+        assert_eq!(
+            log.take(),
+            [
+                "a enters",
+                "a entered",
+                "b enters",
+                "b entered",
+                "b sees Cancelled",
+                "b left",
+                "a sees Cancelled",
+                "a left"
+            ]
+        );
     }
 
     #[test]
@@ -195,16 +193,19 @@ mod nested {
             });
         });
         drain();
-        assert_eq!(log.take(), [
-            "a enters",
-            "a entered",
-            "b enters",
-            "b entered",
-            "b sees Completed",
-            "b left",
-            "a sees Cancelled",
-            "a left"
-        ]);
+        assert_eq!(
+            log.take(),
+            [
+                "a enters",
+                "a entered",
+                "b enters",
+                "b entered",
+                "b sees Completed",
+                "b left",
+                "a sees Cancelled",
+                "a left"
+            ]
+        );
     }
 
     #[test]
@@ -219,14 +220,10 @@ mod nested {
         drain();
         let mut events = log.take();
         events.retain(|event| event != "dropped");
-        assert_eq!(events[5..], [
-            "block dropped",
-            "b sees Cancelled",
-            "c sees Cancelled",
-            "c left",
-            "a sees Cancelled",
-            "a left"
-        ]);
+        assert_eq!(
+            events[5..],
+            ["block dropped", "b sees Cancelled", "c sees Cancelled", "c left", "a sees Cancelled", "a left"]
+        );
     }
 
     #[test]
@@ -268,14 +265,10 @@ mod nested {
                 log.add("block ends");
             });
         });
-        assert_eq!(log.take()[4..], [
-            "block dropped",
-            "block ends",
-            "b sees Cancelled",
-            "b left",
-            "a sees Completed",
-            "a left"
-        ]);
+        assert_eq!(
+            log.take()[4..],
+            ["block dropped", "block ends", "b sees Cancelled", "b left", "a sees Completed", "a left"]
+        );
     }
 
     #[test]
@@ -334,15 +327,18 @@ mod composed {
             });
         });
         drain();
-        assert_eq!(log.take(), [
-            "connection",
-            "begin",
-            "block",
-            "block dropped",
-            "begin sees Cancelled",
-            "connection sees Cancelled",
-            "connection left"
-        ]);
+        assert_eq!(
+            log.take(),
+            [
+                "connection",
+                "begin",
+                "block",
+                "block dropped",
+                "begin sees Cancelled",
+                "connection sees Cancelled",
+                "connection left"
+            ]
+        );
     }
 
     #[test]
@@ -350,13 +346,10 @@ mod composed {
         let log = Log::new();
         drop_after(1, async { with!(transaction(log.clone()) => within(&log).await) });
         drain();
-        assert_eq!(log.take(), [
-            "connection",
-            "begin",
-            "begin sees Cancelled",
-            "connection sees Cancelled",
-            "connection left"
-        ]);
+        assert_eq!(
+            log.take(),
+            ["connection", "begin", "begin sees Cancelled", "connection sees Cancelled", "connection left"]
+        );
     }
 
     #[test]
@@ -370,13 +363,10 @@ mod composed {
             with!(made(log.clone()) => with!(shielded(log.clone(), "inner") => within(&log).await));
         });
         drain();
-        assert_eq!(log.take()[4..], [
-            "block dropped",
-            "inner sees Cancelled",
-            "inner left",
-            "outer sees Cancelled",
-            "outer left"
-        ]);
+        assert_eq!(
+            log.take()[4..],
+            ["block dropped", "inner sees Cancelled", "inner left", "outer sees Cancelled", "outer left"]
+        );
     }
 }
 
@@ -408,9 +398,7 @@ mod racing {
     #[test]
     fn what_is_in_the_block_is_finished_before_the_with_returns() {
         let log = Log::new();
-        let result = block_on(async {
-            with!(limit(4) => with!(shielded(log.clone(), "a") => within(&log).await))
-        });
+        let result = block_on(async { with!(limit(4) => with!(shielded(log.clone(), "a") => within(&log).await)) });
         log.add("returned");
         assert_eq!(result, Err("over"));
         assert_eq!(log.take()[2..], ["block dropped", "a sees Cancelled", "a left", "returned"]);
