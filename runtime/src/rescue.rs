@@ -127,8 +127,7 @@ impl Future for Rescue {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         if let Some(rest) = &mut this.rest {
-            let _span = this.origin.enter_span();
-            ready!(rest.as_mut().poll(cx));
+            ready!(this.origin.within_span(|| rest.as_mut().poll(cx)));
         }
         this.rest = None;
         this.under_way = None;

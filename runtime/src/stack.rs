@@ -65,6 +65,8 @@ use crate::panics;
 /// When a stack is dropped with managers in it, each is left as by the dropping of a `with!` in its block: it is told
 /// [`Outcome::Cancelled`] and polled once, the last one first. So it is when a `with!` is dropped that is in the block;
 /// dropped while the stack is being left, the manager under way is dropped where it waits, and the others follow so.
+/// Those that are shielded are rescued, one after the other. In a shielded manager, the `with!` of a stack around its
+/// `yield!` is no exception to that: all are awaited.
 pub struct AsyncExitStack<'env, E> {
     entries: Entries<'env, E>,
 }
@@ -267,10 +269,11 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, the manager under way is dropped where it waits; the others are still on the stack.
+    /// When the future is dropped, the manager under way is still on the stack with the others: the next call goes on
+    /// with it, and dropping the stack drops it where it waits.
     pub async fn close(&mut self) -> Result<(), E> {
-        match self.leave(Flight::Completed).await {
-            Flight::Completed => Ok(()),
+        match self.entries.leave(Flight::Completed).await {
+            Flight::Completed | Flight::Cancelled => Ok(()),
             Flight::Failed(error) => Err(error),
             Flight::Panicked(payload) => panics::resume(payload),
         }
@@ -291,13 +294,6 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// ```
     pub fn into_manager(self) -> Manager<impl Future<Output = Result<(), E>>, <Self as IntoManager>::Terms> {
         open(self)
-    }
-
-    async fn leave(&mut self, mut flight: Flight<E>) -> Flight<E> {
-        while let Some(entry) = self.entries.pop() {
-            flight = entry.leave(flight).await;
-        }
-        flight
     }
 
     /// Enters a manager that does not wait for anything.
@@ -365,11 +361,11 @@ async fn open<'env, E: Send + 'env>(mut stack: AsyncExitStack<'env, E>) -> Resul
         Outcome::Completed => Flight::Completed,
         Outcome::Failed(error) => Flight::Failed(error),
         Outcome::Panicked => Flight::Panicked(Box::new(UnderWay)),
-        // Each entry is told by being dropped.
-        Outcome::Cancelled => return Ok(()),
+        // In a rescue each is awaited; else those that do not pend are left, and the others dropped.
+        Outcome::Cancelled => Flight::Cancelled,
     };
-    match stack.leave(flight).await {
-        Flight::Completed => Ok(()),
+    match stack.entries.leave(flight).await {
+        Flight::Completed | Flight::Cancelled => Ok(()),
         Flight::Failed(error) => Err(error),
         Flight::Panicked(payload) if payload.is::<UnderWay>() => Ok(()),
         Flight::Panicked(payload) => panics::resume(payload),

@@ -372,6 +372,7 @@ mod composed {
 
 mod racing {
     use super::*;
+    use futures::stream::{FuturesUnordered, StreamExt};
     use std::pin::pin;
 
     /// Drops its block after so many polls.
@@ -517,6 +518,44 @@ mod racing {
         assert!(said.contains(expected), "{said}");
     }
 
+    /// Polls its marker only when that was woken.
+    #[async_context_manager(shielded)]
+    async fn unordered(log: Log) -> u8 {
+        let mut futures = FuturesUnordered::new();
+        futures.push(async { r#yield!(5) });
+        let outcome = futures.next().await;
+        yields(1).await;
+        log.add(format!("{outcome:?}"));
+    }
+
+    /// The same, with a value that it has borrowed.
+    #[async_context_manager(shielded)]
+    async fn unordered_borrowing(log: Log) -> &String {
+        let local = String::new();
+        let mut futures = FuturesUnordered::new();
+        futures.push(async { r#yield!(&local) });
+        let outcome = futures.next().await;
+        yields(1).await;
+        log.add(format!("{outcome:?}"));
+    }
+
+    #[test]
+    fn a_marker_that_is_polled_only_when_it_was_woken_is_woken() {
+        let log = Log::new();
+        drop_after(1, async { with!(unordered(log.clone()) as _five => within(&log).await) });
+        drain();
+        assert_eq!(log.take(), ["block dropped", "Some(Cancelled)"]);
+        drop_after(1, async { with!(unordered_borrowing(log.clone()) as _local => within(&log).await) });
+        drain();
+        assert_eq!(log.take(), ["block dropped", "Some(Cancelled)"]);
+        block_on(async {
+            with!(unordered(log.clone()) => {
+                drop_after(3, async { with!(shielded(log.clone(), "a") => within(&log).await) });
+            });
+        });
+        assert_eq!(log.take()[2..], ["block dropped", "a sees Cancelled", "a left", "Some(Completed)"]);
+    }
+
     /// Leaks its marker, and with it what it has lent.
     #[async_context_manager(shielded)]
     async fn leaking() -> &String {
@@ -570,5 +609,102 @@ mod wrong {
         let log = Log::new();
         block_on(async { with!(twice(log.clone()) => {}) });
         assert_eq!(log.take(), ["once"]);
+    }
+}
+
+mod stacks {
+    use super::*;
+    use async_context_manager::AsyncExitStack;
+
+    type Stack = AsyncExitStack<'static, String>;
+
+    #[test]
+    fn dropped_with_a_stack_they_are_left_one_after_the_other() {
+        let log = Log::new();
+        drop_after(5, async {
+            let stack = Stack::new();
+            stack.enter(shielded(log.clone(), "a")).await;
+            stack.enter(shielded(log.clone(), "b")).await;
+            pending::<()>().await;
+        });
+        drain();
+        assert_eq!(log.take()[4..], ["b sees Cancelled", "b left", "a sees Cancelled", "a left"]);
+    }
+
+    #[test]
+    fn dropped_while_the_stack_is_closed_as_well() {
+        let log = Log::new();
+        drop_after(6, async {
+            let mut stack = Stack::new();
+            stack.enter(shielded(log.clone(), "a")).await;
+            stack.enter(shielded(log.clone(), "b")).await;
+            stack.close().await
+        });
+        drain();
+        assert_eq!(log.take()[4..], ["b sees Completed", "b left", "a sees Cancelled", "a left"]);
+    }
+
+    #[test]
+    fn in_the_with_of_a_stack() {
+        let log = Log::new();
+        drop_after(5, async {
+            with!(Stack::new() as stack => {
+                stack.enter(shielded(log.clone(), "a")).await;
+                stack.enter(shielded(log.clone(), "b")).await;
+                within(&log).await;
+            })
+        });
+        drain();
+        assert_eq!(log.take()[4..], ["block dropped", "b sees Cancelled", "b left", "a sees Cancelled", "a left"]);
+    }
+
+    /// A stack in a shielded manager: what is on it need not be shielded.
+    #[async_context_manager(shielded, suppress)]
+    async fn stacked(log: Log) -> Result<(), String> {
+        let result = with!(AsyncExitStack::<String>::new() as stack => {
+            stack.enter(plain(log.clone(), "a")).await;
+            stack.push(async |outcome| {
+                yields(1).await;
+                log.add(format!("pushed sees {outcome:?}"));
+                outcome.into_result()
+            });
+            stack.enter(plain(log.clone(), "b")).await;
+            r#yield!();
+        });
+        log.add("stacked goes on");
+        result.map(drop)
+    }
+
+    #[test]
+    fn what_is_on_the_stack_of_a_shielded_manager_is_awaited() {
+        let log = Log::new();
+        drop_after(1, async { with!(stacked(log.clone()) => within(&log).await) });
+        drain();
+        assert_eq!(
+            log.take()[2..],
+            [
+                "block dropped",
+                "b sees Cancelled",
+                "b left",
+                "pushed sees Cancelled",
+                "a sees Cancelled",
+                "a left",
+                "stacked goes on"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stack_can_be_shielded_as_a_whole() {
+        let log = Log::new();
+        drop_after(1, async {
+            with!(Stack::new().into_manager().shielded() as stack => {
+                stack.enter(plain(log.clone(), "a")).await;
+                stack.enter(plain(log.clone(), "b")).await;
+                within(&log).await;
+            })
+        });
+        drain();
+        assert_eq!(log.take()[2..], ["block dropped", "b sees Cancelled", "b left", "a sees Cancelled", "a left"]);
     }
 }

@@ -719,18 +719,29 @@ mod cancellation {
     }
 
     #[test]
-    fn while_closing_leaves_the_others_on_the_stack() {
+    fn of_a_closing_that_is_done_again() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.enter(named(&log, "b", "leaving")).await.unwrap();
+            drop_after(1, stack.close());
+            assert_eq!(stack.len(), 2);
+            assert_eq!(stack.close().await, Err("leaving b".to_string()));
+        });
+        assert_eq!(log.take()[1..], ["exit b Completed", "exit a Failed(())"]);
+    }
+
+    #[test]
+    fn of_a_closing_and_then_of_the_stack() {
         let log = Log::new();
         block_on(async {
             let mut stack = Stack::new();
             stack.enter(plain(&log, "a")).await;
             stack.enter(named(&log, "b", "")).await.unwrap();
             drop_after(1, stack.close());
-            assert_eq!(stack.len(), 1);
-            stack.close().await
-        })
-        .unwrap();
-        assert_eq!(log.take()[1..], ["exit b Completed", "exit a Completed"]);
+        });
+        assert_eq!(log.take()[1..], ["exit b Completed", "exit a Cancelled"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, poll_fn};
+use core::mem::replace;
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
@@ -19,12 +20,14 @@ use crate::manager::{About, Manager, OutputOf};
 use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
 use crate::private::open;
+use crate::rescue;
 
 /// What is under way while a stack is left.
 pub(crate) enum Flight<E> {
     Completed,
     Failed(E),
     Panicked(Payload),
+    Cancelled,
 }
 
 type Body<'env, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'env>>;
@@ -33,22 +36,35 @@ type Body<'env, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'env>>;
 pub(crate) struct Entry<'env, E> {
     body: Body<'env, E>,
     line: Arc<dyn Line<E> + Send + Sync + 'env>,
+    is_leaving: bool,
+    about: &'static About,
 }
 
 impl<E> Entry<'_, E> {
-    /// Leaves the manager: what is under way afterwards.
-    pub(crate) async fn leave(mut self, flight: Flight<E>) -> Flight<E> {
-        self.line.end(flight);
-        let ended = poll_fn(|cx| match panics::catch(|| self.body.as_mut().poll(cx)) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
-            Err(payload) => Poll::Ready(Err(payload)),
-        });
-        match ended.await {
-            Ok(Ok(())) => Flight::Completed,
-            Ok(Err(error)) => Flight::Failed(error),
-            Err(payload) => Flight::Panicked(payload),
+    /// Leaves the manager: what is under way afterwards. One that is leaving already goes on.
+    fn poll_leave(&mut self, flight: &mut Option<Flight<E>>, cx: &mut Context<'_>) -> Poll<Flight<E>> {
+        if let Some(flight) = flight.take_if(|_| !replace(&mut self.is_leaving, true)) {
+            self.line.end(flight);
         }
+        let flight = match panics::catch(|| self.body.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(()))) => Flight::Completed,
+            Ok(Poll::Ready(Err(error))) => Flight::Failed(error),
+            Err(payload) => Flight::Panicked(payload),
+        };
+        Poll::Ready(if self.line.is_cancelled() { self.lose(flight) } else { flight })
+    }
+
+    /// After a cancellation there is nobody to be told, and the others are told of that.
+    fn lose(&self, flight: Flight<E>) -> Flight<E> {
+        match flight {
+            Flight::Failed(_lost) => {
+                rescue::failed(self.about.name(), "failed after a cancellation; its error is lost");
+            }
+            Flight::Panicked(payload) => rescue::panicked(self.about.name(), payload),
+            Flight::Completed | Flight::Cancelled => {}
+        }
+        Flight::Cancelled
     }
 }
 
@@ -68,16 +84,31 @@ impl<'env, E> Entries<'env, E> {
         Self(Mutex::new(core::mem::take(&mut *lock(&self.0))))
     }
 
-    /// The youngest one, to be left or dropped. Nothing that it lent is in use any more: that would borrow the stack.
-    pub(crate) fn pop(&mut self) -> Option<Entry<'env, E>> {
-        lock(&self.0).pop()
+    /// The entries, to be left or dropped. Nothing that they lent is in use any more: that would borrow the stack.
+    fn get_mut(&mut self) -> &mut Vec<Entry<'env, E>> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells each that its block was dropped, the youngest first.
-    pub(crate) fn cancel(&mut self) {
-        while let Some(entry) = self.pop() {
-            drop(entry);
+    /// Leaves all, the youngest first: what is under way afterwards. The one under way stays where it is until it has
+    /// been left, so that the order is kept when this is dropped.
+    pub(crate) async fn leave(&mut self, mut flight: Flight<E>) -> Flight<E> {
+        if matches!(flight, Flight::Cancelled) {
+            // Whoever was leaving it was dropped.
+            let half_left = self.get_mut().last().is_some_and(|entry| entry.is_leaving);
+            let ((), mut rescues) = rescue::collect(|| drop(half_left.then(|| self.get_mut().pop())));
+            poll_fn(|cx| rescues.poll(cx)).await;
         }
+        while let Some(entry) = self.get_mut().last_mut() {
+            let mut before = Some(flight);
+            flight = poll_fn(|cx| entry.poll_leave(&mut before, cx)).await;
+            drop(self.get_mut().pop());
+        }
+        flight
+    }
+
+    /// Tells each that its block was dropped, the youngest first. What has to be rescued is left in that order.
+    pub(crate) fn cancel(&mut self) {
+        rescue::in_turn(|| while self.get_mut().pop().is_some() {});
     }
 
     /// Enters `manager` and holds it.
@@ -133,7 +164,7 @@ where
             }
             (Poll::Pending, Some(value)) => {
                 assert!(!K::BORROWS || line.is_inline(), "{}", NotInline(self.about));
-                lock(&self.entries.0).push(Entry { body, line });
+                lock(&self.entries.0).push(Entry { body, line, is_leaving: false, about: self.about });
                 // SAFETY: the manager has lent it, and its marker has not dropped the block, which would have taken it
                 // back (`OnLoan`); nor has it been leaked, if anything is borrowed, as the body itself waits at it. So
                 // the value is lent until the body is polled again or dropped. That is for those who have the entries
@@ -201,6 +232,9 @@ fn settle<X: HeldExit<E>, E>(value: Value<ShapeOf<X>, Infallible>) -> Result<(),
 trait Line<E> {
     /// Ends the block.
     fn end(&self, flight: Flight<E>);
+
+    /// The block was ended by a cancellation.
+    fn is_cancelled(&self) -> bool;
 }
 
 struct Shared<K, E>(Mutex<State<K, E>>);
@@ -210,12 +244,13 @@ struct State<K, E> {
     /// The marker of the manager stands in its body itself.
     inline: bool,
     flight: Option<Flight<E>>,
+    is_cancelled: bool,
     waker: Option<Waker>,
 }
 
 impl<K, E> Default for Shared<K, E> {
     fn default() -> Self {
-        Self(Mutex::new(State { value: None, inline: false, flight: None, waker: None }))
+        Self(Mutex::new(State { value: None, inline: false, flight: None, is_cancelled: false, waker: None }))
     }
 }
 
@@ -245,7 +280,7 @@ impl<K, E> Shared<K, E> {
             flight.map_or(Poll::Pending, Poll::Ready)
         });
         match flight.await {
-            Flight::Completed => Ok(()),
+            Flight::Completed | Flight::Cancelled => Ok(()),
             Flight::Failed(error) => Err(error),
             Flight::Panicked(payload) => panics::resume(payload),
         }
@@ -254,7 +289,7 @@ impl<K, E> Shared<K, E> {
 
 impl<K, E> Within for &Shared<K, E> {
     fn outcome(&self) -> Option<Outcome> {
-        None
+        self.is_cancelled().then_some(Outcome::Cancelled)
     }
 
     fn lent(&self, inline: bool) {
@@ -274,10 +309,15 @@ impl<K, E> Drop for OnLoan<'_, K, E> {
 impl<K, E> Line<E> for Shared<K, E> {
     fn end(&self, flight: Flight<E>) {
         let mut state = lock(&self.0);
+        state.is_cancelled = matches!(flight, Flight::Cancelled);
         state.flight = Some(flight);
         let waker = state.waker.take();
         drop(state);
         waker.inspect(Waker::wake_by_ref);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        lock(&self.0).is_cancelled
     }
 }
 

@@ -200,6 +200,7 @@ where
     fn cancel(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
+        this.relay.home().inspect(|home| home.wake());
         if this.borrows {
             this.poll_body(cx);
         } else {

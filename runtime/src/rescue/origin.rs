@@ -30,13 +30,11 @@ impl Origin {
         None::<fn(Rescue)>
     }
 
-    /// Is in the span until what it gives is dropped.
-    #[cfg(feature = "tracing")]
-    pub(super) fn enter_span(&self) -> tracing::span::Entered<'_> {
-        self.span.enter()
+    /// Runs `f` in the span.
+    #[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "there is no span"))]
+    pub(super) fn within_span<T>(&self, f: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "tracing")]
+        let _entered = self.span.enter();
+        f()
     }
-
-    #[cfg(not(feature = "tracing"))]
-    #[expect(clippy::unused_self, reason = "there is no span")]
-    pub(super) fn enter_span(&self) {}
 }
