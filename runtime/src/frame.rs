@@ -149,9 +149,11 @@ trait Host<L: Terms> {
     fn set_not_inline(&self);
 
     /// The block is there, and only the marker may drop it.
+    #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "nothing is shielded"))]
     fn is_lent(&self) -> bool;
 
     /// The `with!` is being dropped.
+    #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "nothing is shielded"))]
     fn is_cancelled(&self) -> bool;
 
     /// Something is left of the managers in a block that was raced away.

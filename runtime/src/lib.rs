@@ -40,7 +40,8 @@
 //! [`within`](macro@within) puts a whole function into managers: a test, say. [`Manager::scope`] is `with!` without a
 //! macro. [`AsyncExitStack`] is for as many managers as the run shows that there are. [`nullcontext`],
 //! [`closing`](closing()) and [`suppress`](suppress()) are ready to be used; so are time limits and task groups, with
-//! the feature `tokio`.
+//! the feature `tokio`. [`rescue`] tells what becomes of a manager whose future is dropped, if it is *shielded*: it is
+//! left to the end all the same.
 #![cfg_attr(
     feature = "tokio",
     doc = "\n[`coming_from_python`] has all names of Python's, the recipes, and what differs."
@@ -48,10 +49,13 @@
 //!
 //! # Features
 //!
-//! - `std` (default): panics in a block are caught, so that the exit phase runs. Without it the crate is `no_std` and
-//!   needs no allocator; a panic then drops the manager as it drops any future, and a manager whose `yield!` stands in
+//! - `std` (default): panics in a block are caught, so that the exit phase runs; and managers can be shielded. Without it
+//!   the crate is `no_std` and needs no allocator; a panic then drops the manager as it drops any future, and a manager whose `yield!` stands in
 //!   an `async` block is not `Send`.
-//! - `tokio`: time limits, `timeout`, `timeout_at` and `move_on_after`; and `task_group`.
+//! - `tokio`: time limits, `timeout`, `timeout_at` and `move_on_after`; `task_group`; and shielded managers are
+//!   rescued on the runtime that they were entered on.
+//! - `tracing`: what nobody is left to be told of is an event, and shielded managers are rescued in the span that they
+//!   were entered in.
 //! - `yield_expr`: a plain `yield!` under the attribute, for nightly with `#![feature(yield_expr)]`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -198,6 +202,43 @@ pub mod __private {
 /// # }
 /// ```
 ///
+/// `shielded`: only the block can be cancelled. When the future around the `with!` is dropped, the rest of the manager
+/// is a [rescue]: entering is finished, and so is leaving. It owns what it has (`Send + 'static`), so its arguments are
+/// taken by value; and it lends a value that borrows nothing, or a `&T` or a `&mut T` of what it has. It takes one
+/// allocation. A manager that borrows is shielded by one around it that owns:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use async_context_manager::{async_context_manager, with};
+/// # struct DbError;
+/// # struct Pool;
+/// # struct Conn;
+/// # impl Pool { async fn acquire(&self) -> Result<Conn, DbError> { Ok(Conn) } }
+/// # impl Conn {
+/// #     async fn execute(&mut self, _sql: &str) -> Result<u64, DbError> { Ok(1) }
+/// #     async fn release(self) -> Result<(), DbError> { Ok(()) }
+/// # }
+///
+/// #[async_context_manager]
+/// async fn connection(pool: &Pool) -> Result<&mut Conn, DbError> {
+///     let mut conn = pool.acquire().await?;
+///     r#yield!(&mut conn);
+///     conn.release().await
+/// }
+///
+/// #[async_context_manager(shielded)]
+/// async fn transaction(pool: Arc<Pool>) -> Result<&mut Conn, DbError> {
+///     with!(connection(&pool) as conn => {
+///         conn.execute("BEGIN").await?;
+///         let outcome = r#yield!(&mut *conn);
+///         conn.execute(if outcome.is_completed() { "COMMIT" } else { "ROLLBACK" }).await?;
+///     })
+/// }
+/// ```
+///
+/// A manager is made so by [`Manager::shielded`], too.
+///
 /// `crate = path`: where this crate is, if not at `::async_context_manager`.
 ///
 /// # Panics
@@ -215,8 +256,9 @@ pub mod __private {
 /// because it has put the future of it aside, goes on until it is pending, and then the block is dropped with that
 /// future.
 ///
-/// So what must be done after [`Outcome::Cancelled`] is best done without `.await`; or keep cancellation out, with
-/// a time limit *inside*, in a manager that races its block.
+/// So what must be done after [`Outcome::Cancelled`] is done without `.await`, or in a manager with the option
+/// `shielded`, which is awaited by a [rescue]; or cancellation is kept out, by a time limit *inside*, in a manager that
+/// races its block.
 ///
 /// It follows Python's `contextlib.asynccontextmanager`, but that code after a bare `yield` runs there only if the
 /// block did not fail.
@@ -424,7 +466,7 @@ pub use stack::AsyncExitStack;
 /// | is dropped, with the future around it | `Cancelled` | see [`async_context_manager`] |
 ///
 /// An `Err` or a panic of the exit phase replaces what was under way. Only a panic is not replaced by an `Err`, which
-/// is then told of on standard error.
+/// is then told of as a [`Loss`](rescue::Loss).
 ///
 /// An `Err` goes no further than to a manager with the option `catch`: what that returns is the value of the `with!`,
 /// whose function goes on.

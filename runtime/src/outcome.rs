@@ -29,7 +29,7 @@ pub enum Outcome<E = ()> {
     /// The block panicked. The panic goes on after the exit phase.
     Panicked,
     /// The future around the `with!` was dropped, and so was the block. The exit phase is run up to its first `.await`
-    /// that is not ready at once; what comes after that is dropped.
+    /// that is not ready at once, and what comes after that is dropped; that of a shielded manager is run to its end.
     Cancelled,
 }
 

@@ -74,7 +74,8 @@ use crate::scope::{ScopeOutput, TakesOutput};
 ///
 /// As of [`async_context_manager`](crate::async_context_manager): `enter` and `exit` are dropped where they wait when
 /// the future around the `with!` is dropped; when that happens in the block, `exit` is polled once, with
-/// [`Outcome::Cancelled`].
+/// [`Outcome::Cancelled`]. A type that owns what it has can be shielded from that:
+/// `connection.into_manager().shielded()`, see [`Manager::shielded`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async context manager",
     label = "neither a manager nor a type that implements `AsyncContextManager`",

@@ -6,7 +6,7 @@ use std::future::pending;
 use std::mem::forget;
 use std::time::Duration;
 
-use async_context_manager::{Outcome, async_context_manager, rescue, with};
+use async_context_manager::{async_context_manager, rescue, with};
 use futures::executor::block_on as block_on_with_threads;
 use tests::{Log, block_on, drop_after, in_child, panic_message, yields};
 
@@ -589,26 +589,6 @@ mod racing {
         assert!(!child.status.success(), "{said}");
         assert!(said.contains("`leaking` leaked the future of its `yield!`"), "{said}");
         assert!(!said.contains("looked at"), "{said}");
-    }
-}
-
-mod wrong {
-    use super::*;
-
-    #[test]
-    fn a_second_yield_is_a_panic_in_a_rescue_as_well() {
-        #[async_context_manager(shielded)]
-        async fn twice(log: Log) {
-            let once = async |log: &Log| {
-                let _outcome = Outcome::<()>::Completed;
-                log.add("once");
-            };
-            once(&log).await;
-            r#yield!();
-        }
-        let log = Log::new();
-        block_on(async { with!(twice(log.clone()) => {}) });
-        assert_eq!(log.take(), ["once"]);
     }
 }
 

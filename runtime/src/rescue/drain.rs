@@ -39,7 +39,7 @@ pub fn under_way() -> usize {
 }
 
 /// Waits until no rescue is under way in this process; those that begin meanwhile are waited for, too. For the end of
-/// `main`; see the [module](self).
+/// `main`; see the [module](super).
 ///
 /// It never ends when it is awaited in what is being rescued.
 ///
