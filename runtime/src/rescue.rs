@@ -41,6 +41,15 @@
 //!
 //! What a rescue ends in has nobody to be told: an `Err` or a panic is a [`Loss`], for which there is a hook, see
 //! [`set_hook`].
+//!
+//! # What is not rescued
+//!
+//! - What a process has not done when it ends: [`drain`] before.
+//! - What is on a runtime that is there, but that nobody drives: it goes on when somebody does, or drops the runtime.
+//! - A manager that lends a reference to what it has, has put the future of its `yield!` aside, and awaits something else
+//!   when it is cancelled. Only that future may drop the block, so it is dropped there, and the rest of the manager with
+//!   it. That is a [`Loss`], too. One that lends no reference goes on.
+//! - A manager after a panic with `panic = "abort"`.
 
 mod count;
 mod drain;
