@@ -350,6 +350,25 @@ mod nothing {
     }
 
     #[test]
+    fn but_one_for_what_is_shielded() {
+        #[async_context_manager(shielded)]
+        async fn shielded() -> &mut u32 {
+            let mut local = 5;
+            pause().await;
+            r#yield!(&mut local);
+            pause().await;
+        }
+        async fn run() -> u32 {
+            with!(shielded() as number => {
+                pause().await;
+                *number
+            })
+        }
+        assert_eq!(allocations(|| assert_eq!(spin(run()), 5)), 1);
+        assert_eq!(allocations(|| spin(async { with!(plain(5).shielded() as local => local[0]) })), 1);
+    }
+
+    #[test]
     fn in_a_loop() {
         async fn many() -> u32 {
             let mut sum = 0;

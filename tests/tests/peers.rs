@@ -13,6 +13,17 @@
 //! | dropped off the runtime | begun in place, up to its first pending `.await` | `off_the_runtime` |
 //! | any of these drops | no panic comes out of it, nothing aborts, no thread is blocked | the same four |
 //!
+//! And where the manager is shielded:
+//!
+//! | scenario | this crate | tests, in `shielded` |
+//! |---|---|---|
+//! | ok, `?`, early return, panic in the block | awaited before the caller goes on | `without_a_cancellation_...` |
+//! | task aborted in the block | finished by a rescue | `aborted_in_the_block_...` |
+//! | task aborted in the cleanup | finished by a rescue | `aborted_in_the_cleanup_...` |
+//! | runtime dropped | finished by a rescue on a thread of its own | `with_the_runtime_...` |
+//! | dropped off the runtime | finished by a rescue | `off_the_runtime_...`, `off_a_runtime_that_is_gone_...` |
+//! | any of these drops | no panic comes out of it, nothing aborts, no thread is blocked | the same |
+//!
 //! What users of such crates have asked for is in `users`:
 //!
 //! | asked for | this crate | test |
@@ -24,6 +35,8 @@
 //! | an awaited `defer!` | `closing`, `callback` | `a_defer_that_awaits_and_borrows`, `several_defers_in_one_scope_...` |
 //! | rollback on a panic | `Outcome::Panicked` | `a_transaction_is_rolled_back_when_its_block_panics` |
 //! | rollback when dropped | `Outcome::Cancelled` | `a_transaction_is_rolled_back_when_the_client_hangs_up` |
+//! | acquiring that can't be cut short, a rollback that waits | `shielded` | `a_transaction_whose_rollback_waits_...` |
+//! | a configured rescuer | `rescue::set` | in `rescue.rs` |
 //! | no gap before the guard | a manager around | `a_guard_that_is_armed_before_the_first_await_is_disarmed_...` |
 //! | the next open succeeds | awaited | `a_file_can_be_opened_again_as_soon_as_its_scope_has_ended` |
 //! | which error wins | the author says | `the_author_decides_which_error_wins` |
@@ -36,6 +49,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_context_manager::{async_context_manager, with};
 use tests::{Log, block_on, drop_after, message, panic_message, yields};
@@ -321,8 +335,134 @@ mod off_the_runtime {
     }
 }
 
+mod shielded {
+    use async_context_manager::rescue;
+    use futures::executor;
+
+    use super::*;
+
+    /// As [`cleanup`](super::cleanup), but that it is left to the end.
+    #[async_context_manager(shielded)]
+    async fn cleanup(log: Log, pause: impl Future<Output = ()> + Send + 'static) {
+        let outcome = r#yield!();
+        log.add(format!("begins: {outcome:?}"));
+        pause.await;
+        log.add("ends");
+    }
+
+    /// Is in its block for ever.
+    async fn stays(log: Log, running: Arc<Notify>) {
+        with!(cleanup(log, yields(1)) => {
+            running.notify_one();
+            pending::<()>().await;
+        });
+    }
+
+    /// A task that is in its block, or leaves it.
+    async fn task(log: &Log, leaves: bool) -> JoinHandle<()> {
+        let running = Arc::new(Notify::new());
+        let (log, notified) = (log.clone(), Arc::clone(&running));
+        let task = tokio::spawn(async move {
+            if leaves {
+                let slow = async move {
+                    notified.notify_one();
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                };
+                with!(cleanup(log, slow) => {});
+            } else {
+                stays(log, notified).await;
+            }
+        });
+        running.notified().await;
+        task
+    }
+
+    #[test]
+    fn without_a_cancellation_it_is_awaited_before_the_caller_goes_on() {
+        async fn fails(log: Log) -> Result<(), &'static str> {
+            with!(cleanup(log, yields(1)) => Err("failed")?);
+            Ok(())
+        }
+        let log = Log::new();
+        assert_eq!(block_on(async { with!(cleanup(log.clone(), yields(1)) => 5) }), 5);
+        assert_eq!(log.take(), ["begins: Completed", "ends"]);
+        assert_eq!(block_on(fails(log.clone())), Err("failed"));
+        assert_eq!(log.take(), ["begins: Failed(())", "ends"]);
+        let message = panic_message(async { with!(cleanup(log.clone(), yields(1)) => panic!("of the block")) });
+        assert_eq!((message.as_str(), log.take()), ("of the block", vec!["begins: Panicked".into(), "ends".into()]));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn aborted_in_the_block_it_is_finished() {
+        let log = Log::new();
+        let task = task(&log, false).await;
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+        rescue::drain().await;
+        assert_eq!(log.take(), ["begins: Cancelled", "ends"]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn aborted_in_the_block_it_is_finished_on_the_only_thread() {
+        let log = Log::new();
+        let task = task(&log, false).await;
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+        rescue::drain().await;
+        assert_eq!(log.take(), ["begins: Cancelled", "ends"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn aborted_in_the_cleanup_it_goes_on() {
+        let log = Log::new();
+        let task = task(&log, true).await;
+        task.abort();
+        let _ = task.await;
+        rescue::drain().await;
+        assert_eq!(log.take(), ["begins: Completed", "ends"]);
+    }
+
+    #[test]
+    fn with_the_runtime_it_is_finished_on_a_thread_of_its_own() {
+        for runtime in [two_workers(), Builder::new_current_thread().enable_time().build().unwrap()] {
+            let log = Log::new();
+            let task = runtime.block_on(task(&log, false));
+            drop(runtime);
+            executor::block_on(rescue::drain());
+            assert!(block_on(task).unwrap_err().is_cancelled());
+            assert_eq!(log.take(), ["begins: Cancelled", "ends"]);
+        }
+    }
+
+    /// A future that is in its block, on this runtime.
+    fn in_its_block(runtime: &Runtime, log: &Log) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut future = Box::pin(stays(log.clone(), Arc::new(Notify::new())));
+        assert!(runtime.block_on(async { futures::poll!(&mut future) }).is_pending());
+        future
+    }
+
+    #[test]
+    fn off_the_runtime_it_is_finished_on_that() {
+        let log = Log::new();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        drop(in_its_block(&runtime, &log));
+        runtime.block_on(rescue::drain());
+        assert_eq!(log.take(), ["begins: Cancelled", "ends"]);
+    }
+
+    #[test]
+    fn off_a_runtime_that_is_gone_it_is_finished_on_a_thread_of_its_own() {
+        let log = Log::new();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let future = in_its_block(&runtime, &log);
+        drop(runtime);
+        drop(future);
+        executor::block_on(rescue::drain());
+        assert_eq!(log.take(), ["begins: Cancelled", "ends"]);
+    }
+}
+
 mod users {
-    use std::time::Duration;
 
     use async_context_manager::{AsyncExitStack, Outcome, closing, within};
 
@@ -477,6 +617,42 @@ mod users {
             });
         });
         assert!(conn.rows.is_empty());
+    }
+
+    /// The connection is in the pool, or in use.
+    type Pool = Arc<std::sync::Mutex<Option<Conn>>>;
+
+    /// Rolls back and gives the connection back, neither of which is done at once.
+    #[async_context_manager(shielded)]
+    async fn shielded_transaction(pool: Pool) -> Result<&mut Conn, &'static str> {
+        let mut conn = pool.lock().unwrap().take().ok_or("in use")?;
+        yields(1).await; // BEGIN
+        let outcome = r#yield!(&mut conn);
+        yields(1).await; // ROLLBACK
+        if !outcome.is_completed() {
+            conn.rollback();
+        }
+        yields(1).await;
+        *pool.lock().unwrap() = Some(conn);
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_transaction_whose_rollback_waits_is_rolled_back_wherever_the_client_hangs_up() {
+        for polls in 0..5 {
+            let pool = Pool::default();
+            *pool.lock().unwrap() = Some(Conn::default());
+            drop_after(polls, async {
+                with!(shielded_transaction(pool.clone()) as tx => {
+                    tx.rows.push("ann".to_string());
+                    yields(1).await;
+                    Err::<(), _>("not enough money")
+                })
+            });
+            async_context_manager::rescue::drain().await;
+            let conn = pool.lock().unwrap().take().expect("it was given back");
+            assert!(conn.rows.is_empty(), "after {polls} polls");
+        }
     }
 
     #[test]
