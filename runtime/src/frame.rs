@@ -12,6 +12,9 @@
 //!                                 └──▶ block
 //! ```
 //!
+//! Where the body itself waits at its marker, all that its polls come to is a poll of the block, until that has ended.
+//! There the driver polls the block at once, and leaves out what is in between.
+//!
 //! Everything here that is called unsafe rests on three facts:
 //!
 //! 1. **The frame outlives the body.** Both are in the pinned driver, which drops the body first. When the driver is
@@ -67,6 +70,14 @@ impl<T> OneTask<T> {
     }
 }
 
+impl<T> OneTask<Cell<T>> {
+    /// What `question` says of the value, which stays where it is. It has no way to the cell.
+    pub(crate) fn ask<A>(&self, question: fn(&T) -> A) -> A {
+        // SAFETY: by fact 3 nobody else uses the cell now, and `question`, which captures nothing, does not.
+        question(unsafe { &*self.0.as_ptr() })
+    }
+}
+
 /// A pointer from one part of a `with!` to another.
 struct Link<T: ?Sized>(NonNull<T>);
 
@@ -94,6 +105,8 @@ enum Stage {
     Entering,
     /// The marker has lent a value, and the block lives.
     Lent,
+    /// So too, but the `with!` is being dropped.
+    Cancelled,
     /// The block is over.
     Ended(Outcome),
     /// The marker was dropped, and the block with it.
@@ -104,14 +117,11 @@ enum Stage {
 struct Frame<'h, L: Terms, V, Both, Rest: Shape, T, Jump, B: Future, Literal, W> {
     about: &'static About,
     block: UnsafeCell<ManuallyDrop<B>>,
-    /// The block has not been dropped.
-    has_block: Cell<bool>,
     handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,
     stage: Cell<Stage>,
-    cancelled: Cell<bool>,
     /// The body is being polled, or has panicked.
     polling: Cell<bool>,
-    /// The managers in whose blocks the marker stands have their own in their bodies themselves.
+    /// The marker stands in the body itself, and so do those of the managers in whose blocks it stands.
     inline: Cell<bool>,
     home: Cell<Option<Link<Home>>>,
     within: W,
@@ -159,33 +169,44 @@ where
         self.home.get().map(|home| unsafe { home.0.as_ref() })
     }
 
-    /// Polls the block: how it ended, if it did.
-    fn poll_block(&self, cx: &mut Context<'_>) -> Option<Outcome<Caught<L>>>
+    /// Whether the body itself waits at its marker, so that nothing comes between the driver and the block.
+    fn is_shortcut(&self) -> bool {
+        self.stage.get() == Stage::Lent && self.inline.get()
+    }
+
+    /// Whether a value is lent, and the block has not been dropped.
+    fn is_lent(&self) -> bool {
+        matches!(self.stage.get(), Stage::Lent | Stage::Cancelled)
+    }
+
+    /// Polls the block: whether it has ended.
+    fn poll_block(&self, cx: &mut Context<'_>) -> bool
     where
         L::Exit: TakesFrom<B::Output, Literal>,
     {
-        // SAFETY: only the marker's future gets here, and it is not polled by the block, so there is one such reference
-        // at a time (fact 3).
+        // SAFETY: only the marker's future gets here, or the driver while that waits, and neither is polled by the
+        // block, so there is one such reference at a time (fact 3).
         let block = unsafe { &mut *self.block.get() };
-        // SAFETY: the block is in the pinned driver, and dropped where it stands: in `drop_block`, after which the
-        // stage is no more `Lent` and nobody gets here.
+        // SAFETY: the block is in the pinned driver, and dropped where it stands: in `drop_block`, when the stage is no
+        // more `Lent` and nobody gets here.
         let block = unsafe { Pin::new_unchecked(&mut **block) };
         match panics::catch(|| block.poll(cx)) {
-            Ok(Poll::Pending) => {}
+            Ok(Poll::Pending) => return self.handoff.is_over(),
             Ok(Poll::Ready(value)) => self.handoff.set_return(value),
             Err(payload) => self.handoff.set_panic(payload),
         }
-        self.handoff.outcome()
+        true
     }
 
     /// Drops the block where it stands. A panic in that is a panic of the block: whether there was one.
-    fn drop_block(&self) -> bool {
-        if !self.has_block.replace(false) {
-            return false;
-        }
+    ///
+    /// # Safety
+    ///
+    /// It is dropped once.
+    unsafe fn drop_block(&self) -> bool {
         // SAFETY: as in `poll_block`.
         let block = unsafe { &mut *self.block.get() };
-        // SAFETY: it is dropped once, as `has_block` tells.
+        // SAFETY: the caller says so.
         match panics::catch(|| unsafe { ManuallyDrop::drop(block) }) {
             Ok(()) => false,
             Err(payload) => {
@@ -201,8 +222,10 @@ where
         W: Within,
     {
         self.stage.set(Stage::Ended(outcome.kind()));
+        // SAFETY: the callers have seen the stage `Lent` or `Cancelled`, which it is no more.
+        let panicked = unsafe { self.drop_block() };
         let outcome = match outcome {
-            _ if self.drop_block() => Outcome::Panicked,
+            _ if panicked => Outcome::Panicked,
             Outcome::Completed => self.within.outcome().map_or(outcome, passed_by::<L::Exit>),
             _ => outcome,
         };
@@ -215,7 +238,7 @@ where
     where
         ShapeOf<L::Exit>: Around<Rest, Both = Both, Ending = OutputOf<L>>,
     {
-        if self.stage.get() == Stage::Lent {
+        if self.is_lent() {
             abort_leaked(self.about);
         }
         match (<ShapeOf<L::Exit>>::error(output), self.handoff.take_end()) {
@@ -276,8 +299,9 @@ where
 
     unsafe fn lend(&self, slot: NonNull<()>) {
         self.home().inspect(|home| home.check());
-        let name = self.about.name();
-        assert!(self.stage.get() == Stage::Entering, "`{name}` reached its `yield!` a second time");
+        if self.stage.get() != Stage::Entering {
+            yielded_twice(self.about);
+        }
         // SAFETY: the caller says that it points to such an `Option`, and `V` is what `L` lends, by the signature of
         // `run`. The lifetime changes to that of the handoff, which is over when the block and the exit phase are; the
         // value is good so long (fact 2).
@@ -285,28 +309,31 @@ where
         if let Some(value) = slot.take() {
             self.stage.set(Stage::Lent);
             self.handoff.lend(value);
-            self.within.lent(self.home.get().is_none() && self.inline.get());
+            self.inline.set(self.inline.get() && self.home.get().is_none());
+            self.within.lent(self.inline.get());
         }
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
         self.home().inspect(|home| home.visit(cx.waker()));
-        assert!(self.stage.get() == Stage::Lent, "polled after its end");
-        if self.cancelled.get() {
-            return Poll::Ready(self.end(Outcome::Cancelled));
-        }
-        match self.poll_block(cx) {
-            Some(outcome) => Poll::Ready(self.end(outcome)),
-            None => Poll::Pending,
+        match self.stage.get() {
+            Stage::Lent if self.handoff.is_over() || self.poll_block(cx) => {
+                let outcome = self.handoff.outcome().unwrap_or(Outcome::Panicked);
+                Poll::Ready(self.end(outcome))
+            }
+            Stage::Lent => Poll::Pending,
+            Stage::Cancelled => Poll::Ready(self.end(Outcome::Cancelled)),
+            _ => panic!("polled after its end"),
         }
     }
 
     fn release(&self) {
         let at_home = self.home().is_none_or(Home::is_here);
         // A block that may not be dropped on this thread is left to the driver, as one whose marker was leaked.
-        if at_home && self.stage.get() == Stage::Lent {
+        if at_home && self.is_lent() {
             self.stage.set(Stage::RacedAway);
-            self.drop_block();
+            // SAFETY: as in `end`.
+            unsafe { self.drop_block() };
         }
     }
 
@@ -363,10 +390,8 @@ where
     let frame = Frame {
         about: manager.about,
         block: UnsafeCell::new(ManuallyDrop::new(block)),
-        has_block: Cell::new(true),
         handoff,
         stage: Cell::new(Stage::New),
-        cancelled: Cell::new(false),
         polling: Cell::new(false),
         inline: Cell::new(true),
         home: Cell::new(None),
@@ -411,7 +436,7 @@ where
     /// The `with!` is dropped while the block is under way: the marker drops the block and gives `Cancelled`, and the
     /// exit phase runs on from there as far as it gets.
     fn cancel(&mut self) {
-        self.frame.cancelled.set(true);
+        self.frame.stage.set(Stage::Cancelled);
         self.frame.home().inspect(|home| home.wake());
         let output = self.poll_body(&mut Context::from_waker(Waker::noop()), |body, _, cx| body.poll(cx));
         if matches!(output.map(Ending::error), Poll::Ready(Some(_lost))) {
@@ -435,6 +460,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: nothing is moved out of the driver.
         let this = unsafe { self.get_unchecked_mut() };
+        if this.frame.is_shortcut() && !this.frame.poll_block(cx) {
+            return Poll::Pending;
+        }
         let output = ready!(this.poll_body(cx, |body, frame, cx| match frame.stage.get() {
             Stage::New => first_poll(body, frame, cx.waker()),
             _ => body.poll(cx),
@@ -463,13 +491,20 @@ where
         // A marker that is still there drops the block with it.
         // SAFETY: here it is dropped, and not used again.
         panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.body) });
-        if self.frame.stage.get() == Stage::Lent {
-            abort_leaked(self.frame.about);
+        match self.frame.stage.get() {
+            Stage::Lent | Stage::Cancelled => abort_leaked(self.frame.about),
+            // SAFETY: nobody has dropped it, as no marker has lent.
+            Stage::New | Stage::Entering => drop(unsafe { self.frame.drop_block() }),
+            Stage::Ended(_) | Stage::RacedAway => {}
         }
-        self.frame.drop_block();
         // What nobody came for: a value, or a panic.
         panics::contain(|| drop(self.frame.handoff.take_end()));
     }
+}
+
+#[cold]
+fn yielded_twice(about: &About) -> ! {
+    panic!("`{}` reached its `yield!` a second time", about.name())
 }
 
 /// The block can't be dropped: what it borrows from the manager may be gone.

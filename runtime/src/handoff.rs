@@ -108,9 +108,24 @@ pub struct Handoff<X: Exit, V, Both, Rest: Shape, T, Jump, Return> {
 enum Content<C, V, W, Jump, Return> {
     Nothing,
     Lent(V),
-    /// The block has ended, so or so, unless the manager has caught its error.
-    Ended(Option<End<W, Jump, Return>>, Outcome<C>),
+    Completed(End<W, Jump, Return>),
+    /// The block has failed, and the error passes the manager by.
+    Failed(End<W, Jump, Return>),
+    /// The block has failed, and the manager has the error.
+    Caught(C),
     Panicked(Payload),
+}
+
+impl<C, V, W, Jump, Return> Content<C, V, W, Jump, Return> {
+    /// How the block ended, if it has.
+    const fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Nothing | Self::Lent(_) => None,
+            Self::Completed(_) => Some(Outcome::Completed),
+            Self::Failed(_) | Self::Caught(_) => Some(Outcome::Failed(())),
+            Self::Panicked(_) => Some(Outcome::Panicked),
+        }
+    }
 }
 
 impl<X, V, Both, Rest, T, Jump, Return> Handoff<X, V, Both, Rest, T, Jump, Return>
@@ -171,7 +186,7 @@ where
     {
         match end.0 {
             ControlFlow::Continue(value) => self.set_value(value),
-            ControlFlow::Break(jump) => self.set_end(Some(End::Jump(jump)), Outcome::Completed),
+            ControlFlow::Break(jump) => self.set(Content::Completed(End::Jump(jump))),
         }
         Forever
     }
@@ -181,12 +196,11 @@ where
         T: Verdict<Literal>,
         X: TakesFrom<T, Literal> + TakesShape<Rest>,
     {
-        match X::unseen() {
-            Some(unseen) => {
-                let failed = layer::failed::<Rest, T, _>(&value);
-                self.set_passed(End::Value(value), failed, unseen);
-            }
-            None => self.set_caught(layer::split::<X, Rest, T, _>(value).map(End::Value)),
+        if X::unseen().is_some() {
+            let failed = layer::failed::<Rest, T, _>(&value);
+            self.set_passed(End::Value(value), failed);
+        } else {
+            self.set_caught(layer::split::<X, Rest, T, _>(value).map(End::Value));
         }
     }
 
@@ -196,65 +210,65 @@ where
         Return: Verdict<Literal>,
         X: TakesFrom<Return, Literal>,
     {
-        match X::unseen() {
-            Some(unseen) => {
-                let failed = value.failed();
-                self.set_passed(End::Return(value), failed, unseen);
-            }
-            None => self.set_caught(value.without_error().map(End::Return).map_err(X::take)),
+        if X::unseen().is_some() {
+            let failed = value.failed();
+            self.set_passed(End::Return(value), failed);
+        } else {
+            self.set_caught(value.without_error().map(End::Return).map_err(X::take));
         }
     }
 
-    /// Ends the block for a manager that an error passes by: it is told `unseen` of that.
-    fn set_passed(&self, end: End<Value<Rest, T>, Jump, Return>, failed: bool, unseen: X::Caught) {
-        self.set_end(Some(end), if failed { Outcome::Failed(unseen) } else { Outcome::Completed });
+    /// Ends the block for a manager that an error passes by.
+    fn set_passed(&self, end: End<Value<Rest, T>, Jump, Return>, failed: bool) {
+        self.set(if failed { Content::Failed(end) } else { Content::Completed(end) });
     }
 
     /// Ends the block for a manager that has the error.
     fn set_caught(&self, end: Result<End<Value<Rest, T>, Jump, Return>, X::Caught>) {
-        match end {
-            Ok(end) => self.set_end(Some(end), Outcome::Completed),
-            Err(error) => self.set_end(None, Outcome::Failed(error)),
-        }
+        self.set(end.map_or_else(Content::Caught, Content::Completed));
+    }
+
+    /// Whether the block has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.content.ask(|content| content.outcome().is_some())
     }
 
     /// How the block ended, if it has. An error is given away.
     pub(crate) fn outcome(&self) -> Option<Outcome<X::Caught>> {
+        Some(match self.content.ask(Content::outcome)? {
+            Outcome::Completed => Outcome::Completed,
+            Outcome::Failed(()) => Outcome::Failed(X::unseen().or_else(|| self.take_error())?),
+            Outcome::Panicked => Outcome::Panicked,
+            Outcome::Cancelled => Outcome::Cancelled,
+        })
+    }
+
+    fn take_error(&self) -> Option<X::Caught> {
         match self.content.get().replace(Content::Nothing) {
-            Content::Ended(end, outcome) => {
-                self.set_end(end, Outcome::Completed);
-                Some(outcome)
-            }
-            Content::Panicked(payload) => {
-                self.set_panic(payload);
-                Some(Outcome::Panicked)
-            }
-            other => {
-                self.content.get().set(other);
-                None
-            }
+            Content::Caught(error) => Some(error),
+            _ => None,
         }
     }
 
     /// What the block left behind: nothing if it was dropped before its end, or if the manager has caught its error.
     pub(crate) fn take_end(&self) -> Option<Result<End<Value<Rest, T>, Jump, Return>, Payload>> {
         match self.content.get().replace(Content::Nothing) {
-            Content::Ended(end, _) => end.map(Ok),
+            Content::Completed(end) | Content::Failed(end) => Some(Ok(end)),
             Content::Panicked(payload) => Some(Err(payload)),
-            Content::Nothing | Content::Lent(_) => None,
+            Content::Nothing | Content::Lent(_) | Content::Caught(_) => None,
         }
     }
 
-    fn set_end(&self, end: Option<End<Value<Rest, T>, Jump, Return>>, outcome: Outcome<X::Caught>) {
-        self.content.get().set(Content::Ended(end, outcome));
-    }
-
     pub(crate) fn set_panic(&self, payload: Payload) {
-        self.content.get().set(Content::Panicked(payload));
+        self.set(Content::Panicked(payload));
     }
 
     pub(crate) fn lend(&self, value: V) {
-        self.content.get().set(Content::Lent(value));
+        self.set(Content::Lent(value));
+    }
+
+    fn set(&self, content: Content<X::Caught, V, Value<Rest, T>, Jump, Return>) {
+        self.content.get().set(content);
     }
 }
 
