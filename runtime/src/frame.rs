@@ -61,10 +61,12 @@ pub(crate) struct OneTask<T>(T);
 unsafe impl<T: Send> Sync for OneTask<T> {}
 
 impl<T> OneTask<T> {
+    #[inline]
     pub(crate) const fn new(value: T) -> Self {
         Self(value)
     }
 
+    #[inline]
     pub(crate) const fn get(&self) -> &T {
         &self.0
     }
@@ -72,6 +74,7 @@ impl<T> OneTask<T> {
 
 impl<T> OneTask<Cell<T>> {
     /// What `question` says of the value, which stays where it is. It has no way to the cell.
+    #[inline]
     pub(crate) fn ask<A>(&self, question: fn(&T) -> A) -> A {
         // SAFETY: by fact 3 nobody else uses the cell now, and `question`, which captures nothing, does not.
         question(unsafe { &*self.0.as_ptr() })
@@ -101,16 +104,28 @@ impl<T: ?Sized> Copy for Link<T> {}
 enum Stage {
     /// The body has not been polled.
     New,
-    /// It has not reached its marker.
+    /// It is under way, and has not reached its marker.
     Entering,
-    /// The marker has lent a value, and the block lives.
+    /// The marker has lent a value, and the block lives. The body itself waits at the marker, and can't but do so.
     Lent,
+    /// The marker has lent a value, and the block lives.
+    LentApart,
     /// So too, but the `with!` is being dropped.
     Cancelled,
     /// The block is over.
-    Ended(Outcome),
+    Ended,
     /// The marker was dropped, and the block with it.
     RacedAway,
+    /// The body has ended, and the block is no more.
+    Concluded,
+}
+
+impl Stage {
+    /// Whether a value is lent, and the block has not been dropped.
+    #[inline]
+    const fn is_lent(self) -> bool {
+        matches!(self, Self::Lent | Self::LentApart | Self::Cancelled)
+    }
 }
 
 /// The part of a driver that the marker reaches by pointer.
@@ -119,9 +134,11 @@ struct Frame<'h, L: Terms, V, Both, Rest: Shape, T, Jump, B: Future, Literal, W>
     block: UnsafeCell<ManuallyDrop<B>>,
     handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,
     stage: Cell<Stage>,
+    /// How the block ended, when it has.
+    outcome: Cell<Outcome>,
     /// The body is being polled, or has panicked.
     polling: Cell<bool>,
-    /// The marker stands in the body itself, and so do those of the managers in whose blocks it stands.
+    /// The managers in whose blocks the marker stands have their own in their bodies themselves.
     inline: Cell<bool>,
     home: Cell<Option<Link<Home>>>,
     within: W,
@@ -133,9 +150,6 @@ type Caught<L> = <<L as Terms>::Exit as Exit>::Caught;
 
 /// What the marker does to its [`Frame`], whatever the block in it is.
 trait Host<L: Terms> {
-    /// Says that the body is under way.
-    fn attach(&self, home: Option<Link<Home>>);
-
     /// Takes the value out of `slot` for the block.
     ///
     /// # Safety
@@ -145,6 +159,17 @@ trait Host<L: Terms> {
 
     /// Polls the block, and drops it when it has ended or is cancelled.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>>;
+
+    /// Both: the first poll.
+    ///
+    /// # Safety
+    ///
+    /// As of `lend`.
+    unsafe fn lend_and_poll(&self, slot: NonNull<()>, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
+        // SAFETY: the caller says the same.
+        unsafe { self.lend(slot) };
+        self.poll(cx)
+    }
 
     /// Drops the block though it has not ended.
     fn release(&self);
@@ -163,23 +188,15 @@ where
     Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
 {
+    #[inline]
     fn home(&self) -> Option<&Home> {
         // SAFETY: `attach` got it from a reference to the first local of the body, which is pinned; the driver forgets
         // it when the body has ended.
         self.home.get().map(|home| unsafe { home.0.as_ref() })
     }
 
-    /// Whether the body itself waits at its marker, so that nothing comes between the driver and the block.
-    fn is_shortcut(&self) -> bool {
-        self.stage.get() == Stage::Lent && self.inline.get()
-    }
-
-    /// Whether a value is lent, and the block has not been dropped.
-    fn is_lent(&self) -> bool {
-        matches!(self.stage.get(), Stage::Lent | Stage::Cancelled)
-    }
-
     /// Polls the block: whether it has ended.
+    #[inline]
     fn poll_block(&self, cx: &mut Context<'_>) -> bool
     where
         L::Exit: TakesFrom<B::Output, Literal>,
@@ -203,6 +220,7 @@ where
     /// # Safety
     ///
     /// It is dropped once.
+    #[inline]
     unsafe fn drop_block(&self) -> bool {
         // SAFETY: as in `poll_block`.
         let block = unsafe { &mut *self.block.get() };
@@ -217,11 +235,13 @@ where
     }
 
     /// Ends the block; `outcome` is how, unless dropping it panics.
+    #[inline]
     fn end(&self, outcome: Outcome<Caught<L>>) -> Outcome<Caught<L>>
     where
         W: Within,
     {
-        self.stage.set(Stage::Ended(outcome.kind()));
+        self.stage.set(Stage::Ended);
+        self.outcome.set(outcome.kind());
         // SAFETY: the callers have seen the stage `Lent` or `Cancelled`, which it is no more.
         let panicked = unsafe { self.drop_block() };
         let outcome = match outcome {
@@ -229,17 +249,22 @@ where
             Outcome::Completed => self.within.outcome().map_or(outcome, passed_by::<L::Exit>),
             _ => outcome,
         };
-        self.stage.set(Stage::Ended(outcome.kind()));
+        self.outcome.set(outcome.kind());
         outcome
     }
 
     /// What becomes of the `with!` when its manager has ended in `output`.
+    #[inline]
     fn conclude(&self, output: OutputOf<L>) -> End<Value<Both, T>, Jump, B::Output>
     where
         ShapeOf<L::Exit>: Around<Rest, Both = Both, Ending = OutputOf<L>>,
     {
-        if self.is_lent() {
+        let stage = self.stage.get();
+        if stage.is_lent() {
             abort_leaked(self.about);
+        }
+        if stage != Stage::Entering {
+            self.stage.set(Stage::Concluded);
         }
         match (<ShapeOf<L::Exit>>::error(output), self.handoff.take_end()) {
             (None, Some(Err(payload))) => panics::resume(payload),
@@ -252,24 +277,23 @@ where
             (None, Some(Ok(End::Jump(jump)))) => End::Jump(jump),
             (None, Some(Ok(End::Return(value)))) => End::Return(value),
             (None, None) => match <ShapeOf<L::Exit>>::nothing() {
-                Some(nothing) if self.stage.get() != Stage::Entering => End::Value(nothing),
-                _ => self.no_value(),
+                Some(nothing) if stage != Stage::Entering => End::Value(nothing),
+                _ => no_value(self.about, stage),
             },
         }
     }
+}
 
-    /// The manager ended in success, and there is no value for its `with!`.
-    fn no_value(&self) -> ! {
-        let name = self.about.name();
-        let what = match self.stage.get() {
-            Stage::RacedAway => "dropped its block before the end",
-            Stage::Ended(_) => "caught the error of its block",
-            _ => panic!("`{name}` ended without reaching its `yield!`"),
-        };
-        panic!(
-            "`{name}` {what} and then succeeded: `with!` has no value; return an `Err`, or add the option `suppress`"
-        )
-    }
+/// The manager ended in success, and there is no value for its `with!`.
+#[cold]
+fn no_value(about: &About, stage: Stage) -> ! {
+    let name = about.name();
+    let what = match stage {
+        Stage::RacedAway => "dropped its block before the end",
+        Stage::Ended => "caught the error of its block",
+        _ => panic!("`{name}` ended without reaching its `yield!`"),
+    };
+    panic!("`{name}` {what} and then succeeded: `with!` has no value; return an `Err`, or add the option `suppress`")
 }
 
 /// What a manager is told of the outcome of another one in whose marker's way it stands. If it catches errors, there is
@@ -291,12 +315,7 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
-    fn attach(&self, home: Option<Link<Home>>) {
-        assert!(self.stage.get() == Stage::New, "a manager is attached once");
-        self.stage.set(Stage::Entering);
-        self.home.set(home);
-    }
-
+    #[inline]
     unsafe fn lend(&self, slot: NonNull<()>) {
         self.home().inspect(|home| home.check());
         if self.stage.get() != Stage::Entering {
@@ -307,21 +326,21 @@ where
         // value is good so long (fact 2).
         let slot = unsafe { slot.cast::<Option<V>>().as_mut() };
         if let Some(value) = slot.take() {
-            self.stage.set(Stage::Lent);
+            let inline = self.inline.get() && self.home.get().is_none();
+            self.stage.set(if inline { Stage::Lent } else { Stage::LentApart });
             self.handoff.lend(value);
-            self.inline.set(self.inline.get() && self.home.get().is_none());
-            self.within.lent(self.inline.get());
+            self.within.lent(inline);
         }
     }
 
+    #[inline]
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
         self.home().inspect(|home| home.visit(cx.waker()));
         match self.stage.get() {
-            Stage::Lent if self.handoff.is_over() || self.poll_block(cx) => {
-                let outcome = self.handoff.outcome().unwrap_or(Outcome::Panicked);
-                Poll::Ready(self.end(outcome))
+            Stage::Lent | Stage::LentApart if self.handoff.is_over() || self.poll_block(cx) => {
+                Poll::Ready(self.end(self.handoff.outcome()))
             }
-            Stage::Lent => Poll::Pending,
+            Stage::Lent | Stage::LentApart => Poll::Pending,
             Stage::Cancelled => Poll::Ready(self.end(Outcome::Cancelled)),
             _ => panic!("polled after its end"),
         }
@@ -330,7 +349,7 @@ where
     fn release(&self) {
         let at_home = self.home().is_none_or(Home::is_here);
         // A block that may not be dropped on this thread is left to the driver, as one whose marker was leaked.
-        if at_home && self.is_lent() {
+        if at_home && self.stage.get().is_lent() {
             self.stage.set(Stage::RacedAway);
             // SAFETY: as in `end`.
             unsafe { self.drop_block() };
@@ -340,10 +359,7 @@ where
     fn outcome(&self) -> Option<Outcome> {
         // On another thread it is not even looked at.
         let at_home = self.home().is_none_or(Home::is_here);
-        match at_home.then(|| self.stage.get()) {
-            Some(Stage::Ended(outcome)) => Some(outcome),
-            _ => None,
-        }
+        (at_home && self.stage.get() == Stage::Ended).then(|| self.outcome.get())
     }
 
     fn set_not_inline(&self) {
@@ -372,6 +388,7 @@ where
 ///
 /// The [`Loan`](crate::handoff::Loan) of the `handoff` must be a local that stands beside it, so that nothing of the
 /// lent value outlives the `with!`. For `literal` see [`Verdict`]; for `within` see [`Within`].
+#[inline]
 pub fn run<'h, 'a, 'b, F, L, V, Both, Rest, T, Jump, B, Literal, W>(
     manager: Manager<F, L>,
     handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,
@@ -392,6 +409,7 @@ where
         block: UnsafeCell::new(ManuallyDrop::new(block)),
         handoff,
         stage: Cell::new(Stage::New),
+        outcome: Cell::new(Outcome::Completed),
         polling: Cell::new(false),
         inline: Cell::new(true),
         home: Cell::new(None),
@@ -401,7 +419,7 @@ where
     Driver { frame, body: ManuallyDrop::new(manager.body), _pinned: PhantomPinned }
 }
 
-impl<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W> Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
+impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
     F: Future<Output: Ending>,
     L: Terms,
@@ -410,25 +428,18 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
-    /// Polls the body by `poll`.
-    fn poll_body<P>(&mut self, cx: &mut Context<'_>, poll: P) -> Poll<F::Output>
-    where
-        P: FnOnce(
-            Pin<&mut F>,
-            &Frame<'h, L, V, Both, Rest, T, Jump, B, Literal, W>,
-            &mut Context<'_>,
-        ) -> Poll<F::Output>,
-    {
-        let frame = &self.frame;
-        frame.home().inspect(|home| home.enter(cx.waker()));
+    /// Polls the body.
+    #[inline]
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.frame.home().inspect(|home| home.enter(cx.waker()));
         // SAFETY: callers have the driver pinned; the body stays where it is until it is dropped there.
         let body = unsafe { Pin::new_unchecked(&mut *self.body) };
-        frame.polling.set(true);
-        let output = poll(body, frame, cx);
-        frame.polling.set(false);
+        self.frame.polling.set(true);
+        let output = body.poll(cx);
+        self.frame.polling.set(false);
         if output.is_ready() {
             // It was a local of the body.
-            frame.home.set(None);
+            self.frame.home.set(None);
         }
         output
     }
@@ -438,10 +449,33 @@ where
     fn cancel(&mut self) {
         self.frame.stage.set(Stage::Cancelled);
         self.frame.home().inspect(|home| home.wake());
-        let output = self.poll_body(&mut Context::from_waker(Waker::noop()), |body, _, cx| body.poll(cx));
+        let output = self.poll_body(&mut Context::from_waker(Waker::noop()));
         if matches!(output.map(Ending::error), Poll::Ready(Some(_lost))) {
             panics::report(self.frame.about.name(), "failed after a cancellation; its error is lost");
         }
+    }
+
+    /// Drops what a driver has that was left before its end, or that has ended without a block.
+    #[cold]
+    fn drop_unfinished(&mut self) {
+        if self.frame.polling.get() {
+            // The body has panicked, and its locals are gone.
+            self.frame.home.set(None);
+        } else if self.frame.stage.get().is_lent() {
+            panics::contain(|| self.cancel());
+        }
+        self.frame.home().inspect(|home| home.enter(Waker::noop()));
+        // A marker that is still there drops the block with it.
+        // SAFETY: here it is dropped, and not used again.
+        panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.body) });
+        match self.frame.stage.get() {
+            Stage::Lent | Stage::LentApart | Stage::Cancelled => abort_leaked(self.frame.about),
+            // SAFETY: nobody has dropped it, as no marker has lent.
+            Stage::New | Stage::Entering => drop(unsafe { self.frame.drop_block() }),
+            Stage::Ended | Stage::RacedAway | Stage::Concluded => {}
+        }
+        // What nobody came for: a value, or a panic.
+        panics::contain(|| drop(self.frame.handoff.take_end()));
     }
 }
 
@@ -457,16 +491,22 @@ where
 {
     type Output = End<Value<Both, T>, Jump, B::Output>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: nothing is moved out of the driver.
         let this = unsafe { self.get_unchecked_mut() };
-        if this.frame.is_shortcut() && !this.frame.poll_block(cx) {
+        // The body would do the same.
+        if this.frame.stage.get() == Stage::Lent && !this.frame.poll_block(cx) {
             return Poll::Pending;
         }
-        let output = ready!(this.poll_body(cx, |body, frame, cx| match frame.stage.get() {
-            Stage::New => first_poll(body, frame, cx.waker()),
-            _ => body.poll(cx),
-        }));
+        let output = if this.frame.stage.get() == Stage::New {
+            this.frame.stage.set(Stage::Entering);
+            let call = Call::<L>::new(cx.waker(), &this.frame.home, &this.frame);
+            this.poll_body(&mut Context::from_waker(&call.waker()))
+        } else {
+            this.poll_body(cx)
+        };
+        let output = ready!(output);
         Poll::Ready(this.frame.conclude(output))
     }
 }
@@ -480,25 +520,12 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
+    #[inline]
     fn drop(&mut self) {
-        if self.frame.polling.get() {
-            // The body has panicked, and its locals are gone.
-            self.frame.home.set(None);
-        } else if self.frame.stage.get() == Stage::Lent {
-            panics::contain(|| self.cancel());
+        // A body is an `async` block, which has nothing left in it when it has ended.
+        if self.frame.stage.get() != Stage::Concluded {
+            self.drop_unfinished();
         }
-        self.frame.home().inspect(|home| home.enter(Waker::noop()));
-        // A marker that is still there drops the block with it.
-        // SAFETY: here it is dropped, and not used again.
-        panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.body) });
-        match self.frame.stage.get() {
-            Stage::Lent | Stage::Cancelled => abort_leaked(self.frame.about),
-            // SAFETY: nobody has dropped it, as no marker has lent.
-            Stage::New | Stage::Entering => drop(unsafe { self.frame.drop_block() }),
-            Stage::Ended(_) | Stage::RacedAway => {}
-        }
-        // What nobody came for: a value, or a panic.
-        panics::contain(|| drop(self.frame.handoff.take_end()));
     }
 }
 
@@ -527,6 +554,23 @@ struct Call<'c, L: Terms> {
 struct CallHead<'c> {
     waker: &'c Waker,
     lent: TypeId,
+    home: &'c Cell<Option<Link<Home>>>,
+}
+
+impl<'c, L: Terms> Call<'c, L> {
+    #[inline]
+    fn new(waker: &'c Waker, home: &'c Cell<Option<Link<Home>>>, host: &'c (dyn Host<L> + 'c)) -> Self {
+        Self { head: CallHead { waker, lent: type_id::<L>(), home }, host: NonNull::from(host) }
+    }
+
+    /// What the body is polled with.
+    #[inline]
+    fn waker(&self) -> ManuallyDrop<Waker> {
+        // SAFETY: the functions of `CALL` keep to the contract of wakers: they only use the driver's waker, which is
+        // shared between threads like any. What they read lives longer than this waker, and clones of it are not of its
+        // kind.
+        ManuallyDrop::new(unsafe { Waker::new((&raw const *self).cast(), &CALL) })
+    }
 }
 
 /// Its address tells that a waker is a [`Call`].
@@ -546,18 +590,11 @@ fn wake_call(call: *const ()) {
     head.waker.wake_by_ref();
 }
 
+#[inline]
 fn drop_call(_call: *const ()) {}
 
-/// Polls the body for the first time, and tells it where its frame is.
-fn first_poll<F: Future, L: Terms>(body: Pin<&mut F>, host: &dyn Host<L>, waker: &Waker) -> Poll<F::Output> {
-    let call = Call { head: CallHead { waker, lent: type_id::<L>() }, host: NonNull::from(host) };
-    // SAFETY: the functions of `CALL` keep to the contract of wakers: they only use the driver's waker, which is shared
-    // between threads like any. What they read lives longer than this waker, and clones of it are not of its kind.
-    let waker = unsafe { Waker::new((&raw const call).cast(), &CALL) };
-    body.poll(&mut Context::from_waker(&waker))
-}
-
 /// The identity of a type, apart from its lifetimes.
+#[inline]
 fn type_id<T>() -> TypeId {
     trait Identity {
         fn identity(&self) -> TypeId
@@ -586,6 +623,7 @@ fn type_id<T>() -> TypeId {
 /// # Panics
 ///
 /// When it is awaited elsewhere, or when the manager lends something else.
+#[inline]
 pub fn attach<'f, 'h, L: Terms, H: Here>(_this: &'f Lifespan, home: &'h H) -> Attach<'f, 'h, L, H> {
     Attach { home, point: PhantomData }
 }
@@ -600,6 +638,7 @@ pub struct Attach<'f, 'h, L, H> {
 impl<'f, L: Terms, H: Here> Future for Attach<'f, '_, L, H> {
     type Output = YieldPoint<'f, L, H>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let waker = cx.waker();
         assert!(core::ptr::eq(waker.vtable(), &raw const CALL), "not polled by a driver");
@@ -609,10 +648,11 @@ impl<'f, L: Terms, H: Here> Future for Attach<'f, '_, L, H> {
         // SAFETY: as above, and its type is this one: the lifetimes are those that the frame has, by the signature that
         // the generated code gives to both the manager and `attach`.
         let call = unsafe { &*waker.data().cast::<Call<'f, L>>() };
-        let point = YieldPoint { host: Link(call.host), home: PhantomData };
-        point.host().attach(self.home.home().map(|home| Link(NonNull::from(home))));
-        self.home.home().inspect(|home| home.enter(waker));
-        Poll::Ready(point)
+        if let Some(home) = self.home.home() {
+            head.home.set(Some(Link(NonNull::from(home))));
+            home.enter(waker);
+        }
+        Poll::Ready(YieldPoint { host: Link(call.host), home: PhantomData })
     }
 }
 
@@ -632,6 +672,7 @@ impl<L: Terms, H> Clone for YieldPoint<'_, L, H> {
 impl<L: Terms, H> Copy for YieldPoint<'_, L, H> {}
 
 impl<'f, L: Terms, H> YieldPoint<'f, L, H> {
+    #[inline]
     fn host(&self) -> &(dyn Host<L> + 'f) {
         // SAFETY: `'f` is within the body, which the frame outlives (fact 1).
         unsafe { self.host.0.as_ref() }
@@ -641,6 +682,7 @@ impl<'f, L: Terms, H> YieldPoint<'f, L, H> {
 impl<'f, M: AsyncContextManager, H> YieldPoint<'f, Own<M>, H> {
     /// Lends `value` at once, which borrows a local of the body: gives the marker, which is to be awaited then. It says
     /// by its type how long the borrow is.
+    #[inline]
     pub(crate) fn lend_own<'v>(self, value: M::Value<'v>) -> Lending<'f, Own<M>, H, &'v mut M> {
         let mut slot = Some(value);
         // SAFETY: the value is what `Own<M>` lends, and what it borrows is borrowed for as long as the marker lives,
@@ -693,6 +735,7 @@ pub struct Lending<'f, L: Terms, H, V> {
 
 impl<'f, L: Terms, H, V> Lending<'f, L, H, V> {
     /// `V` must be a member of the family `L`.
+    #[inline]
     pub(crate) const fn new(point: YieldPoint<'f, L, H>, value: V) -> Self {
         Self { point: Some(point), value: Some(value) }
     }
@@ -707,23 +750,27 @@ impl<L: Terms, H, V> Future for Lending<'_, L, H, V> {
     /// # Panics
     ///
     /// When it is polled after its end, on another thread than its driver, or when another marker has lent before.
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let point = this.point.expect("a `yield!` is awaited once");
-        if this.value.is_some() {
+        let outcome = if this.value.is_some() {
             let slot = NonNull::from(&mut this.value).cast();
             // SAFETY: the value is what `L` lends (the callers of `new`: `YieldPoint::lend`), and what it borrows is
             // borrowed for as long as `self` lives, which has `V` in its type and drops the block when it is dropped
             // (fact 2).
-            unsafe { point.host().lend(slot) };
-        }
-        let outcome = ready!(point.host().poll(cx));
+            unsafe { point.host().lend_and_poll(slot, cx) }
+        } else {
+            point.host().poll(cx)
+        };
+        let outcome = ready!(outcome);
         this.point = None;
         Poll::Ready(outcome)
     }
 }
 
 impl<L: Terms, H, V> Drop for Lending<'_, L, H, V> {
+    #[inline]
     fn drop(&mut self) {
         if let (Some(point), None) = (self.point, &self.value) {
             point.host().release();

@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::convert::Infallible;
 use core::future::Future;
 use core::marker::PhantomData;
+use core::mem;
 use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -54,6 +55,7 @@ impl Loan<&()> {
     /// For one manager.
     #[expect(clippy::new_without_default, reason = "nobody else makes one")]
     #[must_use]
+    #[inline]
     pub const fn new() -> Self {
         Self(PhantomData)
     }
@@ -62,6 +64,7 @@ impl Loan<&()> {
 impl<'b, 'm> Loan<&'b Loan<&'m ()>> {
     /// The second.
     #[must_use]
+    #[inline]
     pub const fn inside(_first: &'b Loan<&'m ()>) -> Self {
         Self(PhantomData)
     }
@@ -85,11 +88,13 @@ where
     Both: Shape,
     Rest: Shape,
 {
+    #[inline]
     pub(crate) const fn new() -> Self {
         Self(PhantomData)
     }
 
     /// The handoff, for a value that is lent for as long as the second loan is borrowed.
+    #[inline]
     pub const fn until(&self, _second: &'a Loan<&'b Loan<&'m ()>>) -> Handoff<X, V, Both, Rest, T, Jump, Return> {
         Handoff { content: OneTask::new(Cell::new(Content::Nothing)), shape: PhantomData }
     }
@@ -116,16 +121,9 @@ enum Content<C, V, W, Jump, Return> {
     Panicked(Payload),
 }
 
-impl<C, V, W, Jump, Return> Content<C, V, W, Jump, Return> {
-    /// How the block ended, if it has.
-    const fn outcome(&self) -> Option<Outcome> {
-        match self {
-            Self::Nothing | Self::Lent(_) => None,
-            Self::Completed(_) => Some(Outcome::Completed),
-            Self::Failed(_) | Self::Caught(_) => Some(Outcome::Failed(())),
-            Self::Panicked(_) => Some(Outcome::Panicked),
-        }
-    }
+#[cold]
+fn not_lent<C>(_content: C) -> ! {
+    unreachable!("a block is polled when a value has been lent to it")
 }
 
 impl<X, V, Both, Rest, T, Jump, Return> Handoff<X, V, Both, Rest, T, Jump, Return>
@@ -136,6 +134,7 @@ where
 {
     /// Says that this `with!` is in the block of another one of the same header.
     #[must_use]
+    #[inline]
     pub fn inside<Y: Exit, W, Outer>(self, _outer: &Handoff<Y, W, Outer, Both, T, Jump, Return>) -> Self {
         self
     }
@@ -156,6 +155,7 @@ where
     }
 
     /// The type of a block that may jump out.
+    #[inline]
     pub fn jumping_block(&self) -> BlockType<ControlFlow<Jump, Value<Rest, T>>, Value<Rest, T>> {
         BlockType(PhantomData)
     }
@@ -170,15 +170,17 @@ where
     /// # Panics
     ///
     /// When nothing is lent. The marker lends before it polls the block.
+    #[inline]
     pub fn value(&self) -> V {
         match self.content.get().replace(Content::Nothing) {
             Content::Lent(value) => value,
-            _ => unreachable!("a block is polled when a value has been lent to it"),
+            other => not_lent(other),
         }
     }
 
     /// Ends a block that may jump out, with its value or a jump: the last thing that it does. For `literal` see
     /// [`Verdict`].
+    #[inline]
     pub fn end_or_jump<Literal>(&self, end: Ended<ControlFlow<Jump, Value<Rest, T>>>, _literal: Literal) -> Forever
     where
         T: Verdict<Literal>,
@@ -191,6 +193,7 @@ where
         Forever
     }
 
+    #[inline]
     fn set_value<Literal>(&self, value: Value<Rest, T>)
     where
         T: Verdict<Literal>,
@@ -205,6 +208,7 @@ where
     }
 
     /// Ends the block by a `return`.
+    #[inline]
     pub(crate) fn set_return<Literal>(&self, value: Return)
     where
         Return: Verdict<Literal>,
@@ -219,30 +223,35 @@ where
     }
 
     /// Ends the block for a manager that an error passes by.
+    #[inline]
     fn set_passed(&self, end: End<Value<Rest, T>, Jump, Return>, failed: bool) {
         self.set(if failed { Content::Failed(end) } else { Content::Completed(end) });
     }
 
     /// Ends the block for a manager that has the error.
+    #[inline]
     fn set_caught(&self, end: Result<End<Value<Rest, T>, Jump, Return>, X::Caught>) {
         self.set(end.map_or_else(Content::Caught, Content::Completed));
     }
 
     /// Whether the block has ended.
+    #[inline]
     pub(crate) fn is_over(&self) -> bool {
-        self.content.ask(|content| content.outcome().is_some())
+        !self.content.ask(|content| matches!(content, Content::Nothing | Content::Lent(_)))
     }
 
-    /// How the block ended, if it has. An error is given away.
-    pub(crate) fn outcome(&self) -> Option<Outcome<X::Caught>> {
-        Some(match self.content.ask(Content::outcome)? {
-            Outcome::Completed => Outcome::Completed,
-            Outcome::Failed(()) => Outcome::Failed(X::unseen().or_else(|| self.take_error())?),
-            Outcome::Panicked => Outcome::Panicked,
-            Outcome::Cancelled => Outcome::Cancelled,
-        })
+    /// How the block ended, when it is over. An error is given away.
+    #[inline]
+    pub(crate) fn outcome(&self) -> Outcome<X::Caught> {
+        if self.content.ask(|content| matches!(content, Content::Completed(_))) {
+            return Outcome::Completed;
+        }
+        let panicked = self.content.ask(|content| matches!(content, Content::Panicked(_)));
+        let error = if panicked { None } else { X::unseen().or_else(|| self.take_error()) };
+        error.map_or(Outcome::Panicked, Outcome::Failed)
     }
 
+    #[inline]
     fn take_error(&self) -> Option<X::Caught> {
         match self.content.get().replace(Content::Nothing) {
             Content::Caught(error) => Some(error),
@@ -251,6 +260,7 @@ where
     }
 
     /// What the block left behind: nothing if it was dropped before its end, or if the manager has caught its error.
+    #[inline]
     pub(crate) fn take_end(&self) -> Option<Result<End<Value<Rest, T>, Jump, Return>, Payload>> {
         match self.content.get().replace(Content::Nothing) {
             Content::Completed(end) | Content::Failed(end) => Some(Ok(end)),
@@ -259,16 +269,22 @@ where
         }
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn set_panic(&self, payload: Payload) {
-        self.set(Content::Panicked(payload));
+        self.content.get().set(Content::Panicked(payload));
     }
 
+    #[inline]
     pub(crate) fn lend(&self, value: V) {
         self.set(Content::Lent(value));
     }
 
+    /// Puts something where nothing is: nothing has been lent yet, or the block has taken it. So there is nothing to be
+    /// dropped.
+    #[inline]
     fn set(&self, content: Content<X::Caught, V, Value<Rest, T>, Jump, Return>) {
-        self.content.get().set(content);
+        mem::forget(self.content.get().replace(content));
     }
 }
 
@@ -279,11 +295,13 @@ where
     Rest: Shape,
 {
     /// The type of a block that does not jump out.
+    #[inline]
     pub fn block(&self) -> BlockType<Value<Rest, T>, Value<Rest, T>> {
         BlockType(PhantomData)
     }
 
     /// Ends a block that does not jump, with its value: the last thing that it does. For `literal` see [`Verdict`].
+    #[inline]
     pub fn end<Literal>(&self, Ended(value): Ended<Value<Rest, T>>, literal: Literal) -> Forever
     where
         T: Verdict<Literal>,
@@ -305,6 +323,7 @@ pub struct Ended<End>(End);
 #[expect(clippy::unused_self, reason = "it is there for its type")]
 impl<End, Value> BlockType<End, Value> {
     /// The end, which is expected to be of this type.
+    #[inline]
     pub fn end(&self, end: End) -> Ended<End> {
         Ended(end)
     }
@@ -327,6 +346,7 @@ pub struct Forever;
 impl Future for Forever {
     type Output = Infallible;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Infallible> {
         Poll::Pending
     }
