@@ -12,6 +12,9 @@
 //!                                 └──▶ block
 //! ```
 //!
+//! Where the body itself waits at its marker, all that its polls come to is a poll of the block, until that has ended.
+//! There the driver polls the block at once, and leaves out what is in between.
+//!
 //! Everything here that is called unsafe rests on three facts:
 //!
 //! 1. **The frame outlives the body.** Both are in the pinned driver, which drops the body first. When the driver is
@@ -61,12 +64,23 @@ pub(crate) struct OneTask<T>(T);
 unsafe impl<T: Send> Sync for OneTask<T> {}
 
 impl<T> OneTask<T> {
+    #[inline]
     pub(crate) const fn new(value: T) -> Self {
         Self(value)
     }
 
+    #[inline]
     pub(crate) const fn get(&self) -> &T {
         &self.0
+    }
+}
+
+impl<T> OneTask<Cell<T>> {
+    /// What `question` says of the value, which stays where it is. It has no way to the cell.
+    #[inline]
+    pub(crate) fn ask<A>(&self, question: fn(&T) -> A) -> A {
+        // SAFETY: by fact 3 nobody else uses the cell now, and `question`, which captures nothing, does not.
+        question(unsafe { &*self.0.as_ptr() })
     }
 }
 
@@ -93,29 +107,53 @@ impl<T: ?Sized> Copy for Link<T> {}
 enum Stage {
     /// The body has not been polled.
     New,
-    /// It has not reached its marker.
+    /// It is under way, and has not reached its marker.
     Entering,
-    /// The marker has lent a value, and the block lives.
+    /// The marker has lent a value, and the block lives. It stands straight in the way of the driver.
     Lent,
+    /// So too, but something comes between the driver and the marker.
+    LentApart,
+    /// So too, but the `with!` is being dropped.
+    Cancelled,
     /// The block is over.
-    Ended(Outcome),
+    Ended,
     /// The marker was dropped, and the block with it.
     RacedAway,
+    /// The body has ended, and the block is no more.
+    Concluded,
+}
+
+impl Stage {
+    /// Whether a value is lent, and the block has not been dropped.
+    #[inline]
+    const fn is_lent(self) -> bool {
+        matches!(self, Self::Lent | Self::LentApart | Self::Cancelled)
+    }
+}
+
+/// What stands between a driver and the marker of its manager. The later one of several counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Nothing: the body itself waits at the marker, and can't but do so.
+    Straight,
+    /// A shielded manager, which looks at what is left of others when it is polled. The body waits as well.
+    Shielded,
+    /// Something that may put the marker aside, or leak it.
+    Apart,
 }
 
 /// The part of a driver that the marker reaches by pointer.
 struct Frame<'h, L: Terms, V, Both, Rest: Shape, T, Jump, B: Future, Literal, W> {
     about: &'static About,
     block: UnsafeCell<ManuallyDrop<B>>,
-    /// The block has not been dropped.
-    has_block: Cell<bool>,
     handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,
     stage: Cell<Stage>,
-    cancelled: Cell<bool>,
+    /// How the block ended, when it has.
+    outcome: Cell<Outcome>,
     /// The body is being polled, or has panicked.
     polling: Cell<bool>,
-    /// The managers in whose blocks the marker stands have their own in their bodies themselves.
-    inline: Cell<bool>,
+    /// What the managers in whose blocks the marker stands have on theirs.
+    way: Cell<Way>,
     home: Cell<Option<Link<Home>>>,
     within: W,
     literal: PhantomData<fn() -> Literal>,
@@ -126,9 +164,6 @@ type Caught<L> = <<L as Terms>::Exit as Exit>::Caught;
 
 /// What the marker does to its [`Frame`], whatever the block in it is.
 trait Host<L: Terms> {
-    /// Says that the body is under way.
-    fn attach(&self, home: Option<Link<Home>>);
-
     /// Takes the value out of `slot` for the block.
     ///
     /// # Safety
@@ -139,14 +174,25 @@ trait Host<L: Terms> {
     /// Polls the block, and drops it when it has ended or is cancelled.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>>;
 
+    /// Both: the first poll.
+    ///
+    /// # Safety
+    ///
+    /// As of `lend`.
+    unsafe fn lend_and_poll(&self, slot: NonNull<()>, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
+        // SAFETY: the caller says the same.
+        unsafe { self.lend(slot) };
+        self.poll(cx)
+    }
+
     /// Drops the block though it has not ended.
     fn release(&self);
 
     /// How the block ended.
     fn outcome(&self) -> Option<Outcome>;
 
-    /// A manager around the marker has its own where it may leak it.
-    fn set_not_inline(&self);
+    /// There is this between the driver and the marker.
+    fn set_way(&self, way: Way);
 
     /// The block is there, and only the marker may drop it.
     #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "nothing is shielded"))]
@@ -167,39 +213,43 @@ where
     Rest: Shape,
     B: Future<Output: Verdict<Literal>>,
 {
+    #[inline]
     fn home(&self) -> Option<&Home> {
         // SAFETY: `attach` got it from a reference to the first local of the body, which is pinned; the driver forgets
         // it when the body has ended.
         self.home.get().map(|home| unsafe { home.0.as_ref() })
     }
 
-    /// Polls the block: how it ended, if it did.
-    fn poll_block(&self, cx: &mut Context<'_>) -> Option<Outcome<Caught<L>>>
+    /// Polls the block: whether it has ended.
+    #[inline]
+    fn poll_block(&self, cx: &mut Context<'_>) -> bool
     where
         L::Exit: TakesFrom<B::Output, Literal>,
     {
-        // SAFETY: only the marker's future gets here, and it is not polled by the block, so there is one such reference
-        // at a time (fact 3).
+        // SAFETY: only the marker's future gets here, or the driver while that waits, and neither is polled by the
+        // block, so there is one such reference at a time (fact 3).
         let block = unsafe { &mut *self.block.get() };
-        // SAFETY: the block is in the pinned driver, and dropped where it stands: in `drop_block`, after which the
-        // stage is no more `Lent` and nobody gets here.
+        // SAFETY: the block is in the pinned driver, and dropped where it stands: in `drop_block`, when the stage is no
+        // more `Lent` and nobody gets here.
         let block = unsafe { Pin::new_unchecked(&mut **block) };
         match panics::catch(|| block.poll(cx)) {
-            Ok(Poll::Pending) => {}
+            Ok(Poll::Pending) => return self.handoff.is_over(),
             Ok(Poll::Ready(value)) => self.handoff.set_return(value),
             Err(payload) => self.handoff.set_panic(payload),
         }
-        self.handoff.outcome()
+        true
     }
 
     /// Drops the block where it stands. A panic in that is a panic of the block: whether there was one.
-    fn drop_block(&self) -> bool {
-        if !self.has_block.replace(false) {
-            return false;
-        }
+    ///
+    /// # Safety
+    ///
+    /// It is dropped once.
+    #[inline]
+    unsafe fn drop_block(&self) -> bool {
         // SAFETY: as in `poll_block`.
         let block = unsafe { &mut *self.block.get() };
-        // SAFETY: it is dropped once, as `has_block` tells.
+        // SAFETY: the caller says so.
         match panics::catch(|| unsafe { ManuallyDrop::drop(block) }) {
             Ok(()) => false,
             Err(payload) => {
@@ -210,27 +260,36 @@ where
     }
 
     /// Ends the block; `outcome` is how, unless dropping it panics.
+    #[inline]
     fn end(&self, outcome: Outcome<Caught<L>>) -> Outcome<Caught<L>>
     where
         W: Within,
     {
-        self.stage.set(Stage::Ended(outcome.kind()));
+        self.stage.set(Stage::Ended);
+        self.outcome.set(outcome.kind());
+        // SAFETY: the callers have seen the stage `Lent` or `Cancelled`, which it is no more.
+        let panicked = unsafe { self.drop_block() };
         let outcome = match outcome {
-            _ if self.drop_block() => Outcome::Panicked,
+            _ if panicked => Outcome::Panicked,
             Outcome::Completed => self.within.outcome().map_or(outcome, passed_by::<L::Exit>),
             _ => outcome,
         };
-        self.stage.set(Stage::Ended(outcome.kind()));
+        self.outcome.set(outcome.kind());
         outcome
     }
 
     /// What becomes of the `with!` when its manager has ended in `output`.
+    #[inline]
     fn conclude(&self, output: OutputOf<L>) -> End<Value<Both, T>, Jump, B::Output>
     where
         ShapeOf<L::Exit>: Around<Rest, Both = Both, Ending = OutputOf<L>>,
     {
-        if self.stage.get() == Stage::Lent {
+        let stage = self.stage.get();
+        if stage.is_lent() {
             abort_leaked(self.about);
+        }
+        if stage != Stage::Entering {
+            self.stage.set(Stage::Concluded);
         }
         match (<ShapeOf<L::Exit>>::error(output), self.handoff.take_end()) {
             (None, Some(Err(payload))) => panics::resume(payload),
@@ -243,24 +302,23 @@ where
             (None, Some(Ok(End::Jump(jump)))) => End::Jump(jump),
             (None, Some(Ok(End::Return(value)))) => End::Return(value),
             (None, None) => match <ShapeOf<L::Exit>>::nothing() {
-                Some(nothing) if self.stage.get() != Stage::Entering => End::Value(nothing),
-                _ => self.no_value(),
+                Some(nothing) if stage != Stage::Entering => End::Value(nothing),
+                _ => no_value(self.about, stage),
             },
         }
     }
+}
 
-    /// The manager ended in success, and there is no value for its `with!`.
-    fn no_value(&self) -> ! {
-        let name = self.about.name();
-        let what = match self.stage.get() {
-            Stage::RacedAway => "dropped its block before the end",
-            Stage::Ended(_) => "caught the error of its block",
-            _ => panic!("`{name}` ended without reaching its `yield!`"),
-        };
-        panic!(
-            "`{name}` {what} and then succeeded: `with!` has no value; return an `Err`, or add the option `suppress`"
-        )
-    }
+/// The manager ended in success, and there is no value for its `with!`.
+#[cold]
+fn no_value(about: &About, stage: Stage) -> ! {
+    let name = about.name();
+    let what = match stage {
+        Stage::RacedAway => "dropped its block before the end",
+        Stage::Ended => "caught the error of its block",
+        _ => panic!("`{name}` ended without reaching its `yield!`"),
+    };
+    panic!("`{name}` {what} and then succeeded: `with!` has no value; return an `Err`, or add the option `suppress`")
 }
 
 /// What a manager is told of the outcome of another one in whose marker's way it stands. If it catches errors, there is
@@ -282,49 +340,49 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
-    fn attach(&self, home: Option<Link<Home>>) {
-        assert!(self.stage.get() == Stage::New, "a manager is attached once");
-        self.stage.set(Stage::Entering);
-        self.home.set(home);
-    }
-
+    #[inline]
     unsafe fn lend(&self, slot: NonNull<()>) {
         self.home().inspect(|home| home.check());
-        let name = self.about.name();
-        assert!(self.stage.get() == Stage::Entering, "`{name}` reached its `yield!` a second time");
+        if self.stage.get() != Stage::Entering {
+            yielded_twice(self.about);
+        }
         // SAFETY: the caller says that it points to such an `Option`, and `V` is what `L` lends, by the signature of
         // `run`. The lifetime changes to that of the handoff, which is over when the block and the exit phase are; the
         // value is good so long (fact 2).
         let slot = unsafe { slot.cast::<Option<V>>().as_mut() };
         if let Some(value) = slot.take() {
-            self.stage.set(Stage::Lent);
+            let way = if self.home.get().is_none() { self.way.get() } else { Way::Apart };
+            self.stage.set(if way == Way::Straight { Stage::Lent } else { Stage::LentApart });
             self.handoff.lend(value);
-            self.within.lent(self.home.get().is_none() && self.inline.get());
+            self.within.lent(way);
         }
     }
 
+    #[inline]
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
         self.home().inspect(|home| home.visit(cx.waker()));
-        assert!(self.stage.get() == Stage::Lent, "polled after its end");
-        if self.cancelled.get() {
-            return Poll::Ready(self.end(Outcome::Cancelled));
-        }
-        match self.poll_block(cx) {
-            Some(outcome) => Poll::Ready(self.end(outcome)),
-            None => Poll::Pending,
+        match self.stage.get() {
+            Stage::Lent | Stage::LentApart if self.handoff.is_over() || self.poll_block(cx) => {
+                Poll::Ready(self.end(self.handoff.outcome()))
+            }
+            Stage::Lent | Stage::LentApart => Poll::Pending,
+            Stage::Cancelled => Poll::Ready(self.end(Outcome::Cancelled)),
+            _ => panic!("polled after its end"),
         }
     }
 
     fn release(&self) {
         let at_home = self.home().is_none_or(Home::is_here);
         // A block that may not be dropped on this thread is left to the driver, as one whose marker was leaked.
-        if at_home && self.stage.get() == Stage::Lent {
+        if at_home && self.stage.get().is_lent() {
             self.stage.set(Stage::RacedAway);
+            // SAFETY: as in `end`.
+            let drop_block = || unsafe { self.drop_block() };
             if self.home().is_none() {
                 // It was dropped with its body, or with the block of a manager in that, which races.
-                self.drop_block();
+                drop_block();
             } else {
-                let (_panicked, rescues) = rescue::collect(|| self.drop_block());
+                let (_panicked, rescues) = rescue::collect(drop_block);
                 self.handoff.wait_for(rescues);
             }
         }
@@ -333,22 +391,19 @@ where
     fn outcome(&self) -> Option<Outcome> {
         // On another thread it is not even looked at.
         let at_home = self.home().is_none_or(Home::is_here);
-        match at_home.then(|| self.stage.get()) {
-            Some(Stage::Ended(outcome)) => Some(outcome),
-            _ => None,
-        }
+        (at_home && self.stage.get() == Stage::Ended).then(|| self.outcome.get())
     }
 
-    fn set_not_inline(&self) {
-        self.inline.set(false);
+    fn set_way(&self, way: Way) {
+        self.way.set(way.max(self.way.get()));
     }
 
     fn is_lent(&self) -> bool {
-        self.stage.get() == Stage::Lent
+        self.stage.get().is_lent()
     }
 
     fn is_cancelled(&self) -> bool {
-        self.cancelled.get()
+        self.stage.get() == Stage::Cancelled
     }
 
     fn is_waiting(&self) -> bool {
@@ -377,6 +432,7 @@ where
 ///
 /// The [`Loan`](crate::handoff::Loan) of the `handoff` must be a local that stands beside it, so that nothing of the
 /// lent value outlives the `with!`. For `literal` see [`Verdict`]; for `within` see [`Within`].
+#[inline]
 pub fn run<'h, 'a, 'b, F, L, V, Both, Rest, T, Jump, B, Literal, W>(
     manager: Manager<F, L>,
     handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,
@@ -395,12 +451,11 @@ where
     let frame = Frame {
         about: manager.about,
         block: UnsafeCell::new(ManuallyDrop::new(block)),
-        has_block: Cell::new(true),
         handoff,
         stage: Cell::new(Stage::New),
-        cancelled: Cell::new(false),
+        outcome: Cell::new(Outcome::Completed),
         polling: Cell::new(false),
-        inline: Cell::new(true),
+        way: Cell::new(Way::Straight),
         home: Cell::new(None),
         within,
         literal: PhantomData,
@@ -408,7 +463,7 @@ where
     Driver { frame, body: ManuallyDrop::new(manager.body), _pinned: PhantomPinned }
 }
 
-impl<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W> Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
+impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
 where
     F: Future<Output: Ending>,
     L: Terms,
@@ -417,25 +472,18 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
-    /// Polls the body by `poll`.
-    fn poll_body<P>(&mut self, cx: &mut Context<'_>, poll: P) -> Poll<F::Output>
-    where
-        P: FnOnce(
-            Pin<&mut F>,
-            &Frame<'h, L, V, Both, Rest, T, Jump, B, Literal, W>,
-            &mut Context<'_>,
-        ) -> Poll<F::Output>,
-    {
-        let frame = &self.frame;
-        frame.home().inspect(|home| home.enter(cx.waker()));
+    /// Polls the body.
+    #[inline]
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.frame.home().inspect(|home| home.enter(cx.waker()));
         // SAFETY: callers have the driver pinned; the body stays where it is until it is dropped there.
         let body = unsafe { Pin::new_unchecked(&mut *self.body) };
-        frame.polling.set(true);
-        let output = poll(body, frame, cx);
-        frame.polling.set(false);
+        self.frame.polling.set(true);
+        let output = body.poll(cx);
+        self.frame.polling.set(false);
         if output.is_ready() {
             // It was a local of the body.
-            frame.home.set(None);
+            self.frame.home.set(None);
         }
         output
     }
@@ -443,12 +491,37 @@ where
     /// The `with!` is dropped while the block is under way: the marker drops the block and gives `Cancelled`, and the
     /// exit phase runs on from there as far as it gets.
     fn cancel(&mut self) {
-        self.frame.cancelled.set(true);
+        self.frame.stage.set(Stage::Cancelled);
         self.frame.home().inspect(|home| home.wake());
-        let output = self.poll_body(&mut Context::from_waker(Waker::noop()), |body, _, cx| body.poll(cx));
+        let output = self.poll_body(&mut Context::from_waker(Waker::noop()));
         if matches!(output.map(Ending::error), Poll::Ready(Some(_lost))) {
             rescue::failed(self.frame.about.name(), "failed after a cancellation; its error is lost");
         }
+    }
+
+    /// Drops what a driver has that was left before its end, or that has ended without a block.
+    #[cold]
+    fn drop_unfinished(&mut self) {
+        if self.frame.polling.get() {
+            // The body has panicked, and its locals are gone.
+            self.frame.home.set(None);
+        } else if self.frame.stage.get().is_lent() {
+            if let Err(payload) = panics::catch(|| self.cancel()) {
+                rescue::panicked(self.frame.about.name(), payload);
+            }
+        }
+        self.frame.home().inspect(|home| home.enter(Waker::noop()));
+        // A marker that is still there drops the block with it.
+        // SAFETY: here it is dropped, and not used again.
+        panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.body) });
+        match self.frame.stage.get() {
+            Stage::Lent | Stage::LentApart | Stage::Cancelled => abort_leaked(self.frame.about),
+            // SAFETY: nobody has dropped it, as no marker has lent.
+            Stage::New | Stage::Entering => drop(unsafe { self.frame.drop_block() }),
+            Stage::Ended | Stage::RacedAway | Stage::Concluded => {}
+        }
+        // What nobody came for: a value, or a panic.
+        panics::contain(|| drop(self.frame.handoff.take_end()));
     }
 }
 
@@ -464,15 +537,23 @@ where
 {
     type Output = End<Value<Both, T>, Jump, B::Output>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: nothing is moved out of the driver.
         let this = unsafe { self.get_unchecked_mut() };
-        let mut output = this.poll_body(cx, |body, frame, cx| match frame.stage.get() {
-            Stage::New => first_poll(body, frame, cx.waker()),
-            _ => body.poll(cx),
-        });
+        // The body would do the same.
+        if this.frame.stage.get() == Stage::Lent && !this.frame.poll_block(cx) {
+            return Poll::Pending;
+        }
+        let mut output = if this.frame.stage.get() == Stage::New {
+            this.frame.stage.set(Stage::Entering);
+            let call = Call::<L>::new(cx.waker(), &this.frame.home, &this.frame);
+            this.poll_body(&mut Context::from_waker(&call.waker()))
+        } else {
+            this.poll_body(cx)
+        };
         while output.is_pending() && this.frame.stage.get() == Stage::RacedAway && this.frame.handoff.poll_rescues(cx) {
-            output = this.poll_body(cx, |body, _, cx| body.poll(cx));
+            output = this.poll_body(cx);
         }
         output.map(|output| this.frame.conclude(output))
     }
@@ -487,26 +568,18 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
+    #[inline]
     fn drop(&mut self) {
-        if self.frame.polling.get() {
-            // The body has panicked, and its locals are gone.
-            self.frame.home.set(None);
-        } else if self.frame.stage.get() == Stage::Lent {
-            if let Err(payload) = panics::catch(|| self.cancel()) {
-                rescue::panicked(self.frame.about.name(), payload);
-            }
+        // A body is an `async` block, which has nothing left in it when it has ended.
+        if self.frame.stage.get() != Stage::Concluded {
+            self.drop_unfinished();
         }
-        self.frame.home().inspect(|home| home.enter(Waker::noop()));
-        // A marker that is still there drops the block with it.
-        // SAFETY: here it is dropped, and not used again.
-        panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.body) });
-        if self.frame.stage.get() == Stage::Lent {
-            abort_leaked(self.frame.about);
-        }
-        self.frame.drop_block();
-        // What nobody came for: a value, or a panic.
-        panics::contain(|| drop(self.frame.handoff.take_end()));
     }
+}
+
+#[cold]
+fn yielded_twice(about: &About) -> ! {
+    panic!("`{}` reached its `yield!` a second time", about.name())
 }
 
 /// The block can't be dropped: what it borrows from the manager may be gone.
@@ -529,6 +602,23 @@ struct Call<'c, L: Terms> {
 struct CallHead<'c> {
     waker: &'c Waker,
     lent: TypeId,
+    home: &'c Cell<Option<Link<Home>>>,
+}
+
+impl<'c, L: Terms> Call<'c, L> {
+    #[inline]
+    fn new(waker: &'c Waker, home: &'c Cell<Option<Link<Home>>>, host: &'c (dyn Host<L> + 'c)) -> Self {
+        Self { head: CallHead { waker, lent: type_id::<L>(), home }, host: NonNull::from(host) }
+    }
+
+    /// What the body is polled with.
+    #[inline]
+    fn waker(&self) -> ManuallyDrop<Waker> {
+        // SAFETY: the functions of `CALL` keep to the contract of wakers: they only use the driver's waker, which is
+        // shared between threads like any. What they read lives longer than this waker, and clones of it are not of its
+        // kind.
+        ManuallyDrop::new(unsafe { Waker::new((&raw const *self).cast(), &CALL) })
+    }
 }
 
 /// Its address tells that a waker is a [`Call`].
@@ -548,25 +638,19 @@ fn wake_call(call: *const ()) {
     head.waker.wake_by_ref();
 }
 
+#[inline]
 fn drop_call(_call: *const ()) {}
 
-/// Polls the body for the first time, and tells it where its frame is.
-fn first_poll<F: Future, L: Terms>(body: Pin<&mut F>, host: &dyn Host<L>, waker: &Waker) -> Poll<F::Output> {
-    let call = Call { head: CallHead { waker, lent: type_id::<L>() }, host: NonNull::from(host) };
-    // SAFETY: the functions of `CALL` keep to the contract of wakers: they only use the driver's waker, which is shared
-    // between threads like any. What they read lives longer than this waker, and clones of it are not of its kind.
-    let waker = unsafe { Waker::new((&raw const call).cast(), &CALL) };
-    body.poll(&mut Context::from_waker(&waker))
-}
-
-/// The waker of the driver that polls with this one for the first time.
+/// What is known of a [`Call`], whatever is lent.
+#[inline]
 fn head_of(waker: &Waker) -> &CallHead<'_> {
     assert!(core::ptr::eq(waker.vtable(), &raw const CALL), "not polled by a driver");
     // SAFETY: by its vtable it is a `Call`, and it lives while it is polled with.
     unsafe { &*waker.data().cast() }
 }
 
-/// The frame of the driver that polls with this waker for the first time, whose manager lends `L`.
+/// The host that polls with this waker, and whose manager lends `L`.
+#[inline]
 fn find_host<'f, L: Terms>(waker: &Waker) -> Link<dyn Host<L> + 'f> {
     assert!(head_of(waker).lent == type_id::<L>(), "polled by the driver of another manager");
     // SAFETY: it is a `Call`, as `head_of` has seen, and its type is this one: the lifetimes are those that the frame
@@ -576,6 +660,7 @@ fn find_host<'f, L: Terms>(waker: &Waker) -> Link<dyn Host<L> + 'f> {
 }
 
 /// The identity of a type, apart from its lifetimes.
+#[inline]
 fn type_id<T>() -> TypeId {
     trait Identity {
         fn identity(&self) -> TypeId
@@ -604,6 +689,7 @@ fn type_id<T>() -> TypeId {
 /// # Panics
 ///
 /// When it is awaited elsewhere, or when the manager lends something else.
+#[inline]
 pub fn attach<'f, 'h, L: Terms, H: Here>(_this: &'f Lifespan, home: &'h H) -> Attach<'f, 'h, L, H> {
     Attach { home, point: PhantomData }
 }
@@ -618,10 +704,13 @@ pub struct Attach<'f, 'h, L, H> {
 impl<'f, L: Terms, H: Here> Future for Attach<'f, '_, L, H> {
     type Output = YieldPoint<'f, L, H>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let point = YieldPoint { host: find_host(cx.waker()), home: PhantomData };
-        point.host().attach(self.home.home().map(|home| Link(NonNull::from(home))));
-        self.home.home().inspect(|home| home.enter(cx.waker()));
+        if let Some(home) = self.home.home() {
+            head_of(cx.waker()).home.set(Some(Link(NonNull::from(home))));
+            home.enter(cx.waker());
+        }
         Poll::Ready(point)
     }
 }
@@ -642,6 +731,7 @@ impl<L: Terms, H> Clone for YieldPoint<'_, L, H> {
 impl<L: Terms, H> Copy for YieldPoint<'_, L, H> {}
 
 impl<'f, L: Terms, H> YieldPoint<'f, L, H> {
+    #[inline]
     fn host(&self) -> &(dyn Host<L> + 'f) {
         // SAFETY: `'f` is within the body, which the frame outlives (fact 1).
         unsafe { self.host.0.as_ref() }
@@ -651,6 +741,7 @@ impl<'f, L: Terms, H> YieldPoint<'f, L, H> {
 impl<'f, M: AsyncContextManager, H> YieldPoint<'f, Own<M>, H> {
     /// Lends `value` at once, which borrows a local of the body: gives the marker, which is to be awaited then. It says
     /// by its type how long the borrow is.
+    #[inline]
     pub(crate) fn lend_own<'v>(self, value: M::Value<'v>) -> Lending<'f, Own<M>, H, &'v mut M> {
         let mut slot = Some(value);
         // SAFETY: the value is what `Own<M>` lends, and what it borrows is borrowed for as long as the marker lives,
@@ -678,8 +769,8 @@ pub trait Within {
     /// How the block ended that was lent to at the marker.
     fn outcome(&self) -> Option<Outcome>;
 
-    /// The marker of the manager has lent. `inline`: its body itself waits at it, and can't but do so.
-    fn lent(&self, inline: bool);
+    /// The marker of the manager has lent, and there is this between it and the driver.
+    fn lent(&self, way: Way);
 }
 
 impl Within for () {
@@ -687,7 +778,7 @@ impl Within for () {
         None
     }
 
-    fn lent(&self, _inline: bool) {}
+    fn lent(&self, _way: Way) {}
 }
 
 impl<L: Terms, H> Within for YieldPoint<'_, L, H> {
@@ -695,9 +786,9 @@ impl<L: Terms, H> Within for YieldPoint<'_, L, H> {
         self.host().outcome()
     }
 
-    fn lent(&self, inline: bool) {
-        if !inline {
-            self.host().set_not_inline();
+    fn lent(&self, way: Way) {
+        if way != Way::Straight {
+            self.host().set_way(way);
         }
     }
 }
@@ -713,6 +804,7 @@ pub struct Lending<'f, L: Terms, H, V> {
 
 impl<'f, L: Terms, H, V> Lending<'f, L, H, V> {
     /// `V` must be a member of the family `L`.
+    #[inline]
     pub(crate) const fn new(point: YieldPoint<'f, L, H>, value: V) -> Self {
         Self { point: Some(point), value: Some(value) }
     }
@@ -727,23 +819,27 @@ impl<L: Terms, H, V> Future for Lending<'_, L, H, V> {
     /// # Panics
     ///
     /// When it is polled after its end, on another thread than its driver, or when another marker has lent before.
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let point = this.point.expect("a `yield!` is awaited once");
-        if this.value.is_some() {
+        let outcome = if this.value.is_some() {
             let slot = NonNull::from(&mut this.value).cast();
             // SAFETY: the value is what `L` lends (the callers of `new`: `YieldPoint::lend`), and what it borrows is
             // borrowed for as long as `self` lives, which has `V` in its type and drops the block when it is dropped
             // (fact 2).
-            unsafe { point.host().lend(slot) };
-        }
-        let outcome = ready!(point.host().poll(cx));
+            unsafe { point.host().lend_and_poll(slot, cx) }
+        } else {
+            point.host().poll(cx)
+        };
+        let outcome = ready!(outcome);
         this.point = None;
         Poll::Ready(outcome)
     }
 }
 
 impl<L: Terms, H, V> Drop for Lending<'_, L, H, V> {
+    #[inline]
     fn drop(&mut self) {
         if let (Some(point), None) = (self.point, &self.value) {
             point.host().release();

@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::convert::Infallible;
 use core::future::Future;
 use core::marker::PhantomData;
+use core::mem;
 use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -55,6 +56,7 @@ impl Loan<&()> {
     /// For one manager.
     #[expect(clippy::new_without_default, reason = "nobody else makes one")]
     #[must_use]
+    #[inline]
     pub const fn new() -> Self {
         Self(PhantomData)
     }
@@ -63,6 +65,7 @@ impl Loan<&()> {
 impl<'b, 'm> Loan<&'b Loan<&'m ()>> {
     /// The second.
     #[must_use]
+    #[inline]
     pub const fn inside(_first: &'b Loan<&'m ()>) -> Self {
         Self(PhantomData)
     }
@@ -86,11 +89,13 @@ where
     Both: Shape,
     Rest: Shape,
 {
+    #[inline]
     pub(crate) const fn new() -> Self {
         Self(PhantomData)
     }
 
     /// The handoff, for a value that is lent for as long as the second loan is borrowed.
+    #[inline]
     pub const fn until(&self, _second: &'a Loan<&'b Loan<&'m ()>>) -> Handoff<X, V, Both, Rest, T, Jump, Return> {
         Handoff { content: OneTask::new(Cell::new(Content::Nothing)), shape: PhantomData }
     }
@@ -109,11 +114,19 @@ pub struct Handoff<X: Exit, V, Both, Rest: Shape, T, Jump, Return> {
 enum Content<C, V, W, Jump, Return> {
     Nothing,
     Lent(V),
-    /// The block has ended, so or so, unless the manager has caught its error.
-    Ended(Option<End<W, Jump, Return>>, Outcome<C>),
+    Completed(End<W, Jump, Return>),
+    /// The block has failed, and the error passes the manager by.
+    Failed(End<W, Jump, Return>),
+    /// The block has failed, and the manager has the error.
+    Caught(C),
     Panicked(Payload),
     /// The block was raced away, and something is left of the managers in it.
     Waiting(Waiting<Self>),
+}
+
+#[cold]
+fn not_lent<C>(_content: C) -> ! {
+    unreachable!("a block is polled when a value has been lent to it")
 }
 
 impl<X, V, Both, Rest, T, Jump, Return> Handoff<X, V, Both, Rest, T, Jump, Return>
@@ -124,6 +137,7 @@ where
 {
     /// Says that this `with!` is in the block of another one of the same header.
     #[must_use]
+    #[inline]
     pub fn inside<Y: Exit, W, Outer>(self, _outer: &Handoff<Y, W, Outer, Both, T, Jump, Return>) -> Self {
         self
     }
@@ -144,6 +158,7 @@ where
     }
 
     /// The type of a block that may jump out.
+    #[inline]
     pub fn jumping_block(&self) -> BlockType<ControlFlow<Jump, Value<Rest, T>>, Value<Rest, T>> {
         BlockType(PhantomData)
     }
@@ -158,15 +173,17 @@ where
     /// # Panics
     ///
     /// When nothing is lent. The marker lends before it polls the block.
+    #[inline]
     pub fn value(&self) -> V {
         match self.content.get().replace(Content::Nothing) {
             Content::Lent(value) => value,
-            _ => unreachable!("a block is polled when a value has been lent to it"),
+            other => not_lent(other),
         }
     }
 
     /// Ends a block that may jump out, with its value or a jump: the last thing that it does. For `literal` see
     /// [`Verdict`].
+    #[inline]
     pub fn end_or_jump<Literal>(&self, end: Ended<ControlFlow<Jump, Value<Rest, T>>>, _literal: Literal) -> Forever
     where
         T: Verdict<Literal>,
@@ -174,77 +191,84 @@ where
     {
         match end.0 {
             ControlFlow::Continue(value) => self.set_value(value),
-            ControlFlow::Break(jump) => self.set_end(Some(End::Jump(jump)), Outcome::Completed),
+            ControlFlow::Break(jump) => self.set(Content::Completed(End::Jump(jump))),
         }
         Forever
     }
 
+    #[inline]
     fn set_value<Literal>(&self, value: Value<Rest, T>)
     where
         T: Verdict<Literal>,
         X: TakesFrom<T, Literal> + TakesShape<Rest>,
     {
-        match X::unseen() {
-            Some(unseen) => {
-                let failed = layer::failed::<Rest, T, _>(&value);
-                self.set_passed(End::Value(value), failed, unseen);
-            }
-            None => self.set_caught(layer::split::<X, Rest, T, _>(value).map(End::Value)),
+        if X::unseen().is_some() {
+            let failed = layer::failed::<Rest, T, _>(&value);
+            self.set_passed(End::Value(value), failed);
+        } else {
+            self.set_caught(layer::split::<X, Rest, T, _>(value).map(End::Value));
         }
     }
 
     /// Ends the block by a `return`.
+    #[inline]
     pub(crate) fn set_return<Literal>(&self, value: Return)
     where
         Return: Verdict<Literal>,
         X: TakesFrom<Return, Literal>,
     {
-        match X::unseen() {
-            Some(unseen) => {
-                let failed = value.failed();
-                self.set_passed(End::Return(value), failed, unseen);
-            }
-            None => self.set_caught(value.without_error().map(End::Return).map_err(X::take)),
+        if X::unseen().is_some() {
+            let failed = value.failed();
+            self.set_passed(End::Return(value), failed);
+        } else {
+            self.set_caught(value.without_error().map(End::Return).map_err(X::take));
         }
     }
 
-    /// Ends the block for a manager that an error passes by: it is told `unseen` of that.
-    fn set_passed(&self, end: End<Value<Rest, T>, Jump, Return>, failed: bool, unseen: X::Caught) {
-        self.set_end(Some(end), if failed { Outcome::Failed(unseen) } else { Outcome::Completed });
+    /// Ends the block for a manager that an error passes by.
+    #[inline]
+    fn set_passed(&self, end: End<Value<Rest, T>, Jump, Return>, failed: bool) {
+        self.set(if failed { Content::Failed(end) } else { Content::Completed(end) });
     }
 
     /// Ends the block for a manager that has the error.
+    #[inline]
     fn set_caught(&self, end: Result<End<Value<Rest, T>, Jump, Return>, X::Caught>) {
-        match end {
-            Ok(end) => self.set_end(Some(end), Outcome::Completed),
-            Err(error) => self.set_end(None, Outcome::Failed(error)),
-        }
+        self.set(end.map_or_else(Content::Caught, Content::Completed));
     }
 
-    /// How the block ended, if it has. An error is given away.
-    pub(crate) fn outcome(&self) -> Option<Outcome<X::Caught>> {
+    /// Whether the block has ended.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        !self.content.ask(|content| matches!(content, Content::Nothing | Content::Lent(_)))
+    }
+
+    /// How the block ended, when it is over. An error is given away.
+    #[inline]
+    pub(crate) fn outcome(&self) -> Outcome<X::Caught> {
+        if self.content.ask(|content| matches!(content, Content::Completed(_))) {
+            return Outcome::Completed;
+        }
+        let panicked = self.content.ask(|content| matches!(content, Content::Panicked(_)));
+        let error = if panicked { None } else { X::unseen().or_else(|| self.take_error()) };
+        error.map_or(Outcome::Panicked, Outcome::Failed)
+    }
+
+    #[inline]
+    fn take_error(&self) -> Option<X::Caught> {
         match self.content.get().replace(Content::Nothing) {
-            Content::Ended(end, outcome) => {
-                self.set_end(end, Outcome::Completed);
-                Some(outcome)
-            }
-            Content::Panicked(payload) => {
-                self.set_panic(payload);
-                Some(Outcome::Panicked)
-            }
-            other => {
-                self.content.get().set(other);
-                None
-            }
+            Content::Caught(error) => Some(error),
+            _ => None,
         }
     }
 
     /// What the block left behind: nothing if it was dropped before its end, or if the manager has caught its error.
+    #[inline]
     pub(crate) fn take_end(&self) -> Option<Result<End<Value<Rest, T>, Jump, Return>, Payload>> {
         match self.content.get().replace(Content::Nothing) {
-            Content::Ended(end, _) => end.map(Ok),
+            Content::Completed(end) | Content::Failed(end) => Some(Ok(end)),
             Content::Panicked(payload) => Some(Err(payload)),
-            Content::Nothing | Content::Lent(_) | Content::Waiting(_) => None,
+            Content::Nothing | Content::Lent(_) | Content::Caught(_) | Content::Waiting(_) => None,
         }
     }
 
@@ -257,10 +281,7 @@ where
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
-        let content = self.content.get().replace(Content::Nothing);
-        let waiting = matches!(content, Content::Waiting(_));
-        self.content.get().set(content);
-        waiting
+        self.content.ask(|content| matches!(content, Content::Waiting(_)))
     }
 
     /// Polls the rescues: whether there were some, and none is left.
@@ -276,16 +297,22 @@ where
         ended
     }
 
-    fn set_end(&self, end: Option<End<Value<Rest, T>, Jump, Return>>, outcome: Outcome<X::Caught>) {
-        self.content.get().set(Content::Ended(end, outcome));
-    }
-
+    #[cold]
+    #[inline(never)]
     pub(crate) fn set_panic(&self, payload: Payload) {
         self.content.get().set(Content::Panicked(payload));
     }
 
+    #[inline]
     pub(crate) fn lend(&self, value: V) {
-        self.content.get().set(Content::Lent(value));
+        self.set(Content::Lent(value));
+    }
+
+    /// Puts something where nothing is: nothing has been lent yet, or the block has taken it. So there is nothing to be
+    /// dropped.
+    #[inline]
+    fn set(&self, content: Content<X::Caught, V, Value<Rest, T>, Jump, Return>) {
+        mem::forget(self.content.get().replace(content));
     }
 }
 
@@ -296,11 +323,13 @@ where
     Rest: Shape,
 {
     /// The type of a block that does not jump out.
+    #[inline]
     pub fn block(&self) -> BlockType<Value<Rest, T>, Value<Rest, T>> {
         BlockType(PhantomData)
     }
 
     /// Ends a block that does not jump, with its value: the last thing that it does. For `literal` see [`Verdict`].
+    #[inline]
     pub fn end<Literal>(&self, Ended(value): Ended<Value<Rest, T>>, literal: Literal) -> Forever
     where
         T: Verdict<Literal>,
@@ -322,6 +351,7 @@ pub struct Ended<End>(End);
 #[expect(clippy::unused_self, reason = "it is there for its type")]
 impl<End, Value> BlockType<End, Value> {
     /// The end, which is expected to be of this type.
+    #[inline]
     pub fn end(&self, end: End) -> Ended<End> {
         Ended(end)
     }
@@ -344,6 +374,7 @@ pub struct Forever;
 impl Future for Forever {
     type Output = Infallible;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Infallible> {
         Poll::Pending
     }

@@ -17,12 +17,14 @@ pub trait Here {
 pub struct Inline;
 
 impl Here for Inline {
+    #[inline]
     fn home(&self) -> Option<&Home> {
         None
     }
 }
 
 impl Here for Home {
+    #[inline]
     fn home(&self) -> Option<&Home> {
         Some(self)
     }

@@ -55,6 +55,7 @@ macro_rules! arity {
             ///
             /// The left-out lifetimes must end before the body does (`'f`): the block may store what it likes in
             /// a lent `&Cell<&T>`, and it must not find its way to somebody who reads it later.
+            #[inline]
             pub fn lend<$($left_out),*>(
                 self,
                 value: <L as $Lend<$($left_out),*>>::Out,

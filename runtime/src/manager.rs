@@ -63,6 +63,7 @@ pub(crate) type OutputOf<L> = <<L as Terms>::Exit as Exit>::Output;
 impl<F: Future<Output = OutputOf<L>>, L: Terms> Manager<F, L> {
     /// The manager with this body. It attaches itself as `L` first of all.
     #[doc(hidden)]
+    #[inline]
     pub const fn new(about: &'static About, body: F) -> Self {
         Self { body, about, terms: PhantomData }
     }
@@ -108,6 +109,7 @@ impl<F: Future<Output = OutputOf<L>>, L: Terms> IntoManager for Manager<F, L> {
     type Terms = L;
 
     #[expect(refining_impl_trait, reason = "so that it is `Send` when the body is")]
+    #[inline]
     fn into_manager(self) -> Self {
         self
     }

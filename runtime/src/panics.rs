@@ -12,6 +12,7 @@ mod imp {
     /// Runs `f` and catches its panic.
     ///
     /// Nothing of `f` that a panic left half changed is seen again: the callers drop it, or let the panic go on.
+    #[inline]
     pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
         catch_unwind(AssertUnwindSafe(f))
     }
@@ -22,6 +23,7 @@ mod imp {
     }
 
     /// Runs `f` in a place that a panic must not leave. The panic hook has told of it.
+    #[inline]
     pub(crate) fn contain(f: impl FnOnce()) {
         let Err(payload) = catch(f) else { return };
         if let Err(payload) = catch(move || drop(payload)) {
@@ -37,6 +39,7 @@ mod imp {
     pub(crate) type Payload = core::convert::Infallible;
 
     #[expect(clippy::unnecessary_wraps, reason = "as with `std`")]
+    #[inline]
     pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
         Ok(f())
     }
@@ -45,6 +48,7 @@ mod imp {
         match payload {}
     }
 
+    #[inline]
     pub(crate) fn contain(f: impl FnOnce()) {
         f();
     }

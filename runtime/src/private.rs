@@ -19,6 +19,7 @@ use crate::outcome::Outcome;
 pub use async_context_manager_macros::{context_managers, with};
 
 /// The manager, and the place where its `with!` hands over values. It is the last of its header, or the only one.
+#[inline]
 pub fn open<'a, 'b, 'm, F, L, X, V, T, Jump, Return>(
     manager: Manager<F, L>,
 ) -> (Manager<F, L>, Opened<'a, 'b, 'm, Handoff<X, V, ShapeOf<X>, Block, T, Jump, Return>>)
@@ -31,6 +32,7 @@ where
 }
 
 /// As [`open`], for a manager that has others after it in the header, with the shape `Rest`.
+#[inline]
 pub fn open_around<'a, 'b, 'm, F, L, X, V, Both, Rest, T, Jump, Return>(
     manager: Manager<F, L>,
 ) -> (Manager<F, L>, Opened<'a, 'b, 'm, Handoff<X, V, Both, Rest, T, Jump, Return>>)
@@ -46,6 +48,7 @@ where
 }
 
 /// What is to be entered. It makes the compiler tell once that it can't be.
+#[inline]
 pub const fn it<M>(manager: M) -> M {
     manager
 }

@@ -592,6 +592,41 @@ mod losing {
     }
 }
 
+mod composed {
+    use super::*;
+
+    /// Polls its block every other time.
+    #[async_context_manager]
+    async fn every_other() {
+        let mut block = pin!(async { r#yield!() });
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            if polls % 2 == 1 { block.as_mut().poll(cx) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    #[async_context_manager]
+    async fn made_of_it() {
+        with!(every_other() => { r#yield!(); });
+    }
+
+    #[async_context_manager]
+    async fn made_of_that() {
+        with!(made_of_it() => { r#yield!(); });
+    }
+
+    #[test]
+    fn a_block_is_polled_only_by_the_race_around_its_marker() {
+        let polls = Cell::new(0);
+        drop_after(5, async {
+            with!(made_of_that() => poll_fn(|_| { polls.set(polls.get() + 1); Poll::<()>::Pending }).await);
+        });
+        assert_eq!(polls.get(), 3);
+    }
+}
+
 mod cancelled {
     use super::*;
 

@@ -535,6 +535,7 @@ mod racing {
         let mut futures = FuturesUnordered::new();
         futures.push(async { r#yield!(&local) });
         let outcome = futures.next().await;
+        log.add("goes on");
         yields(1).await;
         log.add(format!("{outcome:?}"));
     }
@@ -545,9 +546,13 @@ mod racing {
         drop_after(1, async { with!(unordered(log.clone()) as _five => within(&log).await) });
         drain();
         assert_eq!(log.take(), ["block dropped", "Some(Cancelled)"]);
-        drop_after(1, async { with!(unordered_borrowing(log.clone()) as _local => within(&log).await) });
+        drop_after(4, async {
+            with!(unordered_borrowing(log.clone()) as _local => {
+                with!(shielded(log.clone(), "a") => within(&log).await);
+            });
+        });
         drain();
-        assert_eq!(log.take(), ["block dropped", "Some(Cancelled)"]);
+        assert_eq!(log.take()[2..], ["block dropped", "a sees Cancelled", "a left", "goes on", "Some(Cancelled)"]);
         block_on(async {
             with!(unordered(log.clone()) => {
                 drop_after(3, async { with!(shielded(log.clone(), "a") => within(&log).await) });

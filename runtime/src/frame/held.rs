@@ -11,7 +11,7 @@ use std::boxed::Box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
-use super::{Link, Within, run};
+use super::{Link, Way, Within, run};
 use crate::exit::{Catch, Ending, Exit, Suppress, TakesFrom};
 use crate::handoff::{End, Loan};
 use crate::layer::{ShapeOf, Value};
@@ -292,8 +292,8 @@ impl<K, E> Within for &Shared<K, E> {
         self.is_cancelled().then_some(Outcome::Cancelled)
     }
 
-    fn lent(&self, inline: bool) {
-        lock(&self.0).inline = inline;
+    fn lent(&self, way: Way) {
+        lock(&self.0).inline = way != Way::Apart;
     }
 }
 

@@ -24,7 +24,7 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
 
-use super::{Caught, Host, Link, find_host, first_poll, head_of};
+use super::{Call, Caught, Host, Link, Way, find_host, head_of};
 use crate::exit::{Ending, Exit};
 use crate::home::Home;
 use crate::lend::Terms;
@@ -76,7 +76,9 @@ struct Relay<L: Terms> {
     /// Where the block is; nothing when the `with!` is gone.
     frame: Cell<Option<Link<dyn Host<L>>>>,
     home: Cell<Option<Link<Home>>>,
-    inline: Cell<bool>,
+    way: Cell<Way>,
+    /// The `with!` is being dropped, and the marker gives nothing.
+    is_cancelled: Cell<bool>,
     /// How the block ended, until the marker gives it.
     outcome: Cell<Option<Outcome<Caught<L>>>>,
     /// What the marker gave.
@@ -98,7 +100,8 @@ where
         let relay = Relay {
             frame: Cell::new(None),
             home: Cell::new(None),
-            inline: Cell::new(true),
+            way: Cell::new(Way::Shielded),
+            is_cancelled: Cell::new(false),
             outcome: Cell::new(None),
             given: Cell::new(None),
             left: Cell::new(Rescues::default()),
@@ -127,7 +130,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let hull = self.hull.as_mut().expect("a manager is polled to its end once").as_mut();
-        if hull.relay.is_cancelled() {
+        if hull.relay.connected().is_some_and(Host::is_cancelled) {
             hull.cancel(cx);
             return Poll::Pending;
         }
@@ -183,8 +186,8 @@ where
             } else {
                 self.origin = Some(Origin::here());
                 relay.frame.set(Some(find_host(cx.waker())));
-                relay.connected().inspect(|frame| frame.attach(None));
-                first_poll(body, relay, head_of(cx.waker()).waker)
+                let call = Call::<L>::new(head_of(cx.waker()).waker, &relay.home, relay);
+                body.poll(&mut Context::from_waker(&call.waker()))
             }
         });
         self.ended = match polled {
@@ -200,6 +203,7 @@ where
     fn cancel(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
+        this.relay.is_cancelled.set(true);
         this.relay.home().inspect(|home| home.wake());
         if this.borrows {
             this.poll_body(cx);
@@ -223,6 +227,7 @@ where
             rescue::unfinished(name, "did not wait for its `yield!` when it was cancelled; the rest of it is lost");
         }
         this.relay.frame.set(None);
+        this.relay.is_cancelled.set(false);
         this.origin.take()
     }
 }
@@ -300,18 +305,12 @@ impl<L: Terms> Relay<L> {
 }
 
 impl<L: Terms> Host<L> for Relay<L> {
-    fn attach(&self, home: Option<Link<Home>>) {
-        self.home.set(home);
-    }
-
     unsafe fn lend(&self, slot: NonNull<()>) {
         self.home().inspect(|home| home.check());
         let name = self.about.name();
         assert!(self.given.get().is_none(), "`{name}` reached its `yield!` a second time");
         if let Some(frame) = self.connected() {
-            if self.home.get().is_some() || !self.inline.get() {
-                frame.set_not_inline();
-            }
+            frame.set_way(if self.home.get().is_none() { self.way.get() } else { Way::Apart });
             // SAFETY: the caller says it.
             unsafe { frame.lend(slot) };
         }
@@ -325,7 +324,7 @@ impl<L: Terms> Host<L> for Relay<L> {
             outcome = self.outcome.take();
         }
         let Some(ended) = outcome else { return Poll::Pending };
-        if self.is_cancelled() {
+        if self.is_cancelled.get() {
             cx.waker().wake_by_ref();
         } else if self.has_none_left() {
             self.given.set(Some(ended.kind()));
@@ -355,8 +354,8 @@ impl<L: Terms> Host<L> for Relay<L> {
         at_home.then(|| self.given.get()).flatten()
     }
 
-    fn set_not_inline(&self) {
-        self.inline.set(false);
+    fn set_way(&self, way: Way) {
+        self.way.set(way.max(self.way.get()));
     }
 
     fn is_lent(&self) -> bool {
@@ -364,7 +363,7 @@ impl<L: Terms> Host<L> for Relay<L> {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.connected().is_some_and(Host::is_cancelled)
+        self.is_cancelled.get()
     }
 
     fn is_waiting(&self) -> bool {
