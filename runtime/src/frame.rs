@@ -366,7 +366,7 @@ where
                 Poll::Ready(self.end(self.handoff.outcome()))
             }
             Stage::Lent | Stage::LentApart => Poll::Pending,
-            Stage::Cancelled => Poll::Ready(self.end(Outcome::Cancelled)),
+            Stage::Cancelled => Poll::Ready(rescue::side_by_side(|| self.end(Outcome::Cancelled))),
             _ => panic!("polled after its end"),
         }
     }
@@ -499,21 +499,31 @@ where
         }
     }
 
+    /// Drops the body. A marker that is still there drops the block with it.
+    fn drop_body(&mut self) {
+        self.frame.home().inspect(|home| home.enter(Waker::noop()));
+        // SAFETY: `drop_unfinished`, where nobody uses it again, calls this once.
+        panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.body) });
+    }
+
     /// Drops what a driver has that was left before its end, or that has ended without a block.
     #[cold]
     fn drop_unfinished(&mut self) {
         if self.frame.polling.get() {
             // The body has panicked, and its locals are gone.
             self.frame.home.set(None);
-        } else if self.frame.stage.get().is_lent() {
-            if let Err(payload) = panics::catch(|| self.cancel()) {
-                rescue::panicked(self.frame.about.name(), payload);
-            }
         }
-        self.frame.home().inspect(|home| home.enter(Waker::noop()));
-        // A marker that is still there drops the block with it.
-        // SAFETY: here it is dropped, and not used again.
-        panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.body) });
+        if !self.frame.polling.get() && self.frame.stage.get().is_lent() {
+            // What is left of the block goes before what is left of the manager.
+            rescue::in_turn(|| {
+                if let Err(payload) = panics::catch(|| self.cancel()) {
+                    rescue::panicked(self.frame.about.name(), payload);
+                }
+                self.drop_body();
+            });
+        } else {
+            self.drop_body();
+        }
         match self.frame.stage.get() {
             Stage::Lent | Stage::LentApart | Stage::Cancelled => abort_leaked(self.frame.about),
             // SAFETY: nobody has dropped it, as no marker has lent.
@@ -521,7 +531,7 @@ where
             Stage::Ended | Stage::RacedAway | Stage::Concluded => {}
         }
         // What nobody came for: a value, or a panic.
-        panics::contain(|| drop(self.frame.handoff.take_end()));
+        panics::contain(|| rescue::side_by_side(|| drop(self.frame.handoff.take_end())));
     }
 }
 

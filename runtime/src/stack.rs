@@ -361,7 +361,7 @@ async fn open<'env, E: Send + 'env>(mut stack: AsyncExitStack<'env, E>) -> Resul
         Outcome::Completed => Flight::Completed,
         Outcome::Failed(error) => Flight::Failed(error),
         Outcome::Panicked => Flight::Panicked(Box::new(UnderWay)),
-        // In a rescue each is awaited; else those that do not pend are left, and the others dropped.
+        // In a rescue each is awaited, and in place each is dropped.
         Outcome::Cancelled => Flight::Cancelled,
     };
     match stack.entries.leave(flight).await {

@@ -643,6 +643,30 @@ mod stacks {
         assert_eq!(log.take()[4..], ["block dropped", "b sees Cancelled", "b left", "a sees Cancelled", "a left"]);
     }
 
+    #[test]
+    fn what_is_left_of_the_block_goes_before_what_is_on_the_stack() {
+        let log = Log::new();
+        drop_after(5, async {
+            with!(Stack::new() as stack => {
+                stack.enter(shielded(log.clone(), "a")).await;
+                with!(shielded(log.clone(), "b") => within(&log).await);
+            })
+        });
+        drain();
+        assert_eq!(log.take()[4..], ["block dropped", "b sees Cancelled", "b left", "a sees Cancelled", "a left"]);
+        drop_after(5, async {
+            with!(Stack::new() as outer => {
+                outer.enter(shielded(log.clone(), "a")).await;
+                with!(Stack::new() as inner => {
+                    inner.enter(shielded(log.clone(), "b")).await;
+                    within(&log).await;
+                })?;
+            })
+        });
+        drain();
+        assert_eq!(log.take()[4..], ["block dropped", "b sees Cancelled", "b left", "a sees Cancelled", "a left"]);
+    }
+
     /// A stack in a shielded manager: what is on it need not be shielded.
     #[async_context_manager(shielded, suppress)]
     async fn stacked(log: Log) -> Result<(), String> {

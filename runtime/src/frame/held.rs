@@ -93,6 +93,10 @@ impl<'env, E> Entries<'env, E> {
     /// been left, so that the order is kept when this is dropped.
     pub(crate) async fn leave(&mut self, mut flight: Flight<E>) -> Flight<E> {
         if matches!(flight, Flight::Cancelled) {
+            if rescue::is_in_place() {
+                // Each is dropped in place, and what is shielded is left after what is left of the block.
+                self.cancel();
+            }
             // Whoever was leaving it was dropped.
             let half_left = self.get_mut().last().is_some_and(|entry| entry.is_leaving);
             let ((), mut rescues) = rescue::collect(|| drop(half_left.then(|| self.get_mut().pop())));

@@ -18,7 +18,7 @@ mod imp {
     use std::sync::{Arc, Mutex, PoisonError};
     use std::thread::Builder as Thread;
 
-    use tokio::runtime::{Builder, Handle, Runtime};
+    use tokio::runtime::{Builder, Handle};
 
     use super::Rescue;
 
@@ -35,7 +35,9 @@ mod imp {
             Ok(_thread) => Ok(running.insert(runtime.handle().clone()).clone()),
             Err(error) => {
                 // Its drop would wait, which is a panic on another runtime.
-                Arc::into_inner(runtime).map(Runtime::shutdown_background);
+                if let Some(runtime) = Arc::into_inner(runtime) {
+                    runtime.shutdown_background();
+                }
                 Err(error)
             }
         }

@@ -10,35 +10,56 @@ use std::vec::Vec;
 use super::{Place, Rescue, Rest};
 
 std::thread_local! {
-    /// The rescues that have begun in the innermost [`collect`].
-    static TOGETHER: Cell<Option<Vec<Rescue>>> = const { Cell::new(None) };
+    /// What is being dropped together at the moment.
+    static TOGETHER: Cell<Option<Together>> = const { Cell::new(None) };
 }
 
-/// Takes the rescue into the [`collect`] that is under way, or gives it back.
+/// The rescues that have begun while something runs.
+struct Together {
+    rescues: Vec<Rescue>,
+    /// That is what a `with!` does which is being dropped.
+    in_place: bool,
+}
+
+/// Takes the rescue into what is being dropped, or gives it back.
 pub(super) fn add(rescue: Rescue) -> Option<Rescue> {
     let mut rescue = Some(rescue);
-    // Where the thread is at its end there is none.
-    let _ = TOGETHER.try_with(|together| {
-        let mut rescues = together.take();
-        if let Some(rescues) = &mut rescues {
-            rescues.extend(rescue.take());
-        }
-        together.set(rescues);
-    });
+    with_innermost(|together| together.rescues.extend(rescue.take()));
     rescue
+}
+
+/// Whether a `with!` that is being dropped has its manager leave in place.
+pub(crate) fn is_in_place() -> bool {
+    with_innermost(|together| together.in_place).unwrap_or(false)
+}
+
+/// Where a thread is at its end there is none.
+fn with_innermost<T>(f: impl FnOnce(&mut Together) -> T) -> Option<T> {
+    let look = |cell: &Cell<Option<Together>>| {
+        let mut together = cell.take();
+        let result = together.as_mut().map(f);
+        cell.set(together);
+        result
+    };
+    TOGETHER.try_with(look).ok().flatten()
 }
 
 /// Runs `f`: what it gives, and the rescues that have begun in it.
 pub(crate) fn collect<T>(f: impl FnOnce() -> T) -> (T, Rescues) {
-    let outer = Outer(TOGETHER.try_with(|together| together.replace(Some(Vec::new()))).ok().flatten());
-    let result = f();
-    let rescues = TOGETHER.try_with(Cell::take).ok().flatten();
-    drop(outer);
-    (result, Rescues(rescues.unwrap_or_default()))
+    gather(false, f)
 }
 
-/// The [`collect`] around one, which goes on when that has ended, by a panic too.
-struct Outer(Option<Vec<Rescue>>);
+fn gather<T>(in_place: bool, f: impl FnOnce() -> T) -> (T, Rescues) {
+    let inner = Together { rescues: Vec::new(), in_place };
+    let outer = Outer(TOGETHER.try_with(|together| together.replace(Some(inner))).ok().flatten());
+    let result = f();
+    let inner = TOGETHER.try_with(Cell::take).ok().flatten();
+    drop(outer);
+    (result, Rescues(inner.map_or_else(Vec::new, |inner| inner.rescues)))
+}
+
+/// What goes on to gather when this has ended, by a panic too.
+struct Outer(Option<Together>);
 
 impl Drop for Outer {
     fn drop(&mut self) {
@@ -81,13 +102,25 @@ impl<Content> Waiting<Content> {
     }
 }
 
-/// Runs `f`, and has the rescues that begin in it run one after the other.
-pub(crate) fn in_turn(f: impl FnOnce()) {
-    let ((), Rescues(rescues)) = collect(f);
+/// Runs `f`, which a `with!` does that is dropped. The rescues that begin in it run one after the other.
+pub(crate) fn in_turn<T>(f: impl FnOnce() -> T) -> T {
+    let (result, Rescues(rescues)) = gather(true, f);
+    as_one(rescues, |rescues| Box::pin(InTurn(rescues.into())));
+    result
+}
+
+/// Runs `f`. The rescues that begin in it are one to others: they run side by side.
+pub(crate) fn side_by_side<T>(f: impl FnOnce() -> T) -> T {
+    let (result, Rescues(rescues)) = gather(false, f);
+    as_one(rescues, |rescues| Box::pin(SideBySide(Rescues(rescues))));
+    result
+}
+
+/// One goes on by itself, when it is dropped.
+fn as_one(rescues: Vec<Rescue>, join: impl FnOnce(Vec<Rescue>) -> Pin<Box<dyn Rest>>) {
     if rescues.len() > 1 {
         let origin = rescues[0].origin.clone();
-        let rest = Box::pin(InTurn(rescues.into()));
-        Rescue { rest: Some(rest), origin, place: Place::With, under_way: None }.go_on();
+        Rescue { rest: Some(join(rescues)), origin, place: Place::With, under_way: None }.go_on();
     }
 }
 
@@ -100,6 +133,16 @@ impl Rest for InTurn {
             self.0.pop_front();
         }
         Poll::Ready(())
+    }
+
+    fn lose(&self) {}
+}
+
+struct SideBySide(Rescues);
+
+impl Rest for SideBySide {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx)
     }
 
     fn lose(&self) {}
