@@ -1,5 +1,6 @@
 //! What a scenario runs in: the list of what happens, the awaits, and what goes wrong at one of them.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -14,14 +15,24 @@ use tokio::sync::oneshot;
 
 use super::Node;
 
+/// What is outside of all managers.
+pub(crate) const OUTSIDE: char = '-';
+
 pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The error of all managers and blocks.
 #[derive(Debug)]
-pub(crate) struct Failure;
+pub(crate) struct Failure(pub(crate) Blame);
 
 /// What is panicked with. It is not thrown by `panic!`, so the panic hook is told only of panics that are not meant.
-pub(crate) struct Planned;
+pub(crate) struct Planned(pub(crate) Blame);
+
+/// In whose code, or in whose block, it went wrong, and in which run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Blame {
+    pub(crate) run: usize,
+    pub(crate) who: char,
+}
 
 /// What can go wrong at a point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,10 +42,10 @@ pub(crate) enum Ill {
 }
 
 impl Ill {
-    pub(crate) fn happen(self) -> Failure {
+    fn happen(self, blame: Blame) -> Failure {
         match self {
-            Self::Fails => Failure,
-            Self::Panics => resume_unwind(Box::new(Planned)),
+            Self::Fails => Failure(blame),
+            Self::Panics => resume_unwind(Box::new(Planned(blame))),
         }
     }
 }
@@ -120,50 +131,92 @@ pub(crate) enum Pend {
     Sleeping,
 }
 
+/// What a scenario has of its run. It is gone when nothing of the scenario is left anywhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Env(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    tally: Arc<Tally>,
+    injection: Option<Injection>,
+    pend: Pend,
+    _alive: mpsc::Sender<Infallible>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    run: usize,
     events: Mutex<Vec<Event>>,
     points: AtomicUsize,
     waits: AtomicUsize,
-    injection: Option<Injection>,
-    pend: Pend,
 }
 
-impl Env {
-    pub(crate) fn new(injection: Option<Injection>, pend: Pend) -> Self {
-        let (events, points, waits) = Default::default();
-        Self(Arc::new(Inner { events, points, waits, injection, pend }))
+/// What is left of a run for those who judge it.
+#[derive(Debug)]
+pub(crate) struct Record {
+    tally: Arc<Tally>,
+    alive: mpsc::Receiver<Infallible>,
+}
+
+impl Record {
+    pub(crate) fn add(&self, what: What) {
+        self.tally.add(OUTSIDE, what);
     }
 
-    pub(crate) fn add(&self, who: char, what: What) {
-        self.0.events.lock().unwrap_or_else(PoisonError::into_inner).push(Event { who, what });
+    /// Waits until nothing of the scenario is left.
+    pub(crate) fn wait(&self) -> Result<(), String> {
+        match self.alive.recv_timeout(Duration::from_secs(10)) {
+            Err(mpsc::RecvTimeoutError::Disconnected) => Ok(()),
+            _ => Err(format!("it hangs, or something of it is leaked\n{:?}", self.events())),
+        }
+    }
+
+    /// Whether nothing of the scenario is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.alive.try_recv() == Err(mpsc::TryRecvError::Disconnected)
+    }
+
+    pub(crate) fn run(&self) -> usize {
+        self.tally.run
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.0.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.tally.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many points have been passed.
     pub(crate) fn points(&self) -> usize {
-        self.0.points.load(SeqCst)
+        self.tally.points.load(SeqCst)
     }
 
     /// How many awaits have begun.
     pub(crate) fn waits(&self) -> usize {
-        self.0.waits.load(SeqCst)
+        self.tally.waits.load(SeqCst)
+    }
+}
+
+impl Tally {
+    fn add(&self, who: char, what: What) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(Event { who, what });
+    }
+}
+
+impl Env {
+    pub(crate) fn new(injection: Option<Injection>, pend: Pend) -> (Self, Record) {
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let tally = Arc::new(Tally { run: RUNS.fetch_add(1, SeqCst), ..Tally::default() });
+        let (alive, receiver) = mpsc::channel();
+        let record = Record { tally: tally.clone(), alive: receiver };
+        (Self(Arc::new(Inner { tally, injection, pend, _alive: alive })), record)
     }
 
-    /// Nothing of the scenario is left anywhere.
-    pub(crate) fn is_alone(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
+    pub(crate) fn add(&self, who: char, what: What) {
+        self.0.tally.add(who, what);
     }
 
     /// A place where something may go wrong: in the code of the manager `who`, or in its block.
     pub(crate) fn point(&self, who: char, own: bool) -> Result<(), Failure> {
-        let point = self.0.points.fetch_add(1, SeqCst);
+        let point = self.0.tally.points.fetch_add(1, SeqCst);
         match self.0.injection {
             Some(injection) if injection.point == point => self.go(who, own, injection.ill),
             _ => Ok(()),
@@ -175,13 +228,22 @@ impl Env {
         if own {
             self.add(who, What::Ill(ill));
         }
-        Err(ill.happen())
+        Err(ill.happen(self.blame(who)))
+    }
+
+    /// The block of `who` did not end in time.
+    pub(crate) fn raced(&self, who: char) -> Failure {
+        Failure(self.blame(who))
+    }
+
+    fn blame(&self, who: char) -> Blame {
+        Blame { run: self.0.tally.run, who }
     }
 
     /// An await in the manager's code (`own`) or in its block.
     pub(crate) async fn pause(&self, who: char, own: bool) -> Result<(), Failure> {
         self.point(who, own)?;
-        self.0.waits.fetch_add(1, SeqCst);
+        self.0.tally.waits.fetch_add(1, SeqCst);
         match &self.0.pend {
             Pend::AtOnce => yields(1).await,
             Pend::ByAnother(another) => woken_by(another).await,

@@ -16,6 +16,15 @@ pub(crate) async fn function(env: Env, node: Node) -> Result<&mut Resource, Fail
     resource.release(&node).await
 }
 
+/// The same, with the option.
+#[async_context_manager(shielded)]
+pub(crate) async fn shielded_function(env: Env, node: Node) -> Result<&mut Resource, Failure> {
+    let mut resource = Resource::acquire(&env, &node).await?;
+    let outcome = r#yield!(&mut resource);
+    env.add(node.name, What::Sees(outcome.into()));
+    resource.release(&node).await
+}
+
 pub(crate) struct Type {
     pub(crate) env: Env,
     pub(crate) node: Node,
@@ -48,7 +57,7 @@ pub(crate) async fn racing(env: Env, node: Node, polls: usize) -> Result<&mut Re
     };
     env.add(node.name, What::Sees(seen));
     resource.release(&node).await?;
-    if seen == Seen::Raced { Err(Failure) } else { Ok(()) }
+    if seen == Seen::Raced { Err(env.raced(node.name)) } else { Ok(()) }
 }
 
 #[async_context_manager]
@@ -67,6 +76,24 @@ pub(crate) async fn selecting(env: Env, node: Node) -> Result<&mut Resource, Fai
 pub(crate) async fn composed(env: Env, node: Node, inner: Node, after: usize) -> Result<&mut Resource, Failure> {
     let mut own = Resource::acquire(&env, &node).await?;
     with!(function(env.clone(), inner) as resource => {
+        env.point(node.name, true)?;
+        let outcome = r#yield!(resource);
+        env.add(node.name, What::Sees(outcome.into()));
+        env.pauses(node.name, after).await?;
+    })?;
+    own.release(&node).await
+}
+
+/// The same, with the inner one shielded.
+#[async_context_manager]
+pub(crate) async fn composed_of_shielded(
+    env: Env,
+    node: Node,
+    inner: Node,
+    after: usize,
+) -> Result<&mut Resource, Failure> {
+    let mut own = Resource::acquire(&env, &node).await?;
+    with!(shielded_function(env.clone(), inner) as resource => {
         env.point(node.name, true)?;
         let outcome = r#yield!(resource);
         env.add(node.name, What::Sees(outcome.into()));

@@ -11,8 +11,6 @@ pub(crate) mod run;
 pub(crate) mod runners;
 pub(crate) mod tree;
 
-use std::ops::RangeInclusive;
-
 use env::Ill;
 
 /// What a block does, one after the other.
@@ -38,6 +36,7 @@ pub(crate) enum Step {
 pub(crate) struct Node {
     pub(crate) name: char,
     pub(crate) kind: Kind,
+    pub(crate) shielded: bool,
     /// How many awaits there are before the resource is acquired, and then before the block.
     pub(crate) enter: [usize; 2],
     /// How many before the resource is released, and afterwards.
@@ -64,12 +63,16 @@ pub(crate) enum Kind {
 
 /// A manager function with these awaits in its phases.
 pub(crate) fn function(name: char, enter: [usize; 2], exit: [usize; 2]) -> Node {
-    Node { name, kind: Kind::Function, enter, exit, enters: None, leaves: None }
+    Node { name, kind: Kind::Function, shielded: false, enter, exit, enters: None, leaves: None }
 }
 
 impl Node {
     pub(crate) fn kind(self, kind: Kind) -> Self {
         Self { kind, ..self }
+    }
+
+    pub(crate) fn shielded(self) -> Self {
+        Self { shielded: true, ..self }
     }
 
     /// With the marker in a `with!` of `inner`.
@@ -90,35 +93,49 @@ impl Node {
     }
 }
 
-/// Gives each manager and each stack of these steps a name of its own.
-pub(crate) fn name_all(steps: &mut [Step]) {
-    name(steps, &mut ('a'..='\u{ffff}'));
-}
-
-fn name(steps: &mut [Step], names: &mut RangeInclusive<char>) {
+/// Calls `change` with the name of each manager and each stack of these steps, and with whether the manager is shielded.
+pub(crate) fn each(steps: &mut [Step], change: &mut impl FnMut(&mut char, Option<&mut bool>)) {
     for step in steps {
         match step {
             Step::Await | Step::Goes(_) => {}
             Step::With(node, steps) => {
-                node.name = next(names);
+                change(&mut node.name, Some(&mut node.shielded));
                 if let Kind::Composed(inner, _) = &mut node.kind {
-                    inner.name = next(names);
+                    change(&mut inner.name, Some(&mut inner.shielded));
                 }
-                name(steps, names);
+                each(steps, change);
             }
-            Step::Join(all) => all.iter_mut().for_each(|steps| name(steps, names)),
-            Step::Race(_, steps) => name(steps, names),
-            Step::Stack(stack, nodes, steps) => {
-                *stack = next(names);
+            Step::Join(all) => all.iter_mut().for_each(|steps| each(steps, change)),
+            Step::Race(_, steps) => each(steps, change),
+            Step::Stack(name, nodes, steps) => {
+                change(name, None);
                 for node in nodes {
-                    node.name = next(names);
+                    change(&mut node.name, Some(&mut node.shielded));
                 }
-                name(steps, names);
+                each(steps, change);
             }
         }
     }
 }
 
-fn next(names: &mut RangeInclusive<char>) -> char {
-    names.next().expect("there are many")
+/// Gives each manager and each stack of these steps a name of its own.
+pub(crate) fn name_all(steps: &mut [Step]) {
+    let mut names = 'a'..='\u{ffff}';
+    each(steps, &mut |name, _| *name = names.next().expect("there are many"));
+}
+
+/// The same steps with all choices of managers that are shielded.
+pub(crate) fn shielded_or_not(steps: &Steps) -> impl ExactSizeIterator<Item = Steps> {
+    let mut count = 0;
+    each(&mut steps.clone(), &mut |_, shielded| count += u32::from(shielded.is_some()));
+    (0..1_u32 << count).map(|choice| {
+        let (mut steps, mut choice) = (steps.clone(), choice);
+        each(&mut steps, &mut |_, shielded| {
+            if let Some(shielded) = shielded {
+                *shielded = choice & 1 == 1;
+                choice >>= 1;
+            }
+        });
+        steps
+    })
 }

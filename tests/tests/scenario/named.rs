@@ -1,8 +1,9 @@
 //! The scenarios that have names.
 
 use super::Step::{Await, Goes, Join, Race, Stack};
-use super::env::Ill::{Fails, Panics};
-use super::{Kind, Node, Step, Steps, function};
+use super::env::Ill::{self, Fails, Panics};
+use super::run::{Runner, Tried, exhaust};
+use super::{Kind, Node, Step, Steps, function, shielded_or_not};
 
 /// Pends before and after each of its two steps.
 fn full(name: char) -> Node {
@@ -76,4 +77,37 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
         ),
         ("a stack whose last one fails", vec![Stack('s', vec![full('a'), full('b').leaves(Fails)], vec![Await])]),
     ]
+}
+
+/// How much is tried of each scenario, besides dropping it at every stop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Depth {
+    /// Failures and panics at every point.
+    All,
+    /// Panics at every point, where all managers are shielded.
+    PanicsIfShielded,
+    DropsOnly,
+}
+
+/// All of them in every way, with every choice of managers that are shielded: how many ways that are.
+///
+/// # Panics
+///
+/// When something is not as it should be.
+pub(crate) fn exhaust_all(runner: Runner, depth: Depth) -> Tried {
+    let mut tried = Tried::default();
+    for (name, steps) in scenarios() {
+        let choices = shielded_or_not(&steps);
+        let last = choices.len() - 1;
+        for (choice, steps) in choices.enumerate() {
+            let ills: &[Ill] = match depth {
+                Depth::All => &[Fails, Panics],
+                Depth::PanicsIfShielded if choice == last => &[Panics],
+                Depth::PanicsIfShielded | Depth::DropsOnly => &[],
+            };
+            tried += exhaust(runner, steps, ills).unwrap_or_else(|why| panic!("{name}: {why}"));
+        }
+    }
+    println!("{tried:?}");
+    tried
 }

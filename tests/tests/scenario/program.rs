@@ -3,21 +3,20 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use async_context_manager::{AsyncExitStack, with};
+use async_context_manager::{AsyncContextManager, AsyncExitStack, with};
 use futures::future::join_all;
 use tests::yields;
 
-use super::env::{Env, Failure, Resource, What};
-use super::managers::{Type, composed, function, racing, selecting};
+use super::env::{Env, Failure, OUTSIDE, Resource, What};
+use super::managers::{Type, composed, composed_of_shielded, function, racing, selecting, shielded_function};
 use super::{Kind, Node, Step};
 
 type Running<'s> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 's>>;
 
-/// What is outside of all managers.
-const OUTSIDE: char = '-';
+/// All of a scenario, for a task of its own.
+pub(crate) type Program = Running<'static>;
 
-/// All of a scenario, as a task of its own could run it.
-pub(crate) fn program(env: Env, steps: Arc<[Step]>) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+pub(crate) fn program(env: Env, steps: Arc<[Step]>) -> Program {
     Box::pin(async move { run(&env, OUTSIDE, &steps).await })
 }
 
@@ -34,7 +33,7 @@ fn run<'s>(env: &'s Env, who: char, steps: &'s [Step]) -> Running<'s> {
 async fn run_one(env: &Env, who: char, step: &Step) -> Result<(), Failure> {
     match step {
         Step::Await => env.pause(who, false).await,
-        Step::Goes(ill) => Err(ill.happen()),
+        Step::Goes(ill) => env.go(who, false, *ill),
         Step::With(node, steps) => env.watch(node.name, None, What::WithEnded, within(env, node, steps)).await,
         Step::Join(all) => join_all(all.iter().map(|steps| run(env, who, steps))).await.into_iter().collect(),
         Step::Race(polls, steps) => tokio::select! {
@@ -48,25 +47,42 @@ async fn run_one(env: &Env, who: char, step: &Step) -> Result<(), Failure> {
     }
 }
 
+/// A `with!` of a manager as it is, or shielded.
+macro_rules! with_either {
+    ($shielded:expr, $manager:expr, $resource:ident => $block:expr) => {{
+        let manager = $manager;
+        if $shielded { with!(manager.shielded() as $resource => $block) } else { with!(manager as $resource => $block) }
+    }};
+}
+
 /// A `with!` of this manager, whose block has these steps.
 async fn within(env: &Env, node: &Node, steps: &[Step]) -> Result<(), Failure> {
-    let (own, name) = ((env.clone(), node.clone()), node.name);
+    let (env, own, name, shielded) = (env, node.clone(), node.name, node.shielded);
     match &node.kind {
-        Kind::Function => with!(function(own.0, own.1) as resource => block(env, name, resource, steps).await?),
+        Kind::Function if shielded => {
+            with!(shielded_function(env.clone(), own) as resource => block(env, name, resource, steps).await?)
+        }
+        Kind::Function => with!(function(env.clone(), own) as resource => block(env, name, resource, steps).await?),
         Kind::Type => {
-            let manager = Type { env: own.0, node: own.1, resource: None };
-            with!(manager as resource => block(env, name, resource, steps).await)?
+            let manager = Type { env: env.clone(), node: own, resource: None }.into_manager();
+            with_either!(shielded, manager, resource => block(env, name, resource, steps).await)?
         }
         Kind::Racing(polls) => {
-            let manager = racing(own.0, own.1, *polls);
-            with!(manager as resource => { return block(env, name, resource, steps).await })
+            let manager = racing(env.clone(), own, *polls);
+            with_either!(shielded, manager, resource => return block(env, name, resource, steps).await)
         }
         Kind::Selecting => {
-            selecting(own.0, own.1).scope(async |resource| block(env, name, resource, steps).await).await?
+            let (manager, run) =
+                (selecting(env.clone(), own), async |resource: &mut Resource| block(env, name, resource, steps).await);
+            if shielded { manager.shielded().scope(run).await? } else { manager.scope(run).await? }
+        }
+        Kind::Composed(inner, after) if inner.shielded => {
+            let manager = composed_of_shielded(env.clone(), own, (**inner).clone(), *after);
+            with_either!(shielded, manager, resource => block_with(env, name, (inner.name, resource), steps).await?)
         }
         Kind::Composed(inner, after) => {
-            let manager = composed(own.0, own.1, (**inner).clone(), *after);
-            with!(manager as resource => block_with(env, name, (inner.name, resource), steps).await?)
+            let manager = composed(env.clone(), own, (**inner).clone(), *after);
+            with_either!(shielded, manager, resource => block_with(env, name, (inner.name, resource), steps).await?)
         }
     }
 }
@@ -94,7 +110,9 @@ async fn with_stack(env: &Env, name: char, nodes: &[Node], steps: &[Step]) -> Re
         let steps = async {
             let mut resources = Vec::new();
             for node in nodes {
-                let resource = stack.enter(function(env.clone(), node.clone())).await?;
+                let manager = function(env.clone(), node.clone());
+                let resource =
+                    if node.shielded { stack.enter(manager.shielded()).await? } else { stack.enter(manager).await? };
                 env.add(node.name, What::BlockBegun);
                 resources.push((node.name, resource));
             }

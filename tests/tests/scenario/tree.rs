@@ -19,6 +19,8 @@ pub(crate) struct Place<'s> {
     pub(crate) holder: Holder,
     /// The managers in whose blocks it is.
     pub(crate) within: Vec<char>,
+    /// It is a part of a shielded manager.
+    pub(crate) is_protected: bool,
 }
 
 impl Place<'_> {
@@ -28,6 +30,11 @@ impl Place<'_> {
             Holder::With => self.node.name,
             Holder::Manager(name) | Holder::Stack(name, _) => name,
         }
+    }
+
+    /// When its `with!` is dropped, what is left of it goes on.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.node.shielded || self.is_protected
     }
 
     /// The manager that the marker stands in the block of, and the awaits after the marker.
@@ -60,9 +67,10 @@ fn walk<'s>(steps: &'s [Step], within: &[char], places: &mut Vec<Place<'s>>) {
 
 fn walk_with<'s>(node: &'s Node, steps: &'s [Step], within: &[char], places: &mut Vec<Place<'s>>) {
     let mut block = [within, &[node.name]].concat();
-    places.push(Place { node, holder: Holder::With, within: within.to_vec() });
+    places.push(Place { node, holder: Holder::With, within: within.to_vec(), is_protected: false });
     if let Kind::Composed(inner, _) = &node.kind {
-        places.push(Place { node: inner, holder: Holder::Manager(node.name), within: within.to_vec() });
+        let (holder, within) = (Holder::Manager(node.name), within.to_vec());
+        places.push(Place { node: inner, holder, within, is_protected: node.shielded });
         block.push(inner.name);
     }
     walk(steps, &block, places);
@@ -72,7 +80,8 @@ fn walk_stack<'s>(name: char, nodes: &'s [Node], steps: &'s [Step], within: &[ch
     let mut block = within.to_vec();
     for (n, node) in nodes.iter().enumerate() {
         let later = nodes[n + 1..].iter().rev().map(|node| node.name).collect();
-        places.push(Place { node, holder: Holder::Stack(name, later), within: block.clone() });
+        let holder = Holder::Stack(name, later);
+        places.push(Place { node, holder, within: block.clone(), is_protected: false });
         block.push(node.name);
     }
     walk(steps, &block, places);
