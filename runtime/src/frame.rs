@@ -763,11 +763,15 @@ impl<'f, M: AsyncContextManager, H> YieldPoint<'f, Own<M>, H> {
 
 impl<L: Terms, H> YieldPoint<'_, L, H> {
     /// The end of a body that races its block: waits for what is left of the managers in that.
-    pub async fn end<B: Future>(self, body: Pin<&mut B>) -> B::Output {
-        let output = body.await;
+    pub async fn end<B: Future>(self, mut body: Pin<&mut B>) -> B::Output {
+        let ended = poll_fn(|cx| match panics::catch(|| body.as_mut().poll(cx)) {
+            Ok(polled) => polled.map(Ok),
+            Err(payload) => Poll::Ready(Err(payload)),
+        });
+        let ended = ended.await;
         // The driver, which polls what is left, polls this then.
         poll_fn(|_| if self.host().is_waiting() { Poll::Pending } else { Poll::Ready(()) }).await;
-        output
+        ended.unwrap_or_else(|payload| panics::resume(payload))
     }
 }
 

@@ -1,0 +1,106 @@
+//! Proof by exhaustion: scenarios that are dropped after each of their polls, and in which something goes wrong at each
+//! of their awaits, with all choices of managers that are shielded.
+
+#![forbid(unsafe_code)]
+
+mod scenario;
+
+use scenario::named::{Depth, exhaust_all};
+use scenario::runners::{by_hand, given_up};
+
+#[test]
+fn polled_by_hand() {
+    let tried = exhaust_all(by_hand, Depth::All);
+    assert!(tried.drops > 1500 && tried.ills > 7000 && tried.both > 50_000, "{tried:?}");
+}
+
+/// The executor drops each rescue when it has polled it once.
+#[test]
+fn rescued_from_the_executor() {
+    exhaust_all(given_up, Depth::PanicsIfShielded);
+}
+
+/// So that the rules are not all that tells what happens: small scenarios, word for word.
+mod word_for_word {
+    use std::sync::Arc;
+
+    use super::scenario::Step::Await;
+    use super::scenario::env::Ill;
+    use super::scenario::run::{Way, run_and_check, told};
+    use super::scenario::{Kind, Steps, function};
+    use super::*;
+
+    /// The first letter of each event's manager, and what happens to it.
+    fn dropped(steps: Steps, polls: usize) -> String {
+        let way = Way { drop_at: Some(polls), injection: None };
+        let ran = run_and_check(by_hand, &Arc::from(steps), way).unwrap_or_else(|why| panic!("{why}"));
+        told(&ran.events).trim_end().replace('\n', ", ")
+    }
+
+    #[test]
+    fn a_default_manager_dropped_after_each_poll() {
+        let steps = || vec![function('a', [0, 1], [1, 0]).with([Await])];
+        assert_eq!(dropped(steps(), 0), "- Gone");
+        let entering = "a Begun, a Acquired";
+        assert_eq!(dropped(steps(), 1), format!("{entering}, a WithEnded(Dropped), a Lost, - Gone"));
+        let block = format!("{entering}, a Awaited, a BlockBegun");
+        let at_drop = "a WithEnded(Dropped), a BlockEnded(Dropped), a Sees(Cancelled), a Lost, - Gone";
+        assert_eq!(dropped(steps(), 2), format!("{block}, {at_drop}"));
+        let leaving = format!("{block}, a InBlock, a BlockEnded(Done), a Sees(Completed)");
+        assert_eq!(dropped(steps(), 3), format!("{leaving}, a WithEnded(Dropped), a Lost, - Gone"));
+        let left = "a Awaited, a Released, a Left, a WithEnded(Done), - Gone";
+        assert_eq!(dropped(steps(), 4), format!("{leaving}, {left}"));
+    }
+
+    #[test]
+    fn default_managers_in_each_other_dropped_in_the_block() {
+        let steps = vec![function('a', [0, 0], [0, 1]).with([function('b', [0, 0], [0, 0]).with([Await])])];
+        let begun = "a Begun, a Acquired, a BlockBegun, b Begun, b Acquired, b BlockBegun";
+        let b = "b WithEnded(Dropped), b BlockEnded(Dropped), b Sees(Cancelled), b Released, b Left";
+        let a = "a Sees(Cancelled), a Released, - Gone";
+        assert_eq!(dropped(steps, 1), format!("{begun}, a WithEnded(Dropped), a BlockEnded(Dropped), {b}, {a}"));
+    }
+
+    #[test]
+    fn a_shielded_manager_dropped_after_each_poll() {
+        let steps = || vec![function('a', [0, 1], [1, 0]).shielded().with([Await])];
+        assert_eq!(dropped(steps(), 0), "- Gone");
+        let entering = "a Begun, a Acquired";
+        let rescued = "a Sees(Cancelled), a Awaited, a Released, a Left";
+        let dropped_entering = format!("{entering}, a WithEnded(Dropped), - Gone, a Awaited, {rescued}");
+        assert_eq!(dropped(steps(), 1), dropped_entering);
+        let block = format!("{entering}, a Awaited, a BlockBegun");
+        let at_drop = "a WithEnded(Dropped), a BlockEnded(Dropped), - Gone";
+        assert_eq!(dropped(steps(), 2), format!("{block}, {at_drop}, {rescued}"));
+        let leaving = format!("{block}, a InBlock, a BlockEnded(Done), a Sees(Completed)");
+        let left = "a Awaited, a Released, a Left";
+        assert_eq!(dropped(steps(), 3), format!("{leaving}, a WithEnded(Dropped), - Gone, {left}"));
+        assert_eq!(dropped(steps(), 4), format!("{leaving}, {left}, a WithEnded(Done), - Gone"));
+    }
+
+    #[test]
+    fn a_default_manager_between_two_shielded_ones() {
+        let inner = function('c', [0, 0], [0, 1]).shielded().with([Await]);
+        let between = function('b', [0, 0], [0, 1]).with([inner]);
+        let steps = vec![function('a', [0, 0], [0, 1]).shielded().with([between])];
+        let begun =
+            "a Begun, a Acquired, a BlockBegun, b Begun, b Acquired, b BlockBegun, c Begun, c Acquired, c BlockBegun";
+        let [a, b, c] = ['a', 'b', 'c'].map(|who| format!("{who} WithEnded(Dropped), {who} BlockEnded(Dropped)"));
+        let b_in_place = "b Sees(Cancelled), b Released";
+        let [c_rescued, a_rescued] =
+            ['c', 'a'].map(|who| format!("{who} Sees(Cancelled), {who} Released, {who} Awaited, {who} Left"));
+        let expected = format!("{begun}, {a}, {b}, {c}, {b_in_place}, - Gone, {c_rescued}, {a_rescued}");
+        assert_eq!(dropped(steps, 1), expected);
+    }
+
+    #[test]
+    fn a_time_limit_that_panics_waits_for_what_it_has_raced_away() {
+        let inner = function('b', [0, 0], [0, 1]).shielded().with([Await, Await]);
+        let steps = vec![function('a', [0, 0], [0, 0]).kind(Kind::Racing(1)).leaves(Ill::Panics).with([inner])];
+        let begun = "a Begun, a Acquired, a BlockBegun, b Begun, b Acquired, b BlockBegun, b InBlock";
+        let raced =
+            "a BlockEnded(Dropped), b WithEnded(Dropped), b BlockEnded(Dropped), a Sees(Raced), a Ill(Panics), a Lost";
+        let rescued = "b Sees(Cancelled), b Released, b Awaited, b Left";
+        assert_eq!(dropped(steps, 9), format!("{begun}, {raced}, {rescued}, a WithEnded(Panicked), - Gone"));
+    }
+}

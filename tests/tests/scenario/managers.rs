@@ -1,0 +1,103 @@
+//! The managers of the scenarios. All of them own what they need.
+
+use std::future::pending;
+
+use async_context_manager::{AsyncContextManager, Outcome, async_context_manager, with};
+use tests::yields;
+
+use super::Node;
+use super::env::{Env, Failure, Resource, Seen, What};
+
+#[async_context_manager]
+pub(crate) async fn function(env: Env, node: Node) -> Result<&mut Resource, Failure> {
+    let mut resource = Resource::acquire(&env, &node).await?;
+    let outcome = r#yield!(&mut resource);
+    env.add(node.name, What::Sees(outcome.into()));
+    resource.release(&node).await
+}
+
+/// The same, with the option.
+#[async_context_manager(shielded)]
+pub(crate) async fn shielded_function(env: Env, node: Node) -> Result<&mut Resource, Failure> {
+    let mut resource = Resource::acquire(&env, &node).await?;
+    let outcome = r#yield!(&mut resource);
+    env.add(node.name, What::Sees(outcome.into()));
+    resource.release(&node).await
+}
+
+pub(crate) struct Type {
+    pub(crate) env: Env,
+    pub(crate) node: Node,
+    pub(crate) resource: Option<Resource>,
+}
+
+impl AsyncContextManager for Type {
+    type Value<'v> = &'v mut Resource;
+    type Exit = Result<(), Failure>;
+
+    async fn enter(&mut self) -> Result<&mut Resource, Failure> {
+        Ok(self.resource.insert(Resource::acquire(&self.env, &self.node).await?))
+    }
+
+    async fn exit(&mut self, outcome: Outcome) -> Result<(), Failure> {
+        self.env.add(self.node.name, What::Sees(outcome.into()));
+        let mut resource = self.resource.take().expect("it has been entered");
+        resource.release(&self.node).await
+    }
+}
+
+/// Gives the block so many polls, and fails if it has not come to its end by then.
+#[async_context_manager]
+pub(crate) async fn racing(env: Env, node: Node, polls: usize) -> Result<&mut Resource, Failure> {
+    let mut resource = Resource::acquire(&env, &node).await?;
+    let seen = tokio::select! {
+        biased;
+        outcome = async { r#yield!(&mut resource) } => outcome.into(),
+        () = yields(polls) => Seen::Raced,
+    };
+    env.add(node.name, What::Sees(seen));
+    resource.release(&node).await?;
+    if seen == Seen::Raced { Err(env.raced(node.name)) } else { Ok(()) }
+}
+
+#[async_context_manager]
+pub(crate) async fn selecting(env: Env, node: Node) -> Result<&mut Resource, Failure> {
+    let mut resource = Resource::acquire(&env, &node).await?;
+    let outcome = tokio::select! {
+        outcome = async { r#yield!(&mut resource) } => outcome,
+        never = pending() => never,
+    };
+    env.add(node.name, What::Sees(outcome.into()));
+    resource.release(&node).await
+}
+
+/// Lends what `inner` lends to it, and has a resource besides.
+#[async_context_manager]
+pub(crate) async fn composed(env: Env, node: Node, inner: Node, after: usize) -> Result<&mut Resource, Failure> {
+    let mut own = Resource::acquire(&env, &node).await?;
+    with!(function(env.clone(), inner) as resource => {
+        env.point(node.name, true)?;
+        let outcome = r#yield!(resource);
+        env.add(node.name, What::Sees(outcome.into()));
+        env.pauses(node.name, after).await?;
+    })?;
+    own.release(&node).await
+}
+
+/// The same, with the inner one shielded.
+#[async_context_manager]
+pub(crate) async fn composed_of_shielded(
+    env: Env,
+    node: Node,
+    inner: Node,
+    after: usize,
+) -> Result<&mut Resource, Failure> {
+    let mut own = Resource::acquire(&env, &node).await?;
+    with!(shielded_function(env.clone(), inner) as resource => {
+        env.point(node.name, true)?;
+        let outcome = r#yield!(resource);
+        env.add(node.name, What::Sees(outcome.into()));
+        env.pauses(node.name, after).await?;
+    })?;
+    own.release(&node).await
+}

@@ -1,0 +1,113 @@
+//! The scenarios that have names.
+
+use super::Step::{Await, Goes, Join, Race, Stack};
+use super::env::Ill::{self, Fails, Panics};
+use super::run::{Runner, Tried, exhaust};
+use super::{Kind, Node, Step, Steps, function, shielded_or_not};
+
+/// Pends before and after each of its two steps.
+fn full(name: char) -> Node {
+    function(name, [1, 1], [1, 1])
+}
+
+/// Pends nowhere.
+fn at_once(name: char) -> Node {
+    function(name, [0, 0], [0, 0])
+}
+
+/// A block that waits before the inner `with!` and after it.
+fn around(step: Step) -> [Step; 3] {
+    [Await, step, Await]
+}
+
+/// The scenarios. Each is small; what makes them many is that all ways to run them are tried.
+pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
+    let one = |node: Node| vec![node.with([Await, Await])];
+    let two = |outer: Node, inner: Node| vec![outer.with(around(inner.with([Await])))];
+    vec![
+        ("a manager", one(full('a'))),
+        ("a manager that never pends", one(at_once('a'))),
+        ("a manager that waits twice in each place", one(function('a', [2, 2], [2, 2]))),
+        ("a manager that is a type", one(full('a').kind(Kind::Type))),
+        ("a block that never pends", vec![full('a').with([])]),
+        ("a block that fails", vec![full('a').with([Await, Goes(Fails)])]),
+        ("a block that panics", vec![full('a').with([Await, Goes(Panics)])]),
+        ("an enter phase that fails", vec![full('a').with([full('b').enters(Fails).with([Await])])]),
+        ("an enter phase that panics", vec![full('a').with([full('b').enters(Panics).with([Await])])]),
+        ("an exit phase that fails", vec![full('a').with([full('b').leaves(Fails).with([Await])])]),
+        ("an exit phase that panics", vec![full('a').with([full('b').leaves(Panics).with([Await])])]),
+        ("an exit phase that fails after a block that panics", vec![full('a').leaves(Fails).with([Goes(Panics)])]),
+        ("an exit phase that panics after a block that fails", vec![full('a').leaves(Panics).with([Goes(Fails)])]),
+        ("two levels", two(full('a'), full('b'))),
+        ("two levels, and the outer one is left at once", two(function('a', [1, 0], [0, 1]), full('b'))),
+        ("two levels, and the inner one is left at once", two(full('a'), at_once('b'))),
+        ("three levels", vec![full('a').with(around(full('b').with(around(full('c').with([Await])))))]),
+        (
+            "one after the other",
+            vec![full('a').with([full('b').with([Await]), full('c').with([Await])]), full('d').with([])],
+        ),
+        ("a time limit that is kept", one(full('a').kind(Kind::Racing(5)))),
+        ("a time limit that is not kept", one(full('a').kind(Kind::Racing(1)))),
+        ("a time limit around a manager that enters", two(full('a').kind(Kind::Racing(2)), full('b'))),
+        ("a time limit around a manager in its block", two(full('a').kind(Kind::Racing(4)), full('b'))),
+        ("a time limit around a manager that leaves", two(full('a').kind(Kind::Racing(5)), full('b'))),
+        ("a marker in a select", two(full('a').kind(Kind::Selecting), full('b').kind(Kind::Selecting))),
+        ("a manager made of another one", one(full('a').around(full('b'), 1))),
+        ("a manager made of another one, left at once", one(at_once('a').around(at_once('b'), 0))),
+        ("a manager made of another one, whose inner one waits", one(at_once('a').around(full('b'), 0))),
+        ("a manager made of another one that fails", one(full('a').around(full('b').leaves(Fails), 0))),
+        ("a composed manager around a manager", two(full('a').around(full('b'), 0), full('c'))),
+        (
+            "a block that drops a manager",
+            vec![full('a').with([Race(4, around(full('b').with([Await, Await])).into()), Await])],
+        ),
+        (
+            "siblings",
+            vec![full('a').with([Join(vec![vec![full('b').with([Await])], vec![Await, full('c').with([])]])])],
+        ),
+        (
+            "siblings, one of which panics",
+            vec![full('a').with([Join(vec![vec![full('b').with([Await])], vec![Await, Await, Await, Goes(Panics)]])])],
+        ),
+        ("a stack", vec![Stack('s', vec![full('a'), full('b')], vec![Await])]),
+        ("a stack of what is left at once", vec![Stack('s', vec![at_once('a'), at_once('b')], vec![Await])]),
+        (
+            "a stack in a block, with a block in it",
+            vec![full('a').with([Stack('s', vec![full('b')], around(full('c').with([])).into())])],
+        ),
+        ("a stack whose last one fails", vec![Stack('s', vec![full('a'), full('b').leaves(Fails)], vec![Await])]),
+    ]
+}
+
+/// How much is tried of each scenario, besides dropping it at every stop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Depth {
+    /// Failures and panics at every point.
+    All,
+    /// Panics at every point, where all managers are shielded.
+    PanicsIfShielded,
+    DropsOnly,
+}
+
+/// All of them in every way, with every choice of managers that are shielded: how many ways that are.
+///
+/// # Panics
+///
+/// When something is not as it should be.
+pub(crate) fn exhaust_all(runner: Runner, depth: Depth) -> Tried {
+    let mut tried = Tried::default();
+    for (name, steps) in scenarios() {
+        let choices = shielded_or_not(&steps);
+        let last = choices.len() - 1;
+        for (choice, steps) in choices.enumerate() {
+            let ills: &[Ill] = match depth {
+                Depth::All => &[Fails, Panics],
+                Depth::PanicsIfShielded if choice == last => &[Panics],
+                Depth::PanicsIfShielded | Depth::DropsOnly => &[],
+            };
+            tried += exhaust(runner, steps, ills).unwrap_or_else(|why| panic!("{name}: {why}"));
+        }
+    }
+    println!("{tried:?}");
+    tried
+}

@@ -1,0 +1,128 @@
+//! Random trees of `with!`s, dropped at random places, with random failures and panics: they keep to the same rules as
+//! the scenarios that have names.
+
+#![forbid(unsafe_code)]
+
+mod scenario;
+
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+use scenario::env::{Ill, Injection, Seen, What};
+use scenario::run::{Ran, Runner, Way, run_and_check};
+use scenario::runners::{aborted, by_hand, timed_out};
+use scenario::{Kind, Node, Step, Steps, each, name_all};
+
+fn ill() -> impl Strategy<Value = Ill> {
+    prop_oneof![Just(Ill::Fails), Just(Ill::Panics)]
+}
+
+/// A manager function, which has no name yet.
+fn function() -> impl Strategy<Value = Node> {
+    let awaits = || [0..3_usize, 0..3_usize];
+    let ill = || option::weighted(0.05, ill());
+    let node = |(shielded, enter, exit, enters, leaves)| {
+        let (name, kind) = ('?', Kind::Function);
+        Node { name, kind, shielded, enter, exit, enters, leaves }
+    };
+    (any::<bool>(), awaits(), awaits(), ill(), ill()).prop_map(node)
+}
+
+fn node() -> impl Strategy<Value = Node> {
+    let kind = prop_oneof![
+        4 => Just(Kind::Function),
+        1 => Just(Kind::Type),
+        1 => (0..12_usize).prop_map(Kind::Racing),
+        1 => Just(Kind::Selecting),
+        2 => (function(), 0..3_usize).prop_map(|(inner, after)| Kind::Composed(Box::new(inner), after)),
+    ];
+    (function(), kind).prop_map(|(node, kind)| node.kind(kind))
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let leaf = prop_oneof![8 => Just(Step::Await), 1 => ill().prop_map(Step::Goes)];
+    leaf.prop_recursive(4, 24, 4, |step| {
+        let steps = || vec(step.clone(), 0..4);
+        prop_oneof![
+            6 => (node(), steps()).prop_map(|(node, steps)| Step::With(node, steps)),
+            1 => vec(steps(), 0..3).prop_map(Step::Join),
+            1 => (0..12_usize, steps()).prop_map(|(polls, steps)| Step::Race(polls, steps)),
+            1 => (vec(function(), 0..3), steps()).prop_map(|(nodes, steps)| Step::Stack('?', nodes, steps)),
+        ]
+    })
+}
+
+fn tree() -> impl Strategy<Value = Steps> {
+    vec(step(), 1..4).prop_map(|mut steps| {
+        name_all(&mut steps);
+        steps
+    })
+}
+
+/// Where it is dropped, and where what goes wrong.
+type Points = (Option<usize>, Option<(usize, Ill)>);
+
+/// Beyond the end of a tree is at its end, so that they stay in their place when the tree is made smaller.
+fn points() -> impl Strategy<Value = Points> {
+    let place = |few: usize, many: usize| prop_oneof![0..few, 0..many];
+    (option::weighted(0.8, place(10, 40)), option::weighted(0.5, (place(20, 80), ill())))
+}
+
+/// Runs a tree as it is, to know the places, and then that way.
+fn run(runner: Runner, steps: Steps, (drop, ill): Points) -> Result<Ran, String> {
+    let steps = Arc::from(steps);
+    let as_it_is = run_and_check(runner, &steps, Way::default())?;
+    let drop_at = drop.map(|drop| drop.min(as_it_is.stops.saturating_sub(1)));
+    let dropped = run_and_check(runner, &steps, Way { drop_at, injection: None })?;
+    let Some((point, ill)) = ill else { return Ok(dropped) };
+    let injection = Some(Injection { point: point.min(dropped.points.saturating_sub(1)), ill });
+    run_and_check(runner, &steps, Way { drop_at, injection })
+}
+
+/// What is found is told of, with the smallest tree of it; it can be given a name then.
+fn cases(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, ..Config::default() }
+}
+
+fn holds(runner: Runner, count: u32) {
+    let property = |(steps, points)| run(runner, steps, points).map(drop).map_err(TestCaseError::fail);
+    if let Err(error) = TestRunner::new(cases(count)).run(&(tree(), points()), property) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn polled_by_hand() {
+    holds(by_hand, 4000);
+}
+
+#[test]
+fn under_a_time_limit() {
+    holds(timed_out, 1000);
+}
+
+#[test]
+fn in_a_task_that_is_aborted() {
+    holds(aborted, 1000);
+}
+
+/// What does not hold is found, and made small.
+#[test]
+fn a_counterexample_is_a_small_one() {
+    let never_cancelled = |(steps, points)| {
+        let ran = run(by_hand, steps, points).map_err(TestCaseError::fail)?;
+        let cancelled = ran.events.iter().any(|event| event.what == What::Sees(Seen::Cancelled));
+        if cancelled { Err(TestCaseError::fail("cancelled")) } else { Ok(()) }
+    };
+    let always_the_same = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let found = TestRunner::new_with_rng(cases(1000), always_the_same).run(&(tree(), points()), never_cancelled);
+    let Err(TestError::Fail(why, (steps, (drop, ill)))) = found else { panic!("it does not hold") };
+    assert_eq!(why.message(), "cancelled");
+    assert!(drop.is_some() && ill.is_none());
+    let (mut managers, mut tree) = (0, steps.clone());
+    each(&mut tree, &mut |_, _| managers += 1);
+    assert_eq!(managers, 1, "{steps:#?}");
+}
