@@ -241,7 +241,10 @@ where
         let name = self.relay.about.name();
         match ready!(Hull::poll(self, cx)).map(Ending::error) {
             Ok(None) => {}
-            Ok(Some(error)) => rescue::rescue_failed(name, &error),
+            Ok(Some(error)) => {
+                rescue::rescue_failed(name, &error);
+                panics::contain(|| drop(error));
+            }
             Err(payload) => rescue::panicked(name, payload),
         }
         Poll::Ready(())
