@@ -26,14 +26,16 @@ static SPAWN: RwLock<Option<Arc<Spawn>>> = RwLock::new(None);
 /// rescue::set(|rescue| POOL.spawn_ok(rescue));
 /// ```
 pub fn set(spawn: impl Fn(Rescue) + Send + Sync + 'static) {
-    *SPAWN.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(spawn));
+    let before = SPAWN.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(spawn));
+    // Here, where the tasks in that executor may be dropped with it, and be rescued.
+    drop(before);
 }
 
 pub(super) fn spawn(mut rescue: Rescue) {
     rescue.place = Place::Executor;
     let spawn = SPAWN.read().unwrap_or_else(PoisonError::into_inner).clone();
     match spawn {
-        Some(spawn) => panics::contain(|| spawn(rescue)),
+        Some(spawn) => panics::contain(move || spawn(rescue)),
         None => match rescue.origin.spawn() {
             Some(spawn) => spawn(rescue),
             None => thread::spawn(rescue),
