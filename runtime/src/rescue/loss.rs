@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::io::{self, Write};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::panics;
@@ -86,7 +87,9 @@ static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 /// It is called where the loss happens: in a rescue, in the drop of a `with!`, or in one that ends. A panic in it goes
 /// no further.
 pub fn set_hook(hook: impl Fn(&Loss<'_>) + Send + Sync + 'static) {
-    *HOOK.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(hook));
+    let before = HOOK.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(hook));
+    // Here, where it may tell of a loss.
+    drop(before);
 }
 
 /// Tells that `manager` failed with an error that can't be shown.
@@ -119,7 +122,8 @@ fn tell(loss: &Loss<'_>) {
         panics::contain(|| hook(loss));
     }
     if !trace(loss) && !told && loss.kind != LossKind::Panicked {
-        std::eprintln!("async-context-manager: {loss}");
+        // Unlike `eprintln!` it does not panic where there is nothing to write to.
+        let _ = writeln!(io::stderr(), "async-context-manager: {loss}");
     }
 }
 
