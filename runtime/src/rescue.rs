@@ -67,6 +67,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
 
+use crate::panics;
 use drain::UnderWay;
 pub use loss::{Loss, LossKind, set_hook};
 pub(crate) use loss::{failed, panicked, rescue_failed, unfinished};
@@ -125,7 +126,10 @@ impl Rescue {
                 }
             }
             Place::Executor => thread::spawn(self),
-            Place::Thread => self.rest.take().into_iter().for_each(|rest| rest.lose()),
+            Place::Thread => self.rest.take().into_iter().for_each(|rest| {
+                rest.lose();
+                panics::contain(|| drop(rest));
+            }),
         }
     }
 }

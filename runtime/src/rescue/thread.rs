@@ -15,10 +15,10 @@ pub(super) fn spawn(mut rescue: Rescue) {
 mod imp {
     use std::future::pending;
     use std::io;
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::{Arc, Mutex, PoisonError};
     use std::thread::Builder as Thread;
 
-    use tokio::runtime::{Builder, Handle};
+    use tokio::runtime::{Builder, Handle, Runtime};
 
     use super::Rescue;
 
@@ -29,10 +29,16 @@ mod imp {
         if let Some(handle) = &*running {
             return Ok(handle.clone());
         }
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
-        Thread::new().name("rescue".into()).spawn(move || runtime.block_on(pending::<()>()))?;
-        Ok(running.insert(handle).clone())
+        let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
+        let driven = Arc::clone(&runtime);
+        match Thread::new().name("rescue".into()).spawn(move || driven.block_on(pending::<()>())) {
+            Ok(_thread) => Ok(running.insert(runtime.handle().clone()).clone()),
+            Err(error) => {
+                // Its drop would wait, which is a panic on another runtime.
+                Arc::into_inner(runtime).map(Runtime::shutdown_background);
+                Err(error)
+            }
+        }
     }
 
     pub(super) fn spawn(runtime: &Handle, rescue: Rescue) {
