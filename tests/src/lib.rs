@@ -33,6 +33,18 @@ impl Log {
         OnDrop { log: self.clone(), event: event.into() }
     }
 
+    /// How much happened since the last `take`.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether nothing happened since then.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// All that happened since the last call.
     #[must_use = "the events are gone then"]
     pub fn take(&self) -> Vec<String> {

@@ -1,0 +1,305 @@
+//! Each executor that a rescue can run on.
+
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Waker};
+
+use async_executor::Executor;
+use futures::executor::ThreadPool;
+use tokio::runtime::Builder;
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::timeout;
+
+use super::*;
+use async_context_manager::rescue::Rescue;
+
+/// What a lease says that was dropped in its block, and left on a thread of that name.
+fn left_on(thread: &str) -> [String; 3] {
+    ["entered".into(), "sees Cancelled".into(), format!("left on {thread}")]
+}
+
+/// A with! that does not end by itself.
+async fn forever(log: Log) {
+    with!(lease(log) => pending::<()>().await);
+}
+
+#[tokio::test]
+async fn a_current_thread_runtime() {
+    let log = Log::new();
+    timeout(Duration::from_millis(1), forever(log.clone())).await.expect_err("it does not end");
+    assert_eq!(log.take(), ["entered", "sees Cancelled"][..1]);
+    rescue::drain().await;
+    assert_eq!(log.take(), left_on(&here())[1..]);
+}
+
+#[test]
+fn a_multi_thread_runtime() {
+    let log = Log::new();
+    let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("worker").enable_all().build();
+    runtime.expect("it starts").block_on(async {
+        timeout(Duration::from_millis(1), forever(log.clone())).await.expect_err("it does not end");
+        rescue::drain().await;
+    });
+    assert_eq!(log.take(), left_on("worker"));
+}
+
+#[tokio::test]
+async fn a_task_that_is_aborted() {
+    let log = Log::new();
+    let task = tokio::spawn(forever(log.clone()));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    task.abort();
+    assert!(task.await.expect_err("it is aborted").is_cancelled());
+    rescue::drain().await;
+    assert_eq!(log.take(), left_on(&here()));
+}
+
+#[tokio::test]
+async fn a_set_of_tasks_that_is_dropped() {
+    let logs = [(); 3].map(|()| Log::new());
+    let mut tasks: JoinSet<()> = logs.iter().map(|log| forever(log.clone())).collect();
+    assert!(timeout(Duration::from_millis(1), tasks.join_next()).await.is_err());
+    drop(tasks);
+    // The runtime drops them later.
+    while logs.iter().any(|log| log.len() < 2) {
+        tokio::task::yield_now().await;
+    }
+    rescue::drain().await;
+    for log in logs {
+        assert_eq!(log.take(), left_on(&here()));
+    }
+}
+
+#[tokio::test]
+async fn a_select_that_another_branch_wins() {
+    let log = Log::new();
+    tokio::select! {
+        biased;
+        () = forever(log.clone()) => unreachable!("it does not end"),
+        () = yields(2) => {}
+    }
+    rescue::drain().await;
+    assert_eq!(log.take(), left_on(&here()));
+}
+
+#[tokio::test]
+async fn a_local_set_with_a_block_that_is_not_send() {
+    let log = Log::new();
+    let tasks = LocalSet::new();
+    let inner = log.clone();
+    tasks
+        .run_until(async move {
+            let task = tokio::task::spawn_local(async move {
+                with!(lease(inner) => {
+                    let local = std::rc::Rc::new(5);
+                    pending::<()>().await;
+                    drop(local);
+                });
+            });
+            yields(3).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            task.abort();
+            assert!(task.await.expect_err("it is aborted").is_cancelled());
+        })
+        .await;
+    rescue::drain().await;
+    assert_eq!(log.take(), left_on(&here()));
+}
+
+#[test]
+fn none_at_all_and_timers_can_be_had_nevertheless() {
+    #[async_context_manager(shielded)]
+    async fn slow(log: Log) {
+        r#yield!();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        log.add(here());
+    }
+    let log = Log::new();
+    drop_after(1, async { with!(slow(log.clone()) => pending::<()>().await) });
+    drop_a_lease(&log);
+    drain();
+    let mut events = log.take();
+    events.sort();
+    assert_eq!(events, ["entered", "left on rescue", "rescue", "sees Cancelled"]);
+}
+
+#[test]
+fn the_block_on_of_futures() {
+    let log = Log::new();
+    let raced = block_on_with_threads(futures::future::select(Box::pin(forever(log.clone())), yields(3)));
+    drop(raced);
+    drain();
+    assert_eq!(log.take(), left_on(OWN));
+}
+
+mod set {
+    use super::*;
+
+    #[test]
+    fn the_threads_of_futures() {
+        alone(|| {
+            let pool = ThreadPool::builder().name_prefix("pool").pool_size(1).create().expect("it starts");
+            rescue::set(move |rescue| pool.spawn_ok(rescue));
+            let log = Log::new();
+            drop_a_lease(&log);
+            drain();
+            assert_eq!(log.take(), left_on("pool0"));
+        });
+    }
+
+    #[test]
+    fn the_executor_of_smol() {
+        alone(|| {
+            static EXECUTOR: Executor<'static> = Executor::new();
+            thread::Builder::new()
+                .name("smol".into())
+                .spawn(|| block_on_with_threads(EXECUTOR.run(pending::<()>())))
+                .expect("it starts");
+            rescue::set(|rescue| EXECUTOR.spawn(rescue).detach());
+            let log = Log::new();
+            block_on_with_threads(async {
+                let task = EXECUTOR.spawn(forever(log.clone()));
+                while log.is_empty() {
+                    yields(1).await;
+                }
+                assert!(task.cancel().await.is_none());
+            });
+            drain();
+            assert_eq!(log.take(), left_on("smol"));
+        });
+    }
+
+    #[test]
+    fn it_comes_before_the_runtime_of_the_manager() {
+        alone(|| {
+            let pool = ThreadPool::builder().name_prefix("pool").pool_size(1).create().expect("it starts");
+            rescue::set(move |rescue| pool.spawn_ok(rescue));
+            let log = Log::new();
+            let runtime = Builder::new_current_thread().build().expect("it starts");
+            runtime.block_on(async { drop_a_lease(&log) });
+            drain();
+            assert_eq!(log.take(), left_on("pool0"));
+        });
+    }
+
+    #[test]
+    fn the_last_one_counts() {
+        alone(|| {
+            rescue::set(|_rescue| panic!("not this one"));
+            let pool = ThreadPool::builder().name_prefix("pool").pool_size(1).create().expect("it starts");
+            rescue::set(move |rescue| pool.spawn_ok(rescue));
+            let log = Log::new();
+            drop_a_lease(&log);
+            drain();
+            assert_eq!(log.take(), left_on("pool0"));
+        });
+    }
+
+    #[test]
+    fn one_that_drops_what_it_is_given() {
+        alone(|| {
+            rescue::set(drop);
+            let log = Log::new();
+            drop_a_lease(&log);
+            drain();
+            assert_eq!(log.take(), left_on(OWN));
+        });
+    }
+
+    #[test]
+    fn one_that_panics() {
+        let said = alone(|| {
+            rescue::set(|_rescue| panic!("no room"));
+            let log = Log::new();
+            drop_a_lease(&log);
+            drain();
+            assert_eq!(log.take(), left_on(OWN));
+        });
+        assert!(said.contains("no room"), "{said}");
+    }
+
+    /// Polls a rescue that often.
+    fn poll(rescue: &mut Rescue, polls: usize) {
+        for _ in 0..polls {
+            assert!(std::pin::Pin::new(&mut *rescue).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+    }
+
+    #[test]
+    fn one_that_drops_it_half_done() {
+        alone(|| {
+            rescue::set(|mut rescue| poll(&mut rescue, 1));
+            let log = Log::new();
+            drop_a_lease(&log);
+            drain();
+            assert_eq!(log.take(), left_on(OWN));
+        });
+    }
+
+    #[test]
+    fn one_that_panics_when_it_is_half_done() {
+        alone(|| {
+            rescue::set(|mut rescue| {
+                poll(&mut rescue, 1);
+                panic!("it is too much");
+            });
+            let log = Log::new();
+            drop_a_lease(&log);
+            drain();
+            assert_eq!(log.take(), left_on(OWN));
+        });
+    }
+
+    #[test]
+    fn one_that_keeps_it_for_another_thread() {
+        alone(|| {
+            static KEPT: Mutex<Vec<Rescue>> = Mutex::new(Vec::new());
+            rescue::set(|mut rescue| {
+                poll(&mut rescue, 1);
+                KEPT.lock().expect("nobody panics").push(rescue);
+            });
+            let log = Log::new();
+            drop_a_lease(&log);
+            assert_eq!(rescue::under_way(), 1);
+            let kept = std::mem::take(&mut *KEPT.lock().expect("nobody panics"));
+            let other = thread::Builder::new().name("other".into());
+            let all = move || kept.into_iter().for_each(block_on_with_threads);
+            other.spawn(all).expect("it starts").join().expect("it does not panic");
+            assert_eq!(log.take(), left_on("other"));
+            assert_eq!(rescue::under_way(), 0);
+        });
+    }
+
+    /// The executor before has the last task in it that has a shielded manager, and is dropped when it is replaced.
+    #[test]
+    fn one_whose_replacement_drops_the_tasks_in_it() {
+        alone(|| {
+            let log = Log::new();
+            let executor = Arc::new(Executor::new());
+            executor.spawn(forever(log.clone())).detach();
+            while log.is_empty() {
+                executor.try_tick();
+            }
+            rescue::set(move |rescue| executor.spawn(rescue).detach());
+            rescue::set(|rescue| drop(thread::spawn(|| block_on_with_threads(rescue))));
+            drain();
+            assert_eq!(log.take(), left_on("no name"));
+        });
+    }
+
+    #[test]
+    fn one_that_sets_another() {
+        alone(|| {
+            static LOG: OnceLock<Log> = OnceLock::new();
+            rescue::set(|rescue| {
+                rescue::set(|rescue| drop(thread::spawn(|| block_on_with_threads(rescue))));
+                block_on_with_threads(rescue);
+            });
+            let log = LOG.get_or_init(Log::new);
+            drop_a_lease(log);
+            assert_eq!(log.take(), left_on(&here()));
+            drop_a_lease(log);
+            drain();
+            assert_eq!(log.take(), left_on("no name"));
+        });
+    }
+}

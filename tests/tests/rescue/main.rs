@@ -1,0 +1,92 @@
+//! The rescuer: where what is left of shielded managers runs, and what becomes of it. Much of that is one for the whole
+//! process, so many of these tests run in a process of their own.
+
+#![forbid(unsafe_code)]
+
+use std::any::type_name;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
+use std::sync::mpsc::Receiver;
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use async_context_manager::{async_context_manager, rescue, with};
+use futures::FutureExt;
+use futures::executor::block_on as block_on_with_threads;
+use tests::{Log, drop_after, in_child, yields};
+
+mod drains;
+mod executors;
+mod losses;
+mod places;
+mod shutdown;
+
+/// The name of the thread that this crate has for what has no executor.
+const OWN: &str = "rescue";
+
+/// Stops a test that hangs.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Pends before the block, and after it, and says where it was left.
+#[async_context_manager(shielded)]
+async fn lease(log: Log) {
+    yields(1).await;
+    log.add("entered");
+    let outcome = r#yield!();
+    log.add(format!("sees {outcome:?}"));
+    yields(1).await;
+    log.add(format!("left on {}", here()));
+}
+
+/// Its with! is dropped in the block.
+fn drop_a_lease(log: &Log) {
+    drop_after(2, async { with!(lease(log.clone()) => pending::<()>().await) });
+}
+
+type With = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A with! that waits in its block.
+fn entered(log: &Log) -> With {
+    let log = log.clone();
+    let mut with: With = Box::pin(async { with!(lease(log) => pending::<()>().await) });
+    for _ in 0..2 {
+        assert!((&mut with).now_or_never().is_none());
+    }
+    with
+}
+
+/// The name of this thread.
+fn here() -> String {
+    thread::current().name().unwrap_or("no name").to_string()
+}
+
+/// Pends until it is polled on the crate's own thread.
+async fn on_own_thread() {
+    poll_fn(|_| if here() == OWN { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+/// Waits for all that is rescued.
+fn drain() {
+    block_on_with_threads(rescue::drain());
+}
+
+/// Waits for a thing that happens on another thread.
+fn wait_for<T>(receiver: &Receiver<T>) -> T {
+    receiver.recv_timeout(LONG).expect("it happens")
+}
+
+/// Runs a part of a test, which it is all of, in a process of its own: what that says on standard error.
+fn alone<F: FnOnce()>(run: F) -> String {
+    let (_crate, test) = type_name::<F>().split_once("::").expect("a path");
+    let test = test.strip_suffix("::{{closure}}").expect("a closure of the test");
+    let child = in_child(test, run);
+    let said = String::from_utf8_lossy(&child.stderr).into_owned();
+    assert!(child.status.success(), "{said}");
+    said
+}
+
+/// The lines of this crate in that.
+fn told(said: &str) -> Vec<&str> {
+    said.lines().filter_map(|line| line.strip_prefix("async-context-manager: ")).collect()
+}
