@@ -35,7 +35,7 @@ mod imp {
             Ok(_thread) => Ok(running.insert(runtime.handle().clone()).clone()),
             Err(error) => {
                 // Its drop would wait, which is a panic on another runtime.
-                Arc::into_inner(runtime).map(Runtime::shutdown_background);
+                Arc::into_inner(runtime).into_iter().for_each(Runtime::shutdown_background);
                 Err(error)
             }
         }
