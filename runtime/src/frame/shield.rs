@@ -251,7 +251,7 @@ where
     }
 
     fn lose(&self) {
-        rescue::unfinished(self.relay.about.name(), "could not be left: there is no thread to be had");
+        rescue::unfinished(self.relay.about.name(), "could not be left: nobody polls it any more");
     }
 }
 
