@@ -26,7 +26,7 @@ mod shutdown;
 const OWN: &str = "rescue";
 
 /// Stops a test that hangs.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(50);
 
 /// Pends before the block, and after it, and says where it was left.
 #[async_context_manager(shielded)]
