@@ -19,6 +19,7 @@ use tests::{Log, drop_after, in_child, yields};
 mod drains;
 mod executors;
 mod losses;
+mod owned;
 mod places;
 mod shutdown;
 
