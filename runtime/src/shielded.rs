@@ -50,7 +50,7 @@ where
     /// `connection.into_manager().shielded()`.
     ///
     /// It takes one allocation. What a manager must be for it, and what it does, is told in [`rescue`](crate::rescue).
-    pub fn shielded<K>(self) -> Manager<impl Future<Output = OutputOf<L>> + Send, L>
+    pub fn shielded<K>(self) -> Manager<Shielded<F, L>, L>
     where
         L: LendsShielded<K>,
     {
@@ -66,7 +66,8 @@ where
     message = "a shielded manager can't lend this",
     label = "it lends a type that borrows from the manager's locals, in which the block could store what it borrows itself",
     note = "its exit phase may run when what the block borrows is gone",
-    note = "lend a value that borrows nothing, or a `&T` or a `&mut T` of one"
+    note = "lend a value that borrows nothing, or a `&T` or a `&mut T` of one; a trait object says that it is one: \
+            `&mut (dyn Trait + 'static)`"
 )]
 pub trait LendsShielded<K> {
     /// Whether it borrows from the manager.

@@ -45,7 +45,7 @@ impl<L> Rescuable for L where
 }
 
 /// The body of a shielded manager, as its driver has it.
-pub(crate) struct Shielded<F, L>
+pub struct Shielded<F, L>
 where
     F: Future<Output = OutputOf<L>> + Send + 'static,
     L: Rescuable,
@@ -251,7 +251,7 @@ where
     }
 
     fn lose(&self) {
-        rescue::unfinished(self.relay.about.name(), "could not be left: there is no thread to be had");
+        rescue::unfinished(self.relay.about.name(), "could not be left: nobody polls it any more");
     }
 }
 

@@ -130,8 +130,9 @@ fn tell(loss: &Loss<'_>) {
 /// Whether there is a subscriber, who is told.
 #[cfg(feature = "tracing")]
 fn trace(loss: &Loss<'_>) -> bool {
-    tracing::error!(manager = loss.manager, kind = ?loss.kind, "{loss}");
-    tracing::dispatcher::has_been_set()
+    panics::contain(|| tracing::error!(manager = loss.manager, kind = ?loss.kind, "{loss}"));
+    // There may be some for other threads only.
+    tracing::dispatcher::get_default(|subscriber| !subscriber.is::<tracing::subscriber::NoSubscriber>())
 }
 
 #[cfg(not(feature = "tracing"))]

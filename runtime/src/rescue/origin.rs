@@ -30,11 +30,13 @@ impl Origin {
         None::<fn(Rescue)>
     }
 
-    /// Runs `f` in the span.
+    /// Runs `f` in the span, and with its subscriber, which may be that of another thread.
     #[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "there is no span"))]
     pub(super) fn within_span<T>(&self, f: impl FnOnce() -> T) -> T {
         #[cfg(feature = "tracing")]
-        let _entered = self.span.enter();
+        if let Some(subscriber) = self.span.with_subscriber(|(_, subscriber)| subscriber.clone()) {
+            return tracing::dispatcher::with_default(&subscriber, || self.span.in_scope(f));
+        }
         f()
     }
 }

@@ -18,7 +18,7 @@ mod imp {
     use std::sync::{Arc, Mutex, PoisonError};
     use std::thread::Builder as Thread;
 
-    use tokio::runtime::{Builder, Handle};
+    use tokio::runtime::{Builder, Handle, Runtime};
 
     use super::Rescue;
 
@@ -35,9 +35,7 @@ mod imp {
             Ok(_thread) => Ok(running.insert(runtime.handle().clone()).clone()),
             Err(error) => {
                 // Its drop would wait, which is a panic on another runtime.
-                if let Some(runtime) = Arc::into_inner(runtime) {
-                    runtime.shutdown_background();
-                }
+                Arc::into_inner(runtime).into_iter().for_each(Runtime::shutdown_background);
                 Err(error)
             }
         }

@@ -52,7 +52,9 @@ fn with_a_limit_it_tells_how_many_are_left() {
         for limit in [Duration::ZERO, Duration::from_millis(5)] {
             assert_eq!(block_on_with_threads(rescue::drain_for(limit)), Err(2));
         }
-        held.into_iter().for_each(|leave| leave.send(()).expect("it waits"));
+        for leave in held {
+            leave.send(()).expect("it waits");
+        }
         assert_eq!(block_on_with_threads(rescue::drain_for(LONG)), Ok(()));
     });
 }
@@ -88,7 +90,9 @@ fn several_may_wait() {
         let leave = under_way();
         let waits: Vec<_> = (0..4).map(|_| thread::spawn(drain)).collect();
         leave.send(()).expect("it waits");
-        waits.into_iter().for_each(|wait| wait.join().expect("it does not panic"));
+        for wait in waits {
+            wait.join().expect("it does not panic");
+        }
     });
 }
 

@@ -209,7 +209,7 @@ fn an_error_that_panics_does_no_harm() {
     let said = alone(|| {
         let losses = hook();
         let polled = std::panic::catch_unwind(|| {
-            rescue::set(|rescue| block_on_with_threads(rescue));
+            rescue::set(block_on_with_threads);
             drop_in_block!(gives());
         });
         assert!(polled.is_ok());
@@ -316,7 +316,7 @@ fn without_a_thread_it_is_told_of() {
         assert_eq!(
             what,
             ["lease", "fails"].map(|name| {
-                let what = format!("`{name}` could not be left: there is no thread to be had");
+                let what = format!("`{name}` could not be left: nobody polls it any more");
                 (LossKind::Unfinished, what)
             })
         );

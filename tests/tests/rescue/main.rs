@@ -19,6 +19,7 @@ use tests::{Log, drop_after, in_child, yields};
 mod drains;
 mod executors;
 mod losses;
+mod owned;
 mod places;
 mod shutdown;
 
@@ -26,7 +27,7 @@ mod shutdown;
 const OWN: &str = "rescue";
 
 /// Stops a test that hangs.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(50);
 
 /// Pends before the block, and after it, and says where it was left.
 #[async_context_manager(shielded)]

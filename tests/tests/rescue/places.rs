@@ -14,11 +14,17 @@ fn runtime(name: &str) -> Runtime {
     runtime.expect("it starts")
 }
 
+/// A with! that waits in its block, which was entered on that.
+fn entered_on(runtime: &Runtime, log: &Log) -> With {
+    let _runtime = runtime.enter();
+    entered(log)
+}
+
 #[test]
 fn entered_on_one_runtime_and_dropped_on_another_it_is_left_on_the_first() {
     let (first, second) = (runtime("first"), runtime("second"));
     let log = Log::new();
-    let with = first.block_on(async { entered(&log) });
+    let with = entered_on(&first, &log);
     second.block_on(async { tokio::spawn(async { drop(with) }).await.expect("it does not panic") });
     drain();
     assert_eq!(log.take(), ["entered", "sees Cancelled", "left on first"]);
@@ -28,7 +34,7 @@ fn entered_on_one_runtime_and_dropped_on_another_it_is_left_on_the_first() {
 fn dropped_on_a_plain_thread_it_is_left_on_its_runtime() {
     let runtime = runtime("first");
     let log = Log::new();
-    let with = runtime.block_on(async { entered(&log) });
+    let with = entered_on(&runtime, &log);
     thread::spawn(|| drop(with)).join().expect("it does not panic");
     drain();
     assert_eq!(log.take(), ["entered", "sees Cancelled", "left on first"]);
@@ -47,7 +53,7 @@ fn entered_on_a_plain_thread_and_dropped_on_a_runtime_it_is_left_on_the_own_thre
 fn where_its_runtime_is_gone_it_is_left_on_the_own_thread() {
     let log = Log::new();
     let first = runtime("first");
-    let with = first.block_on(async { entered(&log) });
+    let with = entered_on(&first, &log);
     drop(first);
     runtime("second").block_on(async { drop(with) });
     drain();
@@ -66,7 +72,7 @@ fn at_the_end_of_a_thread() {
         // Its destructor is registered first, and runs last or first: so there is one before and after the crate's own.
         LAST.with_borrow_mut(|last| last.push(entered(&inner)));
         drop_a_lease(&inner);
-        LAST.with_borrow_mut(|last| last.push(runtime.block_on(async { entered(&inner) })));
+        LAST.with_borrow_mut(|last| last.push(entered_on(&runtime, &inner)));
         runtime
     };
     let runtime = thread::spawn(run).join().expect("it does not panic");
