@@ -138,7 +138,7 @@ struct Frame<'h, L: Terms, V, Both, Rest: Shape, T, Jump, B: Future, Literal, W>
     outcome: Cell<Outcome>,
     /// The body is being polled, or has panicked.
     polling: Cell<bool>,
-    /// The managers in whose blocks the marker stands have their own in their bodies themselves.
+    /// The marker stands in the body itself, and so do those of the managers in whose blocks it stands.
     inline: Cell<bool>,
     home: Cell<Option<Link<Home>>>,
     within: W,
@@ -150,6 +150,9 @@ type Caught<L> = <<L as Terms>::Exit as Exit>::Caught;
 
 /// What the marker does to its [`Frame`], whatever the block in it is.
 trait Host<L: Terms> {
+    /// Looks after a marker that stands in an `async` block, and is about to be polled.
+    fn visit(&self, waker: &Waker);
+
     /// Takes the value out of `slot` for the block.
     ///
     /// # Safety
@@ -165,11 +168,7 @@ trait Host<L: Terms> {
     /// # Safety
     ///
     /// As of `lend`.
-    unsafe fn lend_and_poll(&self, slot: NonNull<()>, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
-        // SAFETY: the caller says the same.
-        unsafe { self.lend(slot) };
-        self.poll(cx)
-    }
+    unsafe fn lend_and_poll(&self, slot: NonNull<()>, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>>;
 
     /// Drops the block though it has not ended.
     fn release(&self);
@@ -177,7 +176,7 @@ trait Host<L: Terms> {
     /// How the block ended.
     fn outcome(&self) -> Option<Outcome>;
 
-    /// A manager around the marker has its own where it may leak it.
+    /// The marker stands in an `async` block, or a manager around it has its own there.
     fn set_not_inline(&self);
 }
 
@@ -267,10 +266,10 @@ where
             self.stage.set(Stage::Concluded);
         }
         match (<ShapeOf<L::Exit>>::error(output), self.handoff.take_end()) {
-            (None, Some(Err(payload))) => panics::resume(payload),
-            (Some(_lost), Some(Err(payload))) => {
+            (None, Some(Err(parcel))) => parcel.resume(),
+            (Some(_lost), Some(Err(parcel))) => {
                 panics::report(self.about.name(), "failed while a panic was under way; its error is lost");
-                panics::resume(payload)
+                parcel.resume()
             }
             (Some(error), _) => End::Value(error),
             (None, Some(Ok(End::Value(value)))) => End::Value(<ShapeOf<L::Exit>>::value(value)),
@@ -315,9 +314,12 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
+    fn visit(&self, waker: &Waker) {
+        self.home().inspect(|home| home.visit(waker));
+    }
+
     #[inline]
     unsafe fn lend(&self, slot: NonNull<()>) {
-        self.home().inspect(|home| home.check());
         if self.stage.get() != Stage::Entering {
             yielded_twice(self.about);
         }
@@ -326,16 +328,14 @@ where
         // value is good so long (fact 2).
         let slot = unsafe { slot.cast::<Option<V>>().as_mut() };
         if let Some(value) = slot.take() {
-            let inline = self.inline.get() && self.home.get().is_none();
+            let inline = self.inline.get();
             self.stage.set(if inline { Stage::Lent } else { Stage::LentApart });
             self.handoff.lend(value);
             self.within.lent(inline);
         }
     }
 
-    #[inline]
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
-        self.home().inspect(|home| home.visit(cx.waker()));
         match self.stage.get() {
             Stage::Lent | Stage::LentApart if self.handoff.is_over() || self.poll_block(cx) => {
                 Poll::Ready(self.end(self.handoff.outcome()))
@@ -344,6 +344,12 @@ where
             Stage::Cancelled => Poll::Ready(self.end(Outcome::Cancelled)),
             _ => panic!("polled after its end"),
         }
+    }
+
+    unsafe fn lend_and_poll(&self, slot: NonNull<()>, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
+        // SAFETY: the caller says the same.
+        unsafe { self.lend(slot) };
+        if self.poll_block(cx) { Poll::Ready(self.end(self.handoff.outcome())) } else { Poll::Pending }
     }
 
     fn release(&self) {
@@ -428,6 +434,24 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
+    /// Has the body go on, and concludes when it has ended. It stands by itself to keep the polls of the block short.
+    #[inline(never)]
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<End<Value<Both, T>, Jump, B::Output>>
+    where
+        F: Future<Output = OutputOf<L>>,
+        L::Exit: TakesFrom<B::Output, Literal>,
+        ShapeOf<L::Exit>: Around<Rest, Both = Both, Ending = OutputOf<L>>,
+    {
+        let output = if self.frame.stage.get() == Stage::New {
+            self.frame.stage.set(Stage::Entering);
+            let call = Call::<L>::new(cx.waker(), &self.frame.home, &self.frame);
+            self.poll_body(&mut Context::from_waker(&call.waker()))
+        } else {
+            self.poll_body(cx)
+        };
+        Poll::Ready(self.frame.conclude(ready!(output)))
+    }
+
     /// Polls the body.
     #[inline]
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -499,15 +523,7 @@ where
         if this.frame.stage.get() == Stage::Lent && !this.frame.poll_block(cx) {
             return Poll::Pending;
         }
-        let output = if this.frame.stage.get() == Stage::New {
-            this.frame.stage.set(Stage::Entering);
-            let call = Call::<L>::new(cx.waker(), &this.frame.home, &this.frame);
-            this.poll_body(&mut Context::from_waker(&call.waker()))
-        } else {
-            this.poll_body(cx)
-        };
-        let output = ready!(output);
-        Poll::Ready(this.frame.conclude(output))
+        this.advance(cx)
     }
 }
 
@@ -648,11 +664,13 @@ impl<'f, L: Terms, H: Here> Future for Attach<'f, '_, L, H> {
         // SAFETY: as above, and its type is this one: the lifetimes are those that the frame has, by the signature that
         // the generated code gives to both the manager and `attach`.
         let call = unsafe { &*waker.data().cast::<Call<'f, L>>() };
+        let point = YieldPoint { host: Link(call.host), home: PhantomData };
         if let Some(home) = self.home.home() {
             head.home.set(Some(Link(NonNull::from(home))));
             home.enter(waker);
+            point.host().set_not_inline();
         }
-        Poll::Ready(YieldPoint { host: Link(call.host), home: PhantomData })
+        Poll::Ready(point)
     }
 }
 
@@ -744,7 +762,7 @@ impl<'f, L: Terms, H, V> Lending<'f, L, H, V> {
 // What it holds is moved out before anything is pinned.
 impl<L: Terms, H, V> Unpin for Lending<'_, L, H, V> {}
 
-impl<L: Terms, H, V> Future for Lending<'_, L, H, V> {
+impl<L: Terms, H: Here, V> Future for Lending<'_, L, H, V> {
     type Output = Outcome<Caught<L>>;
 
     /// # Panics
@@ -754,6 +772,9 @@ impl<L: Terms, H, V> Future for Lending<'_, L, H, V> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let point = this.point.expect("a `yield!` is awaited once");
+        if !H::INLINE {
+            point.host().visit(cx.waker());
+        }
         let outcome = if this.value.is_some() {
             let slot = NonNull::from(&mut this.value).cast();
             // SAFETY: the value is what `L` lends (the callers of `new`: `YieldPoint::lend`), and what it borrows is

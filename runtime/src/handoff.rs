@@ -13,7 +13,7 @@ use crate::exit::{Exit, TakesFrom};
 use crate::frame::OneTask;
 use crate::layer::{self, Shape, TakesShape, Value};
 use crate::outcome::Outcome;
-use crate::panics::Payload;
+use crate::panics::{Parcel, Payload};
 use crate::verdict::Verdict;
 
 /// How a block ended. `with!` matches on it and goes on in the user's function.
@@ -113,12 +113,16 @@ pub struct Handoff<X: Exit, V, Both, Rest: Shape, T, Jump, Return> {
 enum Content<C, V, W, Jump, Return> {
     Nothing,
     Lent(V),
-    Completed(End<W, Jump, Return>),
+    /// The block has ended so: the same as an [`End`], which would take more room in here.
+    Value(W),
+    Jump(Jump),
+    Return(Return),
     /// The block has failed, and the error passes the manager by.
-    Failed(End<W, Jump, Return>),
+    FailedValue(W),
+    FailedReturn(Return),
     /// The block has failed, and the manager has the error.
     Caught(C),
-    Panicked(Payload),
+    Panicked(Parcel),
 }
 
 #[cold]
@@ -188,7 +192,7 @@ where
     {
         match end.0 {
             ControlFlow::Continue(value) => self.set_value(value),
-            ControlFlow::Break(jump) => self.set(Content::Completed(End::Jump(jump))),
+            ControlFlow::Break(jump) => self.set(Content::Jump(jump)),
         }
         Forever
     }
@@ -199,12 +203,12 @@ where
         T: Verdict<Literal>,
         X: TakesFrom<T, Literal> + TakesShape<Rest>,
     {
-        if X::unseen().is_some() {
+        self.set(if X::unseen().is_some() {
             let failed = layer::failed::<Rest, T, _>(&value);
-            self.set_passed(End::Value(value), failed);
+            if failed { Content::FailedValue(value) } else { Content::Value(value) }
         } else {
-            self.set_caught(layer::split::<X, Rest, T, _>(value).map(End::Value));
-        }
+            layer::split::<X, Rest, T, _>(value).map_or_else(Content::Caught, Content::Value)
+        });
     }
 
     /// Ends the block by a `return`.
@@ -214,24 +218,11 @@ where
         Return: Verdict<Literal>,
         X: TakesFrom<Return, Literal>,
     {
-        if X::unseen().is_some() {
-            let failed = value.failed();
-            self.set_passed(End::Return(value), failed);
+        self.set(if X::unseen().is_some() {
+            if value.failed() { Content::FailedReturn(value) } else { Content::Return(value) }
         } else {
-            self.set_caught(value.without_error().map(End::Return).map_err(X::take));
-        }
-    }
-
-    /// Ends the block for a manager that an error passes by.
-    #[inline]
-    fn set_passed(&self, end: End<Value<Rest, T>, Jump, Return>, failed: bool) {
-        self.set(if failed { Content::Failed(end) } else { Content::Completed(end) });
-    }
-
-    /// Ends the block for a manager that has the error.
-    #[inline]
-    fn set_caught(&self, end: Result<End<Value<Rest, T>, Jump, Return>, X::Caught>) {
-        self.set(end.map_or_else(Content::Caught, Content::Completed));
+            value.without_error().map_or_else(|error| Content::Caught(X::take(error)), Content::Return)
+        });
     }
 
     /// Whether the block has ended.
@@ -243,7 +234,7 @@ where
     /// How the block ended, when it is over. An error is given away.
     #[inline]
     pub(crate) fn outcome(&self) -> Outcome<X::Caught> {
-        if self.content.ask(|content| matches!(content, Content::Completed(_))) {
+        if self.content.ask(|content| matches!(content, Content::Value(_) | Content::Jump(_) | Content::Return(_))) {
             return Outcome::Completed;
         }
         let panicked = self.content.ask(|content| matches!(content, Content::Panicked(_)));
@@ -261,10 +252,12 @@ where
 
     /// What the block left behind: nothing if it was dropped before its end, or if the manager has caught its error.
     #[inline]
-    pub(crate) fn take_end(&self) -> Option<Result<End<Value<Rest, T>, Jump, Return>, Payload>> {
+    pub(crate) fn take_end(&self) -> Option<Result<End<Value<Rest, T>, Jump, Return>, Parcel>> {
         match self.content.get().replace(Content::Nothing) {
-            Content::Completed(end) | Content::Failed(end) => Some(Ok(end)),
-            Content::Panicked(payload) => Some(Err(payload)),
+            Content::Value(value) | Content::FailedValue(value) => Some(Ok(End::Value(value))),
+            Content::Jump(jump) => Some(Ok(End::Jump(jump))),
+            Content::Return(value) | Content::FailedReturn(value) => Some(Ok(End::Return(value))),
+            Content::Panicked(parcel) => Some(Err(parcel)),
             Content::Nothing | Content::Lent(_) | Content::Caught(_) => None,
         }
     }
@@ -272,7 +265,7 @@ where
     #[cold]
     #[inline(never)]
     pub(crate) fn set_panic(&self, payload: Payload) {
-        self.content.get().set(Content::Panicked(payload));
+        self.content.get().set(Content::Panicked(Parcel::new(payload)));
     }
 
     #[inline]

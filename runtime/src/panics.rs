@@ -11,6 +11,19 @@ mod imp {
     /// What a panic carries.
     pub(crate) type Payload = Box<dyn Any + Send>;
 
+    /// The same, for where there is none mostly: it takes half the room.
+    pub(crate) struct Parcel(Box<Payload>);
+
+    impl Parcel {
+        pub(crate) fn new(payload: Payload) -> Self {
+            Self(Box::new(payload))
+        }
+
+        pub(crate) fn resume(self) -> ! {
+            resume(*self.0)
+        }
+    }
+
     /// Runs `f` and catches its panic.
     ///
     /// Nothing of `f` that a panic left half changed is seen again: the callers drop it, or let the panic go on.
@@ -45,14 +58,22 @@ mod imp {
     /// What a panic carries: there are none to be caught.
     pub(crate) type Payload = core::convert::Infallible;
 
+    pub(crate) struct Parcel(Payload);
+
+    impl Parcel {
+        pub(crate) fn new(payload: Payload) -> Self {
+            match payload {}
+        }
+
+        pub(crate) fn resume(self) -> ! {
+            match self.0 {}
+        }
+    }
+
     #[expect(clippy::unnecessary_wraps, reason = "as with `std`")]
     #[inline]
     pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
         Ok(f())
-    }
-
-    pub(crate) fn resume(payload: Payload) -> ! {
-        match payload {}
     }
 
     #[inline]
@@ -63,7 +84,9 @@ mod imp {
     pub(crate) fn report(_manager: &str, _what: &str) {}
 }
 
-pub(crate) use imp::{Payload, catch, contain, report, resume};
+#[cfg(feature = "std")]
+pub(crate) use imp::resume;
+pub(crate) use imp::{Parcel, Payload, catch, contain, report};
 
 /// Ends the process, also without `std`: a panic while another one unwinds is never let through.
 pub(crate) fn abort(message: core::fmt::Arguments<'_>) -> ! {
