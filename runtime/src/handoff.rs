@@ -117,9 +117,8 @@ enum Content<C, V, W, Jump, Return> {
     Value(W),
     Jump(Jump),
     Return(Return),
-    /// The block has failed, and the error passes the manager by.
+    /// The block's value stands for a failure, and the error passes the manager by.
     FailedValue(W),
-    FailedReturn(Return),
     /// The block has failed, and the manager has the error.
     Caught(C),
     Panicked(Parcel),
@@ -219,7 +218,7 @@ where
         X: TakesFrom<Return, Literal>,
     {
         self.set(if X::unseen().is_some() {
-            if value.failed() { Content::FailedReturn(value) } else { Content::Return(value) }
+            Content::Return(value)
         } else {
             value.without_error().map_or_else(|error| Content::Caught(X::take(error)), Content::Return)
         });
@@ -233,13 +232,23 @@ where
 
     /// How the block ended, when it is over. An error is given away.
     #[inline]
-    pub(crate) fn outcome(&self) -> Outcome<X::Caught> {
-        if self.content.ask(|content| matches!(content, Content::Value(_) | Content::Jump(_) | Content::Return(_))) {
-            return Outcome::Completed;
+    pub(crate) fn outcome<Literal>(&self) -> Outcome<X::Caught>
+    where
+        Return: Verdict<Literal>,
+    {
+        let outcome = self.content.ask(|content| match content {
+            Content::Value(_) | Content::Jump(_) => Outcome::Completed,
+            Content::Return(value) if !value.failed() => Outcome::Completed,
+            Content::Panicked(_) => Outcome::Panicked,
+            _ => Outcome::Failed(()),
+        });
+        match outcome {
+            Outcome::Failed(()) => {
+                X::unseen().or_else(|| self.take_error()).map_or(Outcome::Completed, Outcome::Failed)
+            }
+            Outcome::Panicked => Outcome::Panicked,
+            Outcome::Completed | Outcome::Cancelled => Outcome::Completed,
         }
-        let panicked = self.content.ask(|content| matches!(content, Content::Panicked(_)));
-        let error = if panicked { None } else { X::unseen().or_else(|| self.take_error()) };
-        error.map_or(Outcome::Panicked, Outcome::Failed)
     }
 
     #[inline]
@@ -256,7 +265,7 @@ where
         match self.content.get().replace(Content::Nothing) {
             Content::Value(value) | Content::FailedValue(value) => Some(Ok(End::Value(value))),
             Content::Jump(jump) => Some(Ok(End::Jump(jump))),
-            Content::Return(value) | Content::FailedReturn(value) => Some(Ok(End::Return(value))),
+            Content::Return(value) => Some(Ok(End::Return(value))),
             Content::Panicked(parcel) => Some(Err(parcel)),
             Content::Nothing | Content::Lent(_) | Content::Caught(_) => None,
         }
