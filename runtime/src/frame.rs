@@ -152,7 +152,7 @@ struct Frame<'h, L: Terms, V, Both, Rest: Shape, T, Jump, B: Future, Literal, W>
     outcome: Cell<Outcome>,
     /// The body is being polled, or has panicked.
     polling: Cell<bool>,
-    /// What the managers in whose blocks the marker stands have on theirs.
+    /// Where the marker stands in the body, and what the managers in whose blocks it stands have on their way.
     way: Cell<Way>,
     home: Cell<Option<Link<Home>>>,
     within: W,
@@ -164,6 +164,9 @@ type Caught<L> = <<L as Terms>::Exit as Exit>::Caught;
 
 /// What the marker does to its [`Frame`], whatever the block in it is.
 trait Host<L: Terms> {
+    /// Looks after a marker that stands in an `async` block, and is about to be polled.
+    fn visit(&self, waker: &Waker);
+
     /// Takes the value out of `slot` for the block.
     ///
     /// # Safety
@@ -179,11 +182,7 @@ trait Host<L: Terms> {
     /// # Safety
     ///
     /// As of `lend`.
-    unsafe fn lend_and_poll(&self, slot: NonNull<()>, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
-        // SAFETY: the caller says the same.
-        unsafe { self.lend(slot) };
-        self.poll(cx)
-    }
+    unsafe fn lend_and_poll(&self, slot: NonNull<()>, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>>;
 
     /// Drops the block though it has not ended.
     fn release(&self);
@@ -292,10 +291,10 @@ where
             self.stage.set(Stage::Concluded);
         }
         match (<ShapeOf<L::Exit>>::error(output), self.handoff.take_end()) {
-            (None, Some(Err(payload))) => panics::resume(payload),
-            (Some(_lost), Some(Err(payload))) => {
+            (None, Some(Err(parcel))) => parcel.resume(),
+            (Some(_lost), Some(Err(parcel))) => {
                 rescue::failed(self.about.name(), "failed while a panic was under way; its error is lost");
-                panics::resume(payload)
+                parcel.resume()
             }
             (Some(error), _) => End::Value(error),
             (None, Some(Ok(End::Value(value)))) => End::Value(<ShapeOf<L::Exit>>::value(value)),
@@ -340,9 +339,12 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
+    fn visit(&self, waker: &Waker) {
+        self.home().inspect(|home| home.visit(waker));
+    }
+
     #[inline]
     unsafe fn lend(&self, slot: NonNull<()>) {
-        self.home().inspect(|home| home.check());
         if self.stage.get() != Stage::Entering {
             yielded_twice(self.about);
         }
@@ -351,16 +353,14 @@ where
         // value is good so long (fact 2).
         let slot = unsafe { slot.cast::<Option<V>>().as_mut() };
         if let Some(value) = slot.take() {
-            let way = if self.home.get().is_none() { self.way.get() } else { Way::Apart };
+            let way = self.way.get();
             self.stage.set(if way == Way::Straight { Stage::Lent } else { Stage::LentApart });
             self.handoff.lend(value);
             self.within.lent(way);
         }
     }
 
-    #[inline]
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
-        self.home().inspect(|home| home.visit(cx.waker()));
         match self.stage.get() {
             Stage::Lent | Stage::LentApart if self.handoff.is_over() || self.poll_block(cx) => {
                 Poll::Ready(self.end(self.handoff.outcome()))
@@ -369,6 +369,12 @@ where
             Stage::Cancelled => Poll::Ready(rescue::side_by_side(|| self.end(Outcome::Cancelled))),
             _ => panic!("polled after its end"),
         }
+    }
+
+    unsafe fn lend_and_poll(&self, slot: NonNull<()>, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
+        // SAFETY: the caller says the same.
+        unsafe { self.lend(slot) };
+        if self.poll_block(cx) { Poll::Ready(self.end(self.handoff.outcome())) } else { Poll::Pending }
     }
 
     fn release(&self) {
@@ -472,6 +478,27 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
+    /// Has the body go on, and concludes when it has ended. It stands by itself to keep the polls of the block short.
+    #[inline(never)]
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<End<Value<Both, T>, Jump, B::Output>>
+    where
+        F: Future<Output = OutputOf<L>>,
+        L::Exit: TakesFrom<B::Output, Literal>,
+        ShapeOf<L::Exit>: Around<Rest, Both = Both, Ending = OutputOf<L>>,
+    {
+        let mut output = if self.frame.stage.get() == Stage::New {
+            self.frame.stage.set(Stage::Entering);
+            let call = Call::<L>::new(cx.waker(), &self.frame.home, &self.frame);
+            self.poll_body(&mut Context::from_waker(&call.waker()))
+        } else {
+            self.poll_body(cx)
+        };
+        while output.is_pending() && self.frame.stage.get() == Stage::RacedAway && self.frame.handoff.poll_rescues(cx) {
+            output = self.poll_body(cx);
+        }
+        Poll::Ready(self.frame.conclude(ready!(output)))
+    }
+
     /// Polls the body.
     #[inline]
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -555,17 +582,7 @@ where
         if this.frame.stage.get() == Stage::Lent && !this.frame.poll_block(cx) {
             return Poll::Pending;
         }
-        let mut output = if this.frame.stage.get() == Stage::New {
-            this.frame.stage.set(Stage::Entering);
-            let call = Call::<L>::new(cx.waker(), &this.frame.home, &this.frame);
-            this.poll_body(&mut Context::from_waker(&call.waker()))
-        } else {
-            this.poll_body(cx)
-        };
-        while output.is_pending() && this.frame.stage.get() == Stage::RacedAway && this.frame.handoff.poll_rescues(cx) {
-            output = this.poll_body(cx);
-        }
-        output.map(|output| this.frame.conclude(output))
+        this.advance(cx)
     }
 }
 
@@ -720,6 +737,7 @@ impl<'f, L: Terms, H: Here> Future for Attach<'f, '_, L, H> {
         if let Some(home) = self.home.home() {
             head_of(cx.waker()).home.set(Some(Link(NonNull::from(home))));
             home.enter(cx.waker());
+            point.host().set_way(Way::Apart);
         }
         Poll::Ready(point)
     }
@@ -827,7 +845,7 @@ impl<'f, L: Terms, H, V> Lending<'f, L, H, V> {
 // What it holds is moved out before anything is pinned.
 impl<L: Terms, H, V> Unpin for Lending<'_, L, H, V> {}
 
-impl<L: Terms, H, V> Future for Lending<'_, L, H, V> {
+impl<L: Terms, H: Here, V> Future for Lending<'_, L, H, V> {
     type Output = Outcome<Caught<L>>;
 
     /// # Panics
@@ -837,6 +855,9 @@ impl<L: Terms, H, V> Future for Lending<'_, L, H, V> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let point = this.point.expect("a `yield!` is awaited once");
+        if !H::INLINE {
+            point.host().visit(cx.waker());
+        }
         let outcome = if this.value.is_some() {
             let slot = NonNull::from(&mut this.value).cast();
             // SAFETY: the value is what `L` lends (the callers of `new`: `YieldPoint::lend`), and what it borrows is

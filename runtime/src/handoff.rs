@@ -13,7 +13,7 @@ use crate::exit::{Exit, TakesFrom};
 use crate::frame::OneTask;
 use crate::layer::{self, Shape, TakesShape, Value};
 use crate::outcome::Outcome;
-use crate::panics::Payload;
+use crate::panics::{Parcel, Payload};
 use crate::rescue::{Rescues, Waiting};
 use crate::verdict::Verdict;
 
@@ -114,12 +114,15 @@ pub struct Handoff<X: Exit, V, Both, Rest: Shape, T, Jump, Return> {
 enum Content<C, V, W, Jump, Return> {
     Nothing,
     Lent(V),
-    Completed(End<W, Jump, Return>),
-    /// The block has failed, and the error passes the manager by.
-    Failed(End<W, Jump, Return>),
+    /// The block has ended so: the same as an [`End`], which would take more room in here.
+    Value(W),
+    Jump(Jump),
+    Return(Return),
+    /// The block's value stands for a failure, and the error passes the manager by.
+    FailedValue(W),
     /// The block has failed, and the manager has the error.
     Caught(C),
-    Panicked(Payload),
+    Panicked(Parcel),
     /// The block was raced away, and something is left of the managers in it.
     Waiting(Waiting<Self>),
 }
@@ -191,7 +194,7 @@ where
     {
         match end.0 {
             ControlFlow::Continue(value) => self.set_value(value),
-            ControlFlow::Break(jump) => self.set(Content::Completed(End::Jump(jump))),
+            ControlFlow::Break(jump) => self.set(Content::Jump(jump)),
         }
         Forever
     }
@@ -202,12 +205,12 @@ where
         T: Verdict<Literal>,
         X: TakesFrom<T, Literal> + TakesShape<Rest>,
     {
-        if X::unseen().is_some() {
+        self.set(if X::unseen().is_some() {
             let failed = layer::failed::<Rest, T, _>(&value);
-            self.set_passed(End::Value(value), failed);
+            if failed { Content::FailedValue(value) } else { Content::Value(value) }
         } else {
-            self.set_caught(layer::split::<X, Rest, T, _>(value).map(End::Value));
-        }
+            layer::split::<X, Rest, T, _>(value).map_or_else(Content::Caught, Content::Value)
+        });
     }
 
     /// Ends the block by a `return`.
@@ -217,24 +220,11 @@ where
         Return: Verdict<Literal>,
         X: TakesFrom<Return, Literal>,
     {
-        if X::unseen().is_some() {
-            let failed = value.failed();
-            self.set_passed(End::Return(value), failed);
+        self.set(if X::unseen().is_some() {
+            Content::Return(value)
         } else {
-            self.set_caught(value.without_error().map(End::Return).map_err(X::take));
-        }
-    }
-
-    /// Ends the block for a manager that an error passes by.
-    #[inline]
-    fn set_passed(&self, end: End<Value<Rest, T>, Jump, Return>, failed: bool) {
-        self.set(if failed { Content::Failed(end) } else { Content::Completed(end) });
-    }
-
-    /// Ends the block for a manager that has the error.
-    #[inline]
-    fn set_caught(&self, end: Result<End<Value<Rest, T>, Jump, Return>, X::Caught>) {
-        self.set(end.map_or_else(Content::Caught, Content::Completed));
+            value.without_error().map_or_else(|error| Content::Caught(X::take(error)), Content::Return)
+        });
     }
 
     /// Whether the block has ended.
@@ -245,13 +235,23 @@ where
 
     /// How the block ended, when it is over. An error is given away.
     #[inline]
-    pub(crate) fn outcome(&self) -> Outcome<X::Caught> {
-        if self.content.ask(|content| matches!(content, Content::Completed(_))) {
-            return Outcome::Completed;
+    pub(crate) fn outcome<Literal>(&self) -> Outcome<X::Caught>
+    where
+        Return: Verdict<Literal>,
+    {
+        let outcome = self.content.ask(|content| match content {
+            Content::Value(_) | Content::Jump(_) => Outcome::Completed,
+            Content::Return(value) if !value.failed() => Outcome::Completed,
+            Content::Panicked(_) => Outcome::Panicked,
+            _ => Outcome::Failed(()),
+        });
+        match outcome {
+            Outcome::Failed(()) => {
+                X::unseen().or_else(|| self.take_error()).map_or(Outcome::Completed, Outcome::Failed)
+            }
+            Outcome::Panicked => Outcome::Panicked,
+            Outcome::Completed | Outcome::Cancelled => Outcome::Completed,
         }
-        let panicked = self.content.ask(|content| matches!(content, Content::Panicked(_)));
-        let error = if panicked { None } else { X::unseen().or_else(|| self.take_error()) };
-        error.map_or(Outcome::Panicked, Outcome::Failed)
     }
 
     #[inline]
@@ -264,10 +264,12 @@ where
 
     /// What the block left behind: nothing if it was dropped before its end, or if the manager has caught its error.
     #[inline]
-    pub(crate) fn take_end(&self) -> Option<Result<End<Value<Rest, T>, Jump, Return>, Payload>> {
+    pub(crate) fn take_end(&self) -> Option<Result<End<Value<Rest, T>, Jump, Return>, Parcel>> {
         match self.content.get().replace(Content::Nothing) {
-            Content::Completed(end) | Content::Failed(end) => Some(Ok(end)),
-            Content::Panicked(payload) => Some(Err(payload)),
+            Content::Value(value) | Content::FailedValue(value) => Some(Ok(End::Value(value))),
+            Content::Jump(jump) => Some(Ok(End::Jump(jump))),
+            Content::Return(value) => Some(Ok(End::Return(value))),
+            Content::Panicked(parcel) => Some(Err(parcel)),
             Content::Nothing | Content::Lent(_) | Content::Caught(_) | Content::Waiting(_) => None,
         }
     }
@@ -300,7 +302,7 @@ where
     #[cold]
     #[inline(never)]
     pub(crate) fn set_panic(&self, payload: Payload) {
-        self.content.get().set(Content::Panicked(payload));
+        self.content.get().set(Content::Panicked(Parcel::new(payload)));
     }
 
     #[inline]

@@ -8,6 +8,9 @@ use crate::frame::OneTask;
 
 /// Where the marker of a body stands.
 pub trait Here {
+    /// Whether it is in the body itself.
+    const INLINE: bool;
+
     /// What there is to be looked after when it is in an `async` block.
     fn home(&self) -> Option<&Home>;
 }
@@ -17,6 +20,8 @@ pub trait Here {
 pub struct Inline;
 
 impl Here for Inline {
+    const INLINE: bool = true;
+
     #[inline]
     fn home(&self) -> Option<&Home> {
         None
@@ -24,6 +29,8 @@ impl Here for Inline {
 }
 
 impl Here for Home {
+    const INLINE: bool = false;
+
     #[inline]
     fn home(&self) -> Option<&Home> {
         Some(self)
@@ -78,7 +85,7 @@ impl Home {
         self.state.get().thread.get() == current_thread()
     }
 
-    pub(crate) fn check(&self) {
+    fn check(&self) {
         assert!(self.is_here(), "the future of a `yield!` was polled on another thread than its `with!`");
     }
 }

@@ -9,6 +9,19 @@ mod imp {
     /// What a panic carries.
     pub(crate) type Payload = Box<dyn Any + Send>;
 
+    /// The same, for where there is none mostly: it takes half the room.
+    pub(crate) struct Parcel(Box<Payload>);
+
+    impl Parcel {
+        pub(crate) fn new(payload: Payload) -> Self {
+            Self(Box::new(payload))
+        }
+
+        pub(crate) fn resume(self) -> ! {
+            resume(*self.0)
+        }
+    }
+
     /// Runs `f` and catches its panic.
     ///
     /// Nothing of `f` that a panic left half changed is seen again: the callers drop it, or let the panic go on.
@@ -38,14 +51,26 @@ mod imp {
     /// What a panic carries: there are none to be caught.
     pub(crate) type Payload = core::convert::Infallible;
 
-    #[expect(clippy::unnecessary_wraps, reason = "as with `std`")]
-    #[inline]
-    pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
-        Ok(f())
+    pub(crate) struct Parcel(Payload);
+
+    impl Parcel {
+        pub(crate) fn new(payload: Payload) -> Self {
+            match payload {}
+        }
+
+        pub(crate) fn resume(self) -> ! {
+            resume(self.0)
+        }
     }
 
     pub(crate) fn resume(payload: Payload) -> ! {
         match payload {}
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as with `std`")]
+    #[inline]
+    pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
+        Ok(f())
     }
 
     #[inline]
@@ -54,7 +79,7 @@ mod imp {
     }
 }
 
-pub(crate) use imp::{Payload, catch, contain, resume};
+pub(crate) use imp::{Parcel, Payload, catch, contain, resume};
 
 /// Ends the process, also without `std`: a panic while another one unwinds is never let through.
 pub(crate) fn abort(message: core::fmt::Arguments<'_>) -> ! {

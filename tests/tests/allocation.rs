@@ -388,7 +388,7 @@ mod size {
     use futures::FutureExt;
     use std::panic::{AssertUnwindSafe, resume_unwind};
 
-    const MOST: usize = 128;
+    const MOST: usize = 120;
 
     async fn acquire() -> [u64; 4] {
         pause().await;

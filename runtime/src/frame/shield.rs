@@ -308,19 +308,21 @@ impl<L: Terms> Relay<L> {
 }
 
 impl<L: Terms> Host<L> for Relay<L> {
+    fn visit(&self, waker: &Waker) {
+        self.home().inspect(|home| home.visit(waker));
+    }
+
     unsafe fn lend(&self, slot: NonNull<()>) {
-        self.home().inspect(|home| home.check());
         let name = self.about.name();
         assert!(self.given.get().is_none(), "`{name}` reached its `yield!` a second time");
         if let Some(frame) = self.connected() {
-            frame.set_way(if self.home.get().is_none() { self.way.get() } else { Way::Apart });
+            frame.set_way(self.way.get());
             // SAFETY: the caller says it.
             unsafe { frame.lend(slot) };
         }
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
-        self.home().inspect(|home| home.visit(cx.waker()));
         let mut outcome = self.outcome.take();
         if outcome.is_none() {
             self.poll_block(cx);
@@ -337,6 +339,12 @@ impl<L: Terms> Host<L> for Relay<L> {
         }
         self.outcome.set(Some(ended));
         Poll::Pending
+    }
+
+    unsafe fn lend_and_poll(&self, slot: NonNull<()>, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
+        // SAFETY: the caller says it.
+        unsafe { self.lend(slot) };
+        self.poll(cx)
     }
 
     fn release(&self) {
