@@ -366,7 +366,7 @@ where
                 Poll::Ready(self.end(self.handoff.outcome()))
             }
             Stage::Lent | Stage::LentApart => Poll::Pending,
-            Stage::Cancelled => Poll::Ready(self.end(Outcome::Cancelled)),
+            Stage::Cancelled => Poll::Ready(rescue::of_block(|| self.end(Outcome::Cancelled))),
             _ => panic!("polled after its end"),
         }
     }
@@ -572,7 +572,7 @@ where
     fn drop(&mut self) {
         // A body is an `async` block, which has nothing left in it when it has ended.
         if self.frame.stage.get() != Stage::Concluded {
-            self.drop_unfinished();
+            rescue::in_order(|| self.drop_unfinished());
         }
     }
 }

@@ -71,7 +71,7 @@ use drain::UnderWay;
 pub use loss::{Loss, LossKind, set_hook};
 pub(crate) use loss::{failed, panicked, rescue_failed, unfinished};
 pub(crate) use origin::Origin;
-pub(crate) use together::{Rescues, Waiting, collect, in_turn};
+pub(crate) use together::{Rescues, Waiting, collect, in_order, in_turn, is_dropping, of_block};
 
 pub use drain::{drain, drain_for, under_way};
 pub use executor::set;

@@ -13,6 +13,7 @@ use crate::lend::{Lend1, Lends};
 use crate::manager::{IntoManager, Manager, OutputOf};
 use crate::outcome::Outcome;
 use crate::panics;
+use crate::rescue;
 
 /// Managers that are entered one by one and left together, the last one first: Python's `contextlib.AsyncExitStack`.
 ///
@@ -65,7 +66,7 @@ use crate::panics;
 /// When a stack is dropped with managers in it, each is left as by the dropping of a `with!` in its block: it is told
 /// [`Outcome::Cancelled`] and polled once, the last one first. So it is when a `with!` is dropped that is in the block;
 /// dropped while the stack is being left, the manager under way is dropped where it waits, and the others follow so.
-/// Those that are shielded are rescued, one after the other. In a shielded manager, the `with!` of a stack around its
+/// Those that are shielded are rescued, one after the other, when what is left of the block has been. In a shielded manager, the `with!` of a stack around its
 /// `yield!` is no exception to that: all are awaited.
 pub struct AsyncExitStack<'env, E> {
     entries: Entries<'env, E>,
@@ -361,7 +362,9 @@ async fn open<'env, E: Send + 'env>(mut stack: AsyncExitStack<'env, E>) -> Resul
         Outcome::Completed => Flight::Completed,
         Outcome::Failed(error) => Flight::Failed(error),
         Outcome::Panicked => Flight::Panicked(Box::new(UnderWay)),
-        // In a rescue each is awaited; else those that do not pend are left, and the others dropped.
+        // Each entry is told by being dropped.
+        Outcome::Cancelled if rescue::is_dropping() => return Ok(()),
+        // In a rescue each is awaited.
         Outcome::Cancelled => Flight::Cancelled,
     };
     match stack.entries.leave(flight).await {

@@ -31,6 +31,14 @@ pub(crate) fn collect<T>(f: impl FnOnce() -> T) -> (T, Rescues) {
     (f(), Rescues)
 }
 
+pub(crate) fn of_block<T>(f: impl FnOnce() -> T) -> T {
+    f()
+}
+
+pub(crate) fn in_order(f: impl FnOnce()) {
+    f();
+}
+
 pub(crate) fn failed(_manager: &'static str, _what: &str) {}
 
 pub(crate) fn panicked(_manager: &'static str, payload: Payload) {
