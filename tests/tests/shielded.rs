@@ -654,17 +654,63 @@ mod stacks {
         });
         drain();
         assert_eq!(log.take()[4..], ["block dropped", "b sees Cancelled", "b left", "a sees Cancelled", "a left"]);
-        drop_after(5, async {
-            with!(Stack::new() as outer => {
-                outer.enter(shielded(log.clone(), "a")).await;
-                with!(Stack::new() as inner => {
-                    inner.enter(shielded(log.clone(), "b")).await;
-                    within(&log).await;
-                })?;
+    }
+
+    #[test]
+    fn in_a_block_of_another_stack_they_are_left_before_what_is_on_that() {
+        for polls in [4, 5] {
+            let log = Log::new();
+            drop_after(polls, async {
+                with!(Stack::new() as outer => {
+                    outer.enter(shielded(log.clone(), "a")).await;
+                    with!(Stack::new() as inner => {
+                        inner.enter(shielded(log.clone(), "b")).await;
+                        within(&log).await;
+                    })
+                })
+            });
+            drain();
+            let mut events = log.take();
+            events.retain(|event| event != "block dropped");
+            assert_eq!(
+                events[3..],
+                ["b entered", "b sees Cancelled", "b left", "a sees Cancelled", "a left"],
+                "after {polls}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_that_is_being_entered_is_left_before_the_others() {
+        let log = Log::new();
+        drop_after(3, async {
+            with!(Stack::new() as stack => {
+                stack.enter(shielded(log.clone(), "a")).await;
+                stack.enter(shielded(log.clone(), "b")).await;
             })
         });
         drain();
-        assert_eq!(log.take()[4..], ["block dropped", "b sees Cancelled", "b left", "a sees Cancelled", "a left"]);
+        assert_eq!(
+            log.take()[2..],
+            ["b enters", "b entered", "b sees Cancelled", "b left", "a sees Cancelled", "a left"]
+        );
+    }
+
+    #[test]
+    fn what_comes_after_the_stack_of_a_plain_manager_begins_in_place() {
+        #[async_context_manager(suppress)]
+        async fn made(log: Log) -> Result<(), String> {
+            let result = with!(Stack::new() as stack => {
+                stack.enter(shielded(log.clone(), "a")).await;
+                r#yield!();
+            });
+            log.add("made goes on");
+            result.map(drop)
+        }
+        let log = Log::new();
+        drop_after(3, async { with!(made(log.clone()) => within(&log).await) });
+        drain();
+        assert_eq!(log.take()[2..], ["block dropped", "made goes on", "a sees Cancelled", "a left"]);
     }
 
     /// A stack in a shielded manager: what is on it need not be shielded.
