@@ -88,6 +88,46 @@ impl Rescues {
     }
 }
 
+#[cfg(feature = "tokio")]
+impl Rescues {
+    /// Has `then` done when they have ended.
+    pub(crate) fn then(self, then: impl FnOnce() + Send + 'static) {
+        let then = Then(Some(then));
+        if let Some(first) = self.0.first() {
+            let origin = first.origin.clone();
+            let rest = Box::pin(Before(self, then));
+            Rescue { rest: Some(rest), origin, place: Place::With, under_way: None }.go_on();
+        }
+    }
+}
+
+/// What is done when this is dropped: also where nobody can wait.
+#[cfg(feature = "tokio")]
+struct Then<F: FnOnce()>(Option<F>);
+
+#[cfg(feature = "tokio")]
+impl<F: FnOnce()> Drop for Then<F> {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(|then| then());
+    }
+}
+
+#[cfg(feature = "tokio")]
+struct Before<F: FnOnce()>(Rescues, Then<F>);
+
+// Nothing in it is pinned.
+#[cfg(feature = "tokio")]
+impl<F: FnOnce()> Unpin for Before<F> {}
+
+#[cfg(feature = "tokio")]
+impl<F: FnOnce() + Send> Rest for Before<F> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx)
+    }
+
+    fn lose(&self) {}
+}
+
 /// What a `with!` has that waits for rescues before it ends.
 pub(crate) struct Waiting<Content>(Box<(Rescues, Content)>);
 

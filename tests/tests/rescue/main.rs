@@ -18,6 +18,7 @@ use tests::{Log, drop_after, in_child, yields};
 
 mod drains;
 mod executors;
+mod groups;
 mod losses;
 mod owned;
 mod places;

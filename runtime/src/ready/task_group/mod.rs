@@ -60,7 +60,7 @@ const NAME: &str = "task_group";
 ///
 /// The first task that fails stops the block, which is dropped there and then, and then the other tasks, which are
 /// aborted; the `with!` ends when they are gone. So does a block that fails or panics stop the tasks: they are aborted,
-/// and when they are gone its error or panic goes on.
+/// and when they are gone its error or panic goes on. A task is gone when the shielded managers in it have been left.
 ///
 /// # Errors
 ///

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use super::members::{Failure, Members};
 use crate::panics::catch;
+use crate::rescue;
 
 /// A task of a [`task_group`](crate::task_group()): await it for what it gives.
 ///
@@ -156,22 +157,25 @@ where
 }
 
 /// The future that runs as a task. It leaves the group when all that it has is gone, by whatever way.
-struct Child<T, E, F> {
+struct Child<T, E: Send + 'static, F> {
     /// Nothing when it has left.
     parts: Option<(Pin<Box<F>>, Arc<Place<T>>)>,
     number: u64,
     members: Arc<Members<E>>,
 }
 
-impl<T, E, F> Child<T, E, F> {
+impl<T, E: Send + 'static, F> Child<T, E, F> {
     fn leave(&mut self, failure: Option<Failure<E>>) {
         let parts = self.parts.take();
-        let panic = catch(|| drop(parts)).err().map(Failure::Panic);
-        self.members.left(self.number, failure.into_iter().chain(panic));
+        let (dropped, rescues) = rescue::collect(|| catch(|| drop(parts)));
+        let failures = failure.into_iter().chain(dropped.err().map(Failure::Panic));
+        let (members, number) = (Arc::clone(&self.members), self.number);
+        // What is left of the shielded managers in it is of the group, too.
+        rescues.then(move || members.left(number, failures));
     }
 }
 
-impl<T, E, F: Future<Output = Result<T, E>>> Future for Child<T, E, F> {
+impl<T, E: Send + 'static, F: Future<Output = Result<T, E>>> Future for Child<T, E, F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -191,7 +195,7 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Child<T, E, F> {
 }
 
 /// Aborted, or dropped by the runtime.
-impl<T, E, F> Drop for Child<T, E, F> {
+impl<T, E: Send + 'static, F> Drop for Child<T, E, F> {
     fn drop(&mut self) {
         let Some((_, place)) = &self.parts else { return };
         let expected = place.aborted.load(Ordering::Acquire) || !self.members.are_open();
