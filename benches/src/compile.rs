@@ -167,15 +167,15 @@ pub(crate) fn measure(folder: &Path) -> Result<Vec<Compiled>, Box<dyn Error>> {
 }
 
 fn compile(name: &'static str, package: &Path) -> Result<Compiled, Box<dyn Error>> {
-    let [check, expansion] = times(package, "--profile=check", 5)?;
-    let [debug, _] = times(package, "--profile=dev", 5)?;
+    let [check, expansion] = times(package, "--profile=check", 3)?;
+    let [debug, _] = times(package, "--profile=dev", 3)?;
     let [release, _] = times(package, "--profile=release", 1)?;
     let expanded = rustc(package, "--profile=check", &["-Zunpretty=expanded"])?;
     let ir = package.join("main.ll");
     rustc(
         package,
         "--profile=dev",
-        &["-Cno-prepopulate-passes", "-Ccodegen-units=1", &format!("--emit=llvm-ir={}", ir.display())],
+        &["-Cno-prepopulate-passes", "-Ccodegen-units=1", "-Cdebuginfo=0", &format!("--emit=llvm-ir={}", ir.display())],
     )?;
     Ok(Compiled {
         name,
