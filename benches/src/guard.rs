@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<bool, Box<dyn Error>> {
         let cells: Vec<_> = line.split('|').map(str::trim).collect();
         let [name, measure, limits @ ..] = &*cells else { return Err(format!("not a limit: {line}").into()) };
         let contestant = contestants.iter().position(|it| it.name == *name).ok_or_else(|| format!("who is {name}?"))?;
-        print!("{name:18} | {measure:12}");
+        print!("{name:19} | {measure:12}");
         for (scenario, limit) in limits.iter().enumerate() {
             let measured = measured(contestant, measure, scenario)?;
             let within = measured <= limit.parse()?;
