@@ -22,7 +22,9 @@ mod groups;
 mod losses;
 mod owned;
 mod places;
+mod random;
 mod shutdown;
+mod ways;
 
 /// The name of the thread that this crate has for what has no executor.
 const OWN: &str = "rescue";
