@@ -320,10 +320,12 @@ fn order(story: &Story, places: &[Place<'_>], place: &Place<'_>) -> Result<(), S
 fn end_for_rescue(story: &Story, place: &Place<'_>, inner: &Place<'_>) -> Option<usize> {
     let who = place.node.name;
     let block_dropped = story.first(who, |what| what == What::BlockEnded(End::Dropped));
-    let dropped = story.first(inner.with(), |what| what == What::WithEnded(End::Dropped));
+    let [own_dropped, dropped] =
+        [place, inner].map(|place| story.first(place.with(), |what| what == What::WithEnded(End::Dropped)));
+    let is_on_stack = matches!(place.holder, Holder::Stack(..));
     match story.seen(who) {
-        // One on a stack is left at the drop, whatever goes on in the block of that.
-        Some(_) if is_in_block_of_stack(story, place, inner) => None,
+        // One on a stack has no hold of what the block of that drops itself.
+        Some(_) if is_on_stack && own_dropped.is_none_or(|own| dropped < Some(own)) => None,
         // It goes on meanwhile. What its block had dropped itself is nothing to one that is not shielded.
         Some((_, Seen::Raced)) if place.goes_on() || block_dropped < dropped => {
             story.first(place.with(), |what| matches!(what, What::WithEnded(end) if end != End::Dropped))
@@ -331,12 +333,6 @@ fn end_for_rescue(story: &Story, place: &Place<'_>, inner: &Place<'_>) -> Option
         Some((at, seen)) if place.goes_on() && seen != Seen::Raced => Some(at),
         _ => None,
     }
-}
-
-/// Whether `place` is on a stack, and `inner` is not on it: it is in its block, where it may be about to go on it.
-fn is_in_block_of_stack(story: &Story, place: &Place<'_>, inner: &Place<'_>) -> bool {
-    let is_entered = story.first(inner.node.name, |what| what == What::BlockBegun).is_some();
-    matches!(place.holder, Holder::Stack(name, _) if name != inner.with() || !is_entered)
 }
 
 /// What a manager came to when nobody was left to be told of it has been told of.
