@@ -3,6 +3,7 @@
 use std::future::pending;
 
 use async_context_manager::{AsyncContextManager, Outcome, async_context_manager, with};
+use futures::stream::{FuturesUnordered, StreamExt};
 use tests::yields;
 
 use super::Node;
@@ -71,33 +72,37 @@ pub(crate) async fn selecting(env: Env, node: Node) -> Result<&mut Resource, Fai
     resource.release(&node).await
 }
 
-/// Lends what `inner` lends to it, and has a resource besides.
+/// Has its marker among futures of which those are polled that were woken.
 #[async_context_manager]
-pub(crate) async fn composed(env: Env, node: Node, inner: Node, after: usize) -> Result<&mut Resource, Failure> {
-    let mut own = Resource::acquire(&env, &node).await?;
-    with!(function(env.clone(), inner) as resource => {
-        env.point(node.name, true)?;
-        let outcome = r#yield!(resource);
-        env.add(node.name, What::Sees(outcome.into()));
-        env.pauses(node.name, after).await?;
-    })?;
-    own.release(&node).await
+pub(crate) async fn gathering(env: Env, node: Node) -> Result<&mut Resource, Failure> {
+    let mut resource = Resource::acquire(&env, &node).await?;
+    let mut gathered = FuturesUnordered::new();
+    gathered.push(async { r#yield!(&mut resource) });
+    let outcome = gathered.next().await.expect("there is one");
+    drop(gathered);
+    env.add(node.name, What::Sees(outcome.into()));
+    resource.release(&node).await
 }
 
-/// The same, with the inner one shielded.
-#[async_context_manager]
-pub(crate) async fn composed_of_shielded(
-    env: Env,
-    node: Node,
-    inner: Node,
-    after: usize,
-) -> Result<&mut Resource, Failure> {
-    let mut own = Resource::acquire(&env, &node).await?;
-    with!(shielded_function(env.clone(), inner) as resource => {
-        env.point(node.name, true)?;
-        let outcome = r#yield!(resource);
-        env.add(node.name, What::Sees(outcome.into()));
-        env.pauses(node.name, after).await?;
-    })?;
-    own.release(&node).await
+/// A manager with its marker in the block of another one: lends what that lends, and has a resource besides.
+macro_rules! composed {
+    ($(#[$doc:meta])* $name:ident($env:ident, $inner:ident $(, $polls:ident)?) => $manager:expr) => {
+        $(#[$doc])*
+        #[async_context_manager]
+        pub(crate) async fn $name($env: Env, node: Node, $inner: Node, after: usize $(, $polls: usize)?) -> Result<&mut Resource, Failure> {
+            let mut own = Resource::acquire(&$env, &node).await?;
+            with!($manager as resource => {
+                $env.point(node.name, true)?;
+                let outcome = r#yield!(resource);
+                $env.add(node.name, What::Sees(outcome.into()));
+                $env.pauses(node.name, after).await?;
+            })?;
+            own.release(&node).await
+        }
+    };
 }
+
+composed!(composed(env, inner) => function(env.clone(), inner));
+composed!(composed_of_shielded(env, inner) => shielded_function(env.clone(), inner));
+composed!(composed_of_racing(env, inner, polls) => racing(env.clone(), inner, polls));
+composed!(composed_of_shielded_racing(env, inner, polls) => racing(env.clone(), inner, polls).shielded());

@@ -57,7 +57,9 @@ pub(crate) enum Kind {
     Racing(usize),
     /// Has its marker in a `select!` with what never ends.
     Selecting,
-    /// Has its marker in a `with!` of another one, followed by so many awaits.
+    /// Has it among futures of which those are polled that were woken.
+    Gathering,
+    /// Has its marker in a `with!` of another one, a function or one that races, followed by so many awaits.
     Composed(Box<Node>, usize),
 }
 

@@ -10,6 +10,11 @@ fn full(name: char) -> Node {
     function(name, [1, 1], [1, 1])
 }
 
+/// Pends while it has what it acquires.
+fn half(name: char) -> Node {
+    function(name, [0, 1], [1, 0])
+}
+
 /// Pends nowhere.
 fn at_once(name: char) -> Node {
     function(name, [0, 0], [0, 0])
@@ -41,10 +46,10 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
         ("two levels", two(full('a'), full('b'))),
         ("two levels, and the outer one is left at once", two(function('a', [1, 0], [0, 1]), full('b'))),
         ("two levels, and the inner one is left at once", two(full('a'), at_once('b'))),
-        ("three levels", vec![full('a').with(around(full('b').with(around(full('c').with([Await])))))]),
+        ("three levels", vec![half('a').with(around(half('b').with(around(half('c').with([Await])))))]),
         (
             "one after the other",
-            vec![full('a').with([full('b').with([Await]), full('c').with([Await])]), full('d').with([])],
+            vec![half('a').with([half('b').with([Await]), half('c').with([Await])]), half('d').with([])],
         ),
         ("a time limit that is kept", one(full('a').kind(Kind::Racing(5)))),
         ("a time limit that is not kept", one(full('a').kind(Kind::Racing(1)))),
@@ -56,7 +61,13 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
         ("a manager made of another one, left at once", one(at_once('a').around(at_once('b'), 0))),
         ("a manager made of another one, whose inner one waits", one(at_once('a').around(full('b'), 0))),
         ("a manager made of another one that fails", one(full('a').around(full('b').leaves(Fails), 0))),
-        ("a composed manager around a manager", two(full('a').around(full('b'), 0), full('c'))),
+        ("a composed manager around a manager", two(half('a').around(half('b'), 0), half('c'))),
+        ("a marker among futures", two(full('a').kind(Kind::Gathering), full('b').kind(Kind::Gathering))),
+        ("a manager made of a time limit", two(half('a').around(half('b').kind(Kind::Racing(12)), 1), half('c'))),
+        (
+            "a manager made of a time limit, which runs out",
+            two(half('a').around(half('b').kind(Kind::Racing(4)), 1), half('c')),
+        ),
         (
             "a block that drops a manager",
             vec![full('a').with([Race(4, around(full('b').with([Await, Await])).into()), Await])],

@@ -8,7 +8,10 @@ use futures::future::join_all;
 use tests::yields;
 
 use super::env::{Env, Failure, OUTSIDE, Resource, What};
-use super::managers::{Type, composed, composed_of_shielded, function, racing, selecting, shielded_function};
+use super::managers::{
+    Type, composed, composed_of_racing, composed_of_shielded, composed_of_shielded_racing, function, gathering, racing,
+    selecting, shielded_function,
+};
 use super::{Kind, Node, Step};
 
 type Running<'s> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 's>>;
@@ -76,13 +79,34 @@ async fn within(env: &Env, node: &Node, steps: &[Step]) -> Result<(), Failure> {
                 (selecting(env.clone(), own), async |resource: &mut Resource| block(env, name, resource, steps).await);
             if shielded { manager.shielded().scope(run).await? } else { manager.scope(run).await? }
         }
-        Kind::Composed(inner, after) if inner.shielded => {
-            let manager = composed_of_shielded(env.clone(), own, (**inner).clone(), *after);
-            with_either!(shielded, manager, resource => block_with(env, name, (inner.name, resource), steps).await?)
+        Kind::Gathering => {
+            let manager = gathering(env.clone(), own);
+            with_either!(shielded, manager, resource => block(env, name, resource, steps).await?)
         }
-        Kind::Composed(inner, after) => {
-            let manager = composed(env.clone(), own, (**inner).clone(), *after);
-            with_either!(shielded, manager, resource => block_with(env, name, (inner.name, resource), steps).await?)
+        Kind::Composed(inner, after) => within_composed(env, node, inner, *after, steps).await,
+    }
+}
+
+/// The same, of one that has its marker in a `with!` of `inner`.
+async fn within_composed(env: &Env, node: &Node, inner: &Node, after: usize, steps: &[Step]) -> Result<(), Failure> {
+    let (shielded, name, env_of, own) = (node.shielded, node.name, env.clone(), node.clone());
+    let (inner, inner_name) = (inner.clone(), inner.name);
+    match (&inner.kind, inner.shielded) {
+        (&Kind::Racing(polls), false) => {
+            let manager = composed_of_racing(env_of, own, inner, after, polls);
+            with_either!(shielded, manager, resource => block_with(env, name, (inner_name, resource), steps).await?)
+        }
+        (&Kind::Racing(polls), true) => {
+            let manager = composed_of_shielded_racing(env_of, own, inner, after, polls);
+            with_either!(shielded, manager, resource => block_with(env, name, (inner_name, resource), steps).await?)
+        }
+        (_, false) => {
+            let manager = composed(env_of, own, inner, after);
+            with_either!(shielded, manager, resource => block_with(env, name, (inner_name, resource), steps).await?)
+        }
+        (_, true) => {
+            let manager = composed_of_shielded(env_of, own, inner, after);
+            with_either!(shielded, manager, resource => block_with(env, name, (inner_name, resource), steps).await?)
         }
     }
 }

@@ -55,6 +55,11 @@ impl Story {
         })
     }
 
+    /// When it dropped its block itself.
+    fn raced(&self, who: char) -> Option<usize> {
+        self.seen(who).filter(|(_, seen)| *seen == Seen::Raced).map(|(at, _)| at)
+    }
+
     /// How the block of `who` ended.
     fn block(&self, who: char) -> Option<End> {
         self.of(who).iter().find_map(|(_, what)| match what {
@@ -168,8 +173,10 @@ fn course(story: &Story, place: &Place<'_>) -> Result<(), String> {
     let done: Vec<_> = did.iter().map(|(_, what)| *what).collect();
     require(whole.starts_with(&done), || format!("did {done:?}, which is no part of {whole:?}"))?;
 
-    let inner_ill = place.inner().and_then(|(inner, _)| story.ill(inner.name));
-    let ill = [story.ill(who), inner_ill].into_iter().flatten().map(|(at, _)| at).min();
+    let inner = place.inner().map(|(inner, _)| inner.name);
+    let ills = [Some(who), inner].into_iter().flatten().filter_map(|part| story.ill(part)).map(|(at, _)| at);
+    // An inner one that races ends it as one that fails.
+    let ill = ills.chain(inner.and_then(|inner| story.raced(inner))).min();
     let dropped = story.dropped(place).filter(|&dropped| begun < dropped);
     let before = |end: usize| did.iter().filter(|(at, _)| *at < end).count();
     let (least, most) = match (ill, dropped) {
@@ -223,7 +230,8 @@ fn seen(story: &Story, place: &Place<'_>) -> Result<(), String> {
         (None, Holder::Stack(name, later)) => under_way(story, *name, later),
     };
     // Its time may run out when it is cancelled, or while it waits for what its block had left to be rescued.
-    let runs_out = matches!(place.node.kind, Kind::Racing(_)) && (dropped || place.goes_on());
+    let waits = dropped || place.goes_on() || place.holder != Holder::With;
+    let runs_out = matches!(place.node.kind, Kind::Racing(_)) && waits;
     let expected = if runs_out && seen == Seen::Raced { seen } else { expected };
     require(seen == expected, || format!("saw {seen:?}, and not {expected:?}"))
 }
@@ -251,13 +259,14 @@ fn under_way(story: &Story, stack: char, left: &[char]) -> Seen {
 fn end(story: &Story, place: &Place<'_>) -> Result<(), String> {
     let who = place.node.name;
     let (Holder::With, Some(ended)) = (&place.holder, story.with_ended(who)) else { return Ok(()) };
-    let inner = place.inner().and_then(|(inner, _)| story.ill(inner.name));
-    let ills: Vec<_> = [story.ill(who), inner].into_iter().flatten().map(|(_, ill)| ill).collect();
+    let parts = [Some(who), place.inner().map(|(inner, _)| inner.name)];
+    let ills: Vec<_> = parts.iter().flatten().filter_map(|part| story.ill(*part)).map(|(_, ill)| ill).collect();
+    let raced = parts.iter().flatten().any(|part| story.raced(*part).is_some());
     let block = story.block(who);
     let expected = match ended {
         End::Dropped => End::Dropped,
         _ if ills.contains(&Ill::Panics) || block == Some(End::Panicked) => End::Panicked,
-        _ if ills.contains(&Ill::Fails) || story.seen(who).is_some_and(|(_, seen)| seen == Seen::Raced) => End::Failed,
+        _ if ills.contains(&Ill::Fails) || raced => End::Failed,
         _ => block.ok_or("its `with!` ended, and it had no block")?,
     };
     require(ended == expected, || format!("its `with!` is {ended:?}, and not {expected:?}"))
@@ -311,23 +320,19 @@ fn order(story: &Story, places: &[Place<'_>], place: &Place<'_>) -> Result<(), S
 fn end_for_rescue(story: &Story, place: &Place<'_>, inner: &Place<'_>) -> Option<usize> {
     let who = place.node.name;
     let block_dropped = story.first(who, |what| what == What::BlockEnded(End::Dropped));
-    let dropped = story.first(inner.with(), |what| what == What::WithEnded(End::Dropped));
+    let [own_dropped, dropped] =
+        [place, inner].map(|place| story.first(place.with(), |what| what == What::WithEnded(End::Dropped)));
+    let is_on_stack = matches!(place.holder, Holder::Stack(..));
     match story.seen(who) {
-        // One on a stack is left at the drop, whatever goes on in the block of that.
-        Some(_) if is_in_block_of_stack(story, place, inner) => None,
+        // One on a stack has no hold of what the block of that drops itself.
+        Some(_) if is_on_stack && own_dropped.is_none_or(|own| dropped < Some(own)) => None,
         // It goes on meanwhile. What its block had dropped itself is nothing to one that is not shielded.
         Some((_, Seen::Raced)) if place.goes_on() || block_dropped < dropped => {
-            story.first(who, |what| matches!(what, What::WithEnded(end) if end != End::Dropped))
+            story.first(place.with(), |what| matches!(what, What::WithEnded(end) if end != End::Dropped))
         }
         Some((at, seen)) if place.goes_on() && seen != Seen::Raced => Some(at),
         _ => None,
     }
-}
-
-/// Whether `place` is on a stack, and `inner` is not on it: it is in its block, where it may be about to go on it.
-fn is_in_block_of_stack(story: &Story, place: &Place<'_>, inner: &Place<'_>) -> bool {
-    let is_entered = story.first(inner.node.name, |what| what == What::BlockBegun).is_some();
-    matches!(place.holder, Holder::Stack(name, _) if name != inner.with() || !is_entered)
 }
 
 /// What a manager came to when nobody was left to be told of it has been told of.
@@ -338,7 +343,7 @@ fn losses(story: &Story, place: &Place<'_>, lost: &[char]) -> Result<(), String>
     let ills: Vec<_> = parts.into_iter().flatten().filter_map(|part| story.ill(part)).collect();
     let dropped = story.first(place.with(), |what| what == What::WithEnded(End::Dropped));
     let panicked = |&(at, ill)| ill == Ill::Panics && dropped < Some(at);
-    let raced = story.seen(who).is_some_and(|(_, seen)| seen == Seen::Raced);
+    let raced = parts.iter().flatten().any(|part| story.raced(*part).is_some());
     let (least, most) = match (&place.holder, &place.node.kind) {
         _ if dropped.is_none() => (0, 0),
         (Holder::With, _) if place.node.shielded => {
