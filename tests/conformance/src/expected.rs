@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_context_manager::Outcome;
 use serde::Deserialize;
 
-use crate::env::{NO_STOP, NO_YIELD};
-use crate::scenario::{Callback, Ended, Exit, Keep, Line, Loop, Policy, Scenario, Step, With};
+use crate::env::{Error, NO_STOP, NO_YIELD};
+use crate::scenario::{Callback, Ended, Enter, Exit, Keep, Line, Loop, Manager, Policy, Scenario, Step, With};
+use crate::ways::Mode;
 
 /// A line of the files in `expected`: what dropped futures give, by the mode of cancellation.
 #[derive(Deserialize)]
@@ -30,19 +31,20 @@ pub(crate) struct Want {
     pub(crate) trace: Vec<String>,
     pub(crate) result: Ended,
     pub(crate) rules: BTreeSet<String>,
+    mode: Mode,
 }
 
 impl Want {
     /// In that mode of cancellation.
-    pub(crate) fn new(line: &Line, expected: &Expected, mode: &str) -> Self {
+    pub(crate) fn new(line: &Line, expected: &Expected, mode: Mode) -> Self {
         assert_eq!(line.scenario.id, expected.id);
         assert_eq!(line.scenario.cancel_at.is_some(), expected.dropped);
-        let want = match expected.modes.get(mode).expect("there is such a mode") {
-            Some(Differing { trace, result, rules }) => {
-                Self { trace: trace.clone(), result: result.clone(), rules: rules.clone() }
-            }
-            None => Self { trace: line.trace.clone(), result: line.result.clone(), rules: BTreeSet::new() },
+        let differing = expected.modes.get(mode.name()).expect("there is such a mode").as_ref();
+        let (trace, result, rules) = match differing {
+            Some(Differing { trace, result, rules }) => (trace, result, rules.clone()),
+            None => (&line.trace, &line.result, BTreeSet::new()),
         };
+        let want = Self { trace: trace.clone(), result: result.clone(), rules, mode };
         want.with_broken_protocol(&line.scenario)
     }
 
@@ -70,7 +72,7 @@ impl Want {
         let mut open = open(&self.trace);
         let mut suspensions = self.trace.iter().filter(|event| is_suspension(event)).count();
         while let Some(id) = open.pop() {
-            let Some(Leaving::Manager(exit)) = find(&scenario.steps, &id) else { panic!("no manager is called {id}") };
+            let exit = find(scenario, &id).exit();
             self.trace.push(format!("exit:{id}:panicked({label})"));
             for i in 1..=exit.post {
                 self.trace.push(format!("post:{id}:{i}"));
@@ -91,37 +93,95 @@ impl Want {
             Some(before) => suspensions.nth(before)?.0 + 1,
             None => 0,
         };
-        let mut want = Self { trace: self.trace[..length].to_vec(), result: Ended::Cancelled, rules: BTreeSet::new() };
+        let trace = self.trace[..length].to_vec();
+        let mut want = Self { trace, result: Ended::Cancelled, rules: BTreeSet::new(), mode: self.mode };
         want.drop_all(scenario, suspension);
         Some(want)
     }
 
-    /// The future is dropped: what is being left stops there, and then each that is open is polled once.
+    /// The future is dropped: what is being entered or left stops there, or goes on; and then all that is open is left.
     fn drop_all(&mut self, scenario: &Scenario, suspension: usize) {
         self.result = Ended::Cancelled;
         let mut open = open(&self.trace);
+        let under_way = self.trace.last().filter(|_| suspension > 0 && self.mode == Mode::Detached).cloned();
         self.trace.push(format!("cancel:{suspension}"));
-        let kept = match &scenario.keep {
-            Some(Keep::With { steps, .. }) => steps.as_slice(),
-            _ => &[],
-        };
-        while let Some(id) = open.pop() {
-            let leaving = find(&scenario.steps, &id).or_else(|| find(kept, &id)).expect("it is in the scenario");
-            let (post, policy) = match leaving {
-                Leaving::Manager(exit) => {
-                    self.trace.push(format!("exit:{id}:cancelled"));
-                    (exit.post, exit.policy(&Outcome::Cancelled))
-                }
-                Leaving::Callback(callback) => {
-                    self.trace.push(format!("callback:{id}"));
-                    (callback.post, &callback.policy)
-                }
-            };
-            self.trace.push(if post == 0 { policy.act(&id) } else { format!("post:{id}:1") });
-            if post == 0 && *policy == Policy::Again {
-                self.trace.push(format!("closed:{id}"));
-            }
+        if let Some(event) = under_way {
+            self.go_on(scenario, &event);
         }
+        while let Some(id) = open.pop() {
+            self.cancel(&id, find(scenario, &id));
+        }
+    }
+
+    /// What comes after the suspension at that event, in the manager that logged it.
+    fn go_on(&mut self, scenario: &Scenario, event: &str) {
+        let mut words = event.split(':');
+        let (kind, id) = (words.next(), words.next().expect("there is a name"));
+        let number = words.next().and_then(|number| number.parse().ok()).expect("suspensions have numbers");
+        match kind {
+            Some("pre") => self.enter(find(scenario, id).manager(), number),
+            Some("post") => {
+                let exit = format!("exit:{id}:");
+                let outcome = self.trace.iter().rev().find_map(|event| event.strip_prefix(&exit)).map(outcome);
+                self.leave(id, find(scenario, id), &outcome.unwrap_or(Outcome::Completed), number);
+            }
+            _ => {}
+        }
+    }
+
+    /// Enters the manager, which has suspended so often already, and leaves it.
+    fn enter(&mut self, manager: &Manager, suspended: usize) {
+        let id = &manager.exit.id;
+        self.trace.extend((suspended + 1..=manager.pre).map(|i| format!("pre:{id}:{i}")));
+        match &manager.enter {
+            Enter::Ok => {
+                self.trace.push(format!("yield:{id}:{}", manager.value));
+                self.cancel(id, Leaving::Manager(manager));
+            }
+            Enter::Fail(code) => self.trace.push(format!("fail:{id}:{code}@{id}")),
+            Enter::Panic => self.trace.push(format!("fail:{id}:P@{id}")),
+            Enter::NoYield => self.trace.push(format!("noyield:{id}")),
+        }
+    }
+
+    /// Leaves what has been cancelled.
+    fn cancel(&mut self, id: &str, leaving: Leaving<'_>) {
+        self.trace.push(match leaving {
+            Leaving::Callback(_) => format!("callback:{id}"),
+            _ => format!("exit:{id}:cancelled"),
+        });
+        self.leave(id, leaving, &Outcome::Cancelled, 0);
+    }
+
+    /// Leaves what has suspended so often already: to the end, or to its next suspension.
+    fn leave(&mut self, id: &str, leaving: Leaving<'_>, outcome: &Outcome<Error>, suspended: usize) {
+        let (post, policy) = match leaving {
+            Leaving::Callback(callback) => (callback.post, &callback.policy),
+            _ => (leaving.exit().post, leaving.exit().policy(outcome)),
+        };
+        if self.mode == Mode::Sync && post > suspended {
+            return self.trace.push(format!("post:{id}:{}", suspended + 1));
+        }
+        self.trace.extend((suspended + 1..=post).map(|i| format!("post:{id}:{i}")));
+        self.trace.push(policy.act(id));
+        if *policy == Policy::Again {
+            self.trace.push(format!("closed:{id}"));
+        }
+    }
+}
+
+/// The outcome that stands in an event.
+fn outcome(described: &str) -> Outcome<Error> {
+    let label = described.split_once('(').map(|(_, label)| label.trim_end_matches(')').to_owned());
+    match (described.split('(').next(), label) {
+        (Some("completed"), None) => Outcome::Completed,
+        (Some("cancelled"), None) => Outcome::Cancelled,
+        (Some("panicked"), Some(_)) => Outcome::Panicked,
+        (Some("failed"), Some(label)) => {
+            let code = label.split('@').next().expect("it has a first part").to_owned();
+            Outcome::Failed(Error { code, label })
+        }
+        _ => panic!("no outcome: {described}"),
     }
 }
 
@@ -148,18 +208,43 @@ fn open(trace: &[String]) -> Vec<String> {
 }
 
 /// What is left.
+#[derive(Clone, Copy)]
 enum Leaving<'a> {
-    Manager(&'a Exit),
+    Manager(&'a Manager),
+    Exit(&'a Exit),
     Callback(&'a Callback),
 }
 
+impl<'a> Leaving<'a> {
+    fn manager(self) -> &'a Manager {
+        let Self::Manager(manager) = self else { panic!("it is no manager") };
+        manager
+    }
+
+    fn exit(self) -> &'a Exit {
+        match self {
+            Self::Manager(manager) => &manager.exit,
+            Self::Exit(exit) => exit,
+            Self::Callback(_) => panic!("it sees no outcome"),
+        }
+    }
+}
+
 /// What has that name.
-fn find<'a>(steps: &'a [Step], id: &str) -> Option<Leaving<'a>> {
+fn find<'a>(scenario: &'a Scenario, id: &str) -> Leaving<'a> {
+    let kept = match &scenario.keep {
+        Some(Keep::With { steps, .. }) => steps.as_slice(),
+        _ => &[],
+    };
+    find_in(&scenario.steps, id).or_else(|| find_in(kept, id)).expect("it is in the scenario")
+}
+
+fn find_in<'a>(steps: &'a [Step], id: &str) -> Option<Leaving<'a>> {
     steps.iter().find_map(|step| match step {
-        Step::With(With { m, .. }) | Step::Enter { m } if m.exit.id == id => Some(Leaving::Manager(&m.exit)),
-        Step::PushExit { e } if e.id == id => Some(Leaving::Manager(e)),
+        Step::With(With { m, .. }) | Step::Enter { m } if m.exit.id == id => Some(Leaving::Manager(m)),
+        Step::PushExit { e } if e.id == id => Some(Leaving::Exit(e)),
         Step::Callback { c } if c.id == id => Some(Leaving::Callback(c)),
-        Step::With(With { steps, .. }) | Step::Loop(Loop { steps, .. }) | Step::Try { steps, .. } => find(steps, id),
+        Step::With(With { steps, .. }) | Step::Loop(Loop { steps, .. }) | Step::Try { steps, .. } => find_in(steps, id),
         _ => None,
     })
 }

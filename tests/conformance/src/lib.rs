@@ -1,7 +1,6 @@
 //! Replays random programs of nested managers, and compares with what Python did with them: see the README.
 
 #![forbid(unsafe_code)]
-#![cfg(test)]
 
 mod env;
 mod expected;
@@ -11,3 +10,7 @@ mod program;
 mod replay;
 mod scenario;
 mod stacks;
+mod ways;
+
+pub use replay::{Replay, silence_lawless};
+pub use ways::{Form, Mode, Style, Way};

@@ -9,38 +9,7 @@ use crate::managers::{
     Class, catching, composed, composed_plain, idle, idle_fallible, infallible, lawless, plain, racing,
 };
 use crate::scenario::{Enter, Loop, Manager, Step, With};
-
-/// How managers are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
-    /// As functions; with the options `catch` and `suppress` where it matters.
-    Function,
-    /// As functions, all with both options.
-    Catching,
-    /// As a type.
-    Type,
-    /// As a type, which is lent to the statement.
-    Lent,
-    /// As functions, each made of another manager.
-    Composed,
-    /// As functions that poll their block themselves.
-    Racing,
-    /// As in the scenario: some as functions, some as types.
-    Own,
-}
-
-/// How managers are entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// By `with!`.
-    With,
-    /// By `with!`, between two that do nothing.
-    Header,
-    /// By `scope`.
-    Scope,
-    /// By an exit stack, which `with!` enters.
-    Stack,
-}
+use crate::ways::{Form, Style, Way};
 
 /// Where a list of steps goes on.
 #[derive(Clone, Copy)]
@@ -72,15 +41,14 @@ pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 #[derive(Clone, Copy)]
 pub(crate) struct Program<'e> {
     pub(crate) env: &'e Env,
-    pub(crate) style: Style,
-    pub(crate) form: Form,
+    pub(crate) way: Way,
 }
 
 /// A `with!` of the manager of a step. Its block is a block of the function that this stands in.
 macro_rules! enter {
     ($program:ident, $spec:expr, $value:ident => $($block:tt)*) => {{
         let (env, spec) = ($program.env, $spec);
-        match ($program.form, $program.kind(spec)) {
+        match ($program.way.form, $program.kind(spec)) {
             (Form::Header, Kind::Infallible) => {
                 with!(idle(), infallible(env, spec) as $value, idle_fallible() => $($block)*).settled()
             }
@@ -181,7 +149,7 @@ impl<'e> Program<'e> {
                 flow => return flow,
             },
             Step::With(with) => {
-                return match self.form {
+                return match self.way.form {
                     Form::With | Form::Header => self.with(with, round).await,
                     Form::Scope => self.scope(with, round).await,
                     Form::Stack => self.stack(with, round).await,
@@ -211,7 +179,7 @@ impl<'e> Program<'e> {
             let round = Some((id.as_str(), i));
             for step in &rounds.steps {
                 let flow = match step {
-                    Step::With(with) if matches!(self.form, Form::With | Form::Header) => {
+                    Step::With(with) if matches!(self.way.form, Form::With | Form::Header) => {
                         let settled = enter!(self, &with.m, value => {
                             match self.block(with, value, round).await? {
                                 Flow::Next => with.value,
@@ -294,7 +262,7 @@ impl<'e> Program<'e> {
 
     /// How to write a manager.
     fn kind(self, spec: &Manager) -> Kind {
-        match self.style {
+        match self.way.style {
             // In a type, the marker is not the user's.
             _ if spec.is_lawless() => Kind::Lawless,
             Style::Function if !spec.passes() => Kind::Catching,

@@ -4,8 +4,9 @@ use async_context_manager::{AsyncExitStack, with};
 
 use crate::env::Error;
 use crate::managers::{after, carry_out};
-use crate::program::{Boxed, Flow, Form, Program};
+use crate::program::{Boxed, Flow, Program};
 use crate::scenario::{Callback, Keep, Scenario, Step};
+use crate::ways::Form;
 
 type Stack<'e> = AsyncExitStack<'e, Error>;
 
@@ -47,7 +48,7 @@ impl<'e> Program<'e> {
         value: i64,
         keep: &mut Option<Stack<'e>>,
     ) -> Result<Flow, Error> {
-        let settled = match self.form {
+        let settled = match self.way.form {
             Form::With | Form::Header => with!(stack as stack => {
                 match self.opened(name, steps, stack, keep).await? {
                     Flow::Next => value,
