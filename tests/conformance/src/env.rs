@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_context_manager::Outcome;
 
+use crate::rescues;
 use crate::scenario::Ended;
 
 /// An error of a program. Its label says who made it, so that equal labels are the same error.
@@ -116,7 +117,7 @@ impl Env {
         }
     }
 
-    /// Runs a program, or drops it at its `cancel_at`-th suspension.
+    /// Runs a program, or drops it at its `cancel_at`-th suspension; and what is rescued of it.
     pub(crate) fn drive<F>(&self, cancel_at: Option<usize>, program: F) -> Ended
     where
         F: Future<Output = Result<Option<i64>, Error>>,
@@ -126,6 +127,7 @@ impl Env {
             if cancel_at == Some(suspensions) {
                 self.log(format!("cancel:{suspensions}"));
                 drop(program);
+                rescues::run();
                 return Ended::Cancelled;
             }
             let polled = || program.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -141,7 +143,7 @@ impl Env {
 }
 
 /// What a panic is called.
-fn label(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn label(payload: &(dyn Any + Send)) -> String {
     if let Some(Payload(label)) = payload.downcast_ref() {
         return label.clone();
     }

@@ -1,6 +1,7 @@
 //! What a replay must give: what Python gave, or where a rule says so, something else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem::{replace, take};
 
 use async_context_manager::Outcome;
 use serde::Deserialize;
@@ -24,6 +25,7 @@ struct Differing {
     trace: Vec<String>,
     result: Ended,
     rules: BTreeSet<String>,
+    lost: Vec<String>,
 }
 
 /// What a replay must give, and the codes of the rules by which that differs from Python.
@@ -31,7 +33,9 @@ pub(crate) struct Want {
     pub(crate) trace: Vec<String>,
     pub(crate) result: Ended,
     pub(crate) rules: BTreeSet<String>,
-    mode: Mode,
+    /// The errors and panics that managers made after the cancellation.
+    pub(crate) lost: Vec<String>,
+    pub(crate) mode: Mode,
 }
 
 impl Want {
@@ -40,12 +44,47 @@ impl Want {
         assert_eq!(line.scenario.id, expected.id);
         assert_eq!(line.scenario.cancel_at.is_some(), expected.dropped);
         let differing = expected.modes.get(mode.name()).expect("there is such a mode").as_ref();
-        let (trace, result, rules) = match differing {
-            Some(Differing { trace, result, rules }) => (trace, result, rules.clone()),
-            None => (&line.trace, &line.result, BTreeSet::new()),
-        };
-        let want = Self { trace: trace.clone(), result: result.clone(), rules, mode };
-        want.with_broken_protocol(&line.scenario)
+        let mut want = Self::as_in_python(line, mode);
+        if let Some(Differing { trace, result, rules, lost }) = differing {
+            want =
+                Self { trace: trace.clone(), result: result.clone(), rules: rules.clone(), lost: lost.clone(), mode };
+            // Python has two messages, for one.
+            want.lost
+                .iter_mut()
+                .filter(|label| label.starts_with("RuntimeError"))
+                .for_each(|label| *label = NO_STOP.to_owned());
+        }
+        want.with_broken_protocol(&line.scenario).with_shields(&line.scenario)
+    }
+
+    fn as_in_python(line: &Line, mode: Mode) -> Self {
+        let (trace, result) = (line.trace.clone(), line.result.clone());
+        Self { trace, result, rules: BTreeSet::new(), lost: Vec::new(), mode }
+    }
+
+    /// What the files do not know of: one that is shielded is entered to its end (C8), and two stacks are left side by
+    /// side (K1). Where it is stacks that are, one that is being left goes on with what is under way (C3); and what is not
+    /// left by one is as it is: what `close` leaves (C4), and what is kept (K1).
+    fn with_shields(mut self, scenario: &Scenario) -> Self {
+        let Some(cancel_at) = scenario.cancel_at.filter(|_| self.mode != Mode::Sync) else { return self };
+        let Some(dropped) = self.dropped_at(scenario, cancel_at) else { return self };
+        let at = dropped.trace.iter().position(|event| event.starts_with("cancel:")).expect("it is cancelled");
+        let (before, after) = dropped.trace.split_at(at);
+        if after == &self.trace[at..] {
+            assert_eq!((&dropped.result, &dropped.lost), (&self.result, &self.lost), "{}", scenario.id);
+            return self;
+        }
+        let (last, detached) = (before.last().and_then(|event| event.split(':').next()), self.mode == Mode::Detached);
+        let rules = [
+            ("C8", detached && last == Some("pre")),
+            ("C4", !detached && is_closing(before)),
+            ("C3", !detached && last == Some("post") && !is_closing(before)),
+            ("K1", before.iter().any(|event| event.starts_with("pop_all:"))),
+        ];
+        let rules: Vec<_> = rules.into_iter().filter_map(|(rule, holds)| holds.then(|| rule.to_owned())).collect();
+        assert!(!rules.is_empty(), "{}: no rule says {after:#?}", scenario.id);
+        self.rules.extend(rules);
+        Self { rules: self.rules, ..dropped }
     }
 
     /// Rules R1 and R2: a manager that breaks the protocol raises a `RuntimeError` in Python, and panics here. The
@@ -69,7 +108,7 @@ impl Want {
 
     /// A panic goes through all that are open.
     fn panic(&mut self, scenario: &Scenario, label: &str) {
-        let mut open = open(&self.trace);
+        let mut open = open(&self.trace).entered;
         let mut suspensions = self.trace.iter().filter(|event| is_suspension(event)).count();
         while let Some(id) = open.pop() {
             let exit = find(scenario, &id).exit();
@@ -94,7 +133,8 @@ impl Want {
             None => 0,
         };
         let trace = self.trace[..length].to_vec();
-        let mut want = Self { trace, result: Ended::Cancelled, rules: BTreeSet::new(), mode: self.mode };
+        let (rules, lost) = (BTreeSet::new(), Vec::new());
+        let mut want = Self { trace, result: Ended::Cancelled, rules, lost, mode: self.mode };
         want.drop_all(scenario, suspension);
         Some(want)
     }
@@ -102,31 +142,63 @@ impl Want {
     /// The future is dropped: what is being entered or left stops there, or goes on; and then all that is open is left.
     fn drop_all(&mut self, scenario: &Scenario, suspension: usize) {
         self.result = Ended::Cancelled;
-        let mut open = open(&self.trace);
-        let under_way = self.trace.last().filter(|_| suspension > 0 && self.mode == Mode::Detached).cloned();
-        self.trace.push(format!("cancel:{suspension}"));
-        if let Some(event) = under_way {
-            self.go_on(scenario, &event);
+        let Open { mut kept, mut entered } = open(&self.trace);
+        if self.mode == Mode::Detached && self.trace.iter().any(|event| event == "aclose:k") {
+            entered = take(&mut kept);
         }
-        while let Some(id) = open.pop() {
-            self.cancel(&id, find(scenario, &id));
+        let before = replace(&mut self.trace, Vec::new());
+        self.drop_entered(scenario, &before, entered);
+        let entered = take(&mut self.trace);
+        // What is kept is on a stack that nobody has shielded.
+        let mode = if self.mode == Mode::DetachedStacks { Mode::Sync } else { self.mode };
+        let mode = replace(&mut self.mode, mode);
+        self.cancel_all(scenario, kept);
+        self.mode = mode;
+        let kept = take(&mut self.trace);
+        self.trace = before;
+        self.trace.push(format!("cancel:{suspension}"));
+        self.trace.extend(match self.mode {
+            Mode::Sync => [entered, kept].concat(),
+            Mode::Detached => by_turns([entered, kept]),
+            // In place, before anything is rescued.
+            Mode::DetachedStacks => [kept, entered].concat(),
+        });
+    }
+
+    fn drop_entered(&mut self, scenario: &Scenario, before: &[String], entered: Vec<String>) {
+        let event = before.last().map_or("", String::as_str);
+        let on_shielded_stack = event.starts_with("post:") && !is_closing(before);
+        match self.mode {
+            Mode::DetachedStacks if on_shielded_stack && scenario.is_of_stacks() => {
+                let mut outcome = self.go_on(scenario, before, event);
+                for id in entered.iter().rev() {
+                    outcome = self.see(id, find(scenario, id), outcome);
+                }
+                return;
+            }
+            Mode::DetachedStacks if on_shielded_stack => drop(self.go_on(scenario, before, event)),
+            Mode::Detached => drop(self.go_on(scenario, before, event)),
+            Mode::DetachedStacks | Mode::Sync => {}
+        }
+        self.cancel_all(scenario, entered);
+    }
+
+    fn cancel_all(&mut self, scenario: &Scenario, ids: Vec<String>) {
+        for id in ids.iter().rev() {
+            self.see(id, find(scenario, id), Outcome::Cancelled);
         }
     }
 
-    /// What comes after the suspension at that event, in the manager that logged it.
-    fn go_on(&mut self, scenario: &Scenario, event: &str) {
-        let mut words = event.split(':');
-        let (kind, id) = (words.next(), words.next().expect("there is a name"));
-        let number = words.next().and_then(|number| number.parse().ok()).expect("suspensions have numbers");
-        match kind {
-            Some("pre") => self.enter(find(scenario, id).manager(), number),
-            Some("post") => {
-                let exit = format!("exit:{id}:");
-                let outcome = self.trace.iter().rev().find_map(|event| event.strip_prefix(&exit)).map(outcome);
-                self.leave(id, find(scenario, id), &outcome.unwrap_or(Outcome::Completed), number);
-            }
-            _ => {}
+    /// What comes after the suspension at that event, in the manager that logged it: what is under way then.
+    fn go_on(&mut self, scenario: &Scenario, before: &[String], event: &str) -> Outcome<Error> {
+        let words: Vec<_> = event.split(':').collect();
+        let [kind @ ("pre" | "post"), id, number] = words[..] else { return Outcome::Cancelled };
+        let number = number.parse().expect("suspensions have numbers");
+        if kind == "post" {
+            return self.leave(id, find(scenario, id), under_way(before), number);
         }
+        self.enter(find(scenario, id).manager(), number);
+        Outcome::Cancelled
     }
 
     /// Enters the manager, which has suspended so often already, and leaves it.
@@ -136,51 +208,105 @@ impl Want {
         match &manager.enter {
             Enter::Ok => {
                 self.trace.push(format!("yield:{id}:{}", manager.value));
-                self.cancel(id, Leaving::Manager(manager));
+                self.see(id, Leaving::Manager(manager), Outcome::Cancelled);
             }
-            Enter::Fail(code) => self.trace.push(format!("fail:{id}:{code}@{id}")),
-            Enter::Panic => self.trace.push(format!("fail:{id}:P@{id}")),
+            Enter::Fail(code) => self.fail(id, &format!("{code}@{id}")),
+            Enter::Panic => self.fail(id, &format!("P@{id}")),
             Enter::NoYield => self.trace.push(format!("noyield:{id}")),
         }
     }
 
-    /// Leaves what has been cancelled.
-    fn cancel(&mut self, id: &str, leaving: Leaving<'_>) {
-        self.trace.push(match leaving {
-            Leaving::Callback(_) => format!("callback:{id}"),
-            _ => format!("exit:{id}:cancelled"),
-        });
-        self.leave(id, leaving, &Outcome::Cancelled, 0);
+    fn fail(&mut self, id: &str, label: &str) {
+        self.trace.push(format!("fail:{id}:{label}"));
+        self.lost.push(label.to_owned());
     }
 
-    /// Leaves what has suspended so often already: to the end, or to its next suspension.
-    fn leave(&mut self, id: &str, leaving: Leaving<'_>, outcome: &Outcome<Error>, suspended: usize) {
+    /// Leaves what sees that: what is under way then.
+    fn see(&mut self, id: &str, leaving: Leaving<'_>, outcome: Outcome<Error>) -> Outcome<Error> {
+        self.trace.push(match (leaving, &outcome) {
+            (Leaving::Callback(_), _) => format!("callback:{id}"),
+            (_, Outcome::Completed) => format!("exit:{id}:completed"),
+            (_, Outcome::Failed(error)) => format!("exit:{id}:failed({})", error.label),
+            (_, Outcome::Panicked) => unreachable!("no stack is left so"),
+            (_, Outcome::Cancelled) => format!("exit:{id}:cancelled"),
+        });
+        self.leave(id, leaving, outcome, 0)
+    }
+
+    /// Leaves what has suspended so often already, to the end or to its next suspension: what is under way then.
+    fn leave(&mut self, id: &str, leaving: Leaving<'_>, outcome: Outcome<Error>, suspended: usize) -> Outcome<Error> {
         let (post, policy) = match leaving {
             Leaving::Callback(callback) => (callback.post, &callback.policy),
-            _ => (leaving.exit().post, leaving.exit().policy(outcome)),
+            _ => (leaving.exit().post, leaving.exit().policy(&outcome)),
         };
         if self.mode == Mode::Sync && post > suspended {
-            return self.trace.push(format!("post:{id}:{}", suspended + 1));
+            self.trace.push(format!("post:{id}:{}", suspended + 1));
+            return Outcome::Cancelled;
         }
         self.trace.extend((suspended + 1..=post).map(|i| format!("post:{id}:{i}")));
         self.trace.push(policy.act(id));
-        if *policy == Policy::Again {
-            self.trace.push(format!("closed:{id}"));
+        match policy {
+            Policy::Raise(code) => self.lost.push(format!("{code}@{id}")),
+            Policy::Panic => self.lost.push(format!("P@{id}")),
+            Policy::Again => {
+                self.trace.push(format!("closed:{id}"));
+                self.lost.push(NO_STOP.to_owned());
+            }
+            _ => {}
+        }
+        match policy {
+            Policy::Raise(code) => Outcome::Failed(Error { code: code.clone(), label: format!("{code}@{id}") }),
+            Policy::Suppress => Outcome::Completed,
+            _ => outcome,
         }
     }
 }
 
-/// The outcome that stands in an event.
-fn outcome(described: &str) -> Outcome<Error> {
-    let label = described.split_once('(').map(|(_, label)| label.trim_end_matches(')').to_owned());
-    match (described.split('(').next(), label) {
-        (Some("completed"), None) => Outcome::Completed,
-        (Some("cancelled"), None) => Outcome::Cancelled,
-        (Some("panicked"), Some(_)) => Outcome::Panicked,
-        (Some("failed"), Some(label)) => {
-            let code = label.split('@').next().expect("it has a first part").to_owned();
-            Outcome::Failed(Error { code, label })
+/// The events of two that are rescued side by side, and polled by turns.
+fn by_turns(rescues: [Vec<String>; 2]) -> Vec<String> {
+    let mut events = Vec::new();
+    let mut queue: VecDeque<_> = rescues.into_iter().map(VecDeque::from).collect();
+    while let Some(mut rescue) = queue.pop_front() {
+        while let Some(event) = rescue.pop_front() {
+            let suspended = is_suspension(&event);
+            events.push(event);
+            if suspended {
+                queue.push_back(rescue);
+                break;
+            }
         }
+    }
+    events
+}
+
+/// What is under way where managers are being left.
+fn under_way(trace: &[String]) -> Outcome<Error> {
+    let mut outcome = Outcome::Completed;
+    for event in trace {
+        let words: Vec<_> = event.splitn(3, ':').collect();
+        match words[..] {
+            ["raise", label] | ["fail", _, label] => outcome = failed(label),
+            ["exit", _, described] => outcome = seen(described),
+            ["act", _, act] if act.starts_with("raise") => outcome = seen(act),
+            ["act", _, "suppress"] | ["caught", ..] => outcome = Outcome::Completed,
+            _ => {}
+        }
+    }
+    outcome
+}
+
+fn failed(label: &str) -> Outcome<Error> {
+    let code = label.split('@').next().expect("it has a first part").to_owned();
+    Outcome::Failed(Error { code, label: label.to_owned() })
+}
+
+/// The outcome that stands in an event.
+fn seen(described: &str) -> Outcome<Error> {
+    match described.split_once('(') {
+        None if described == "completed" => Outcome::Completed,
+        None if described == "cancelled" => Outcome::Cancelled,
+        Some(("panicked", _)) => Outcome::Panicked,
+        Some(("failed" | "raise", label)) => failed(label.trim_end_matches(')')),
         _ => panic!("no outcome: {described}"),
     }
 }
@@ -190,21 +316,33 @@ fn is_suspension(event: &str) -> bool {
 }
 
 /// What has been entered and not been left: the last one is left next.
-fn open(trace: &[String]) -> Vec<String> {
-    let (mut open, mut kept) = (Vec::new(), Vec::new());
+struct Open {
+    /// By the stack that `pop_all` gave: a local of the program, which is dropped last.
+    kept: Vec<String>,
+    entered: Vec<String>,
+}
+
+fn open(trace: &[String]) -> Open {
+    let (mut kept, mut entered) = (Vec::new(), Vec::new());
     for event in trace {
         let mut words = event.split(':');
         match (words.next(), words.next()) {
-            (Some("yield" | "pushed"), Some(id)) => open.push(id.to_owned()),
-            (Some("exit" | "callback"), Some(id)) => assert_eq!(open.pop().as_deref(), Some(id)),
-            (Some("pop_all"), _) => kept = std::mem::take(&mut open),
-            (Some("open" | "aclose"), Some("k")) => open = std::mem::take(&mut kept),
+            (Some("yield" | "pushed"), Some(id)) => entered.push(id.to_owned()),
+            (Some("exit" | "callback"), Some(id)) => {
+                assert_eq!(entered.pop().or_else(|| kept.pop()).as_deref(), Some(id));
+            }
+            (Some("pop_all"), _) => kept = take(&mut entered),
+            (Some("open"), Some("k")) => entered = take(&mut kept),
             _ => {}
         }
     }
-    // What is kept is a local of the program, and dropped after the stack that it was on.
-    kept.append(&mut open);
-    kept
+    Open { kept, entered }
+}
+
+/// What is being left is so by the closing of its stack.
+fn is_closing(trace: &[String]) -> bool {
+    let mut kinds = trace.iter().rev().map(|event| event.split(':').next());
+    kinds.find(|kind| !matches!(kind, Some("exit" | "post" | "act" | "callback"))) == Some(Some("aclose"))
 }
 
 /// What is left.

@@ -8,9 +8,10 @@ mod files;
 mod managers;
 mod program;
 mod replay;
+mod rescues;
 mod scenario;
 mod stacks;
 mod ways;
 
 pub use replay::{Replay, silence_lawless};
-pub use ways::{Form, Mode, Style, Way};
+pub use ways::{Form, Mode, Shield, Style, Way};

@@ -1,16 +1,20 @@
 //! The managers of a program, in all the ways in which they can be written.
 
+use std::borrow::Borrow;
 use std::future::poll_fn;
 use std::pin::pin;
 
-use async_context_manager::{AsyncContextManager, Catch, Outcome, Suppress, async_context_manager, with};
+use async_context_manager::{
+    AsyncContextManager, AsyncExitStack, Catch, Outcome, Suppress, async_context_manager, with,
+};
 
 use crate::env::{Env, Error, NO_STOP, NO_YIELD};
-use crate::scenario::{Enter, Exit, Manager, Policy};
+use crate::scenario::{Callback, Enter, Exit, Manager, Policy};
 
 /// One that can't fail, and that errors pass by.
 #[async_context_manager]
-pub(crate) async fn infallible(env: &Env, spec: &Manager) -> i64 {
+pub(crate) async fn infallible(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> i64 {
+    let (env, spec) = (env.borrow(), spec.borrow());
     let value = before(env, spec).await.expect("it does not fail");
     let outcome = r#yield!(value);
     let _passed = after(env, &spec.exit, env.reveal(outcome)).await;
@@ -18,7 +22,8 @@ pub(crate) async fn infallible(env: &Env, spec: &Manager) -> i64 {
 
 /// One that errors pass by.
 #[async_context_manager]
-pub(crate) async fn plain(env: &Env, spec: &Manager) -> Result<i64, Error> {
+pub(crate) async fn plain(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<i64, Error> {
+    let (env, spec) = (env.borrow(), spec.borrow());
     let value = before(env, spec).await?;
     let outcome = r#yield!(value);
     let _passed = after(env, &spec.exit, env.reveal(outcome)).await;
@@ -27,34 +32,138 @@ pub(crate) async fn plain(env: &Env, spec: &Manager) -> Result<i64, Error> {
 
 /// One that errors go through.
 #[async_context_manager(catch, suppress)]
-pub(crate) async fn catching(env: &Env, spec: &Manager) -> Result<i64, Error> {
+pub(crate) async fn catching(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<i64, Error> {
+    let (env, spec) = (env.borrow(), spec.borrow());
     let value = before(env, spec).await?;
     let outcome = r#yield!(value);
     after(env, &spec.exit, outcome).await
 }
 
+/// One that lends what it has.
+#[async_context_manager(catch, suppress)]
+pub(crate) async fn lending(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<&i64, Error> {
+    let (env, spec) = (env.borrow(), spec.borrow());
+    let value = before(env, spec).await?;
+    let outcome = r#yield!(&value);
+    after(env, &spec.exit, outcome).await
+}
+
 /// One that is made of a manager that errors pass by.
 #[async_context_manager]
-pub(crate) async fn composed_plain(env: &Env, spec: &Manager) -> Result<i64, Error> {
-    with!(plain(env, spec) as value => { r#yield!(value); })
+pub(crate) async fn composed_plain(
+    env: impl Borrow<Env> + Send,
+    spec: impl Borrow<Manager> + Send,
+) -> Result<i64, Error> {
+    with!(plain(env.borrow(), spec.borrow()) as value => { r#yield!(value); })
 }
 
 /// One that is made of a manager that errors go through.
 #[async_context_manager(catch, suppress)]
-pub(crate) async fn composed(env: &Env, spec: &Manager) -> Result<i64, Error> {
-    with!(catching(env, spec) as value => { r#yield!(value).into_result()?; })?;
+pub(crate) async fn composed(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<i64, Error> {
+    with!(catching(env.borrow(), spec.borrow()) as value => { r#yield!(value).into_result()?; })?;
     Ok(())
 }
 
 /// One that polls its block itself, as those that race it do.
 #[async_context_manager(catch, suppress)]
-pub(crate) async fn racing(env: &Env, spec: &Manager) -> Result<i64, Error> {
+pub(crate) async fn racing(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<i64, Error> {
+    let (env, spec) = (env.borrow(), spec.borrow());
     let value = before(env, spec).await?;
     let outcome = {
         let mut block = pin!(async { r#yield!(value) });
         poll_fn(|cx| block.as_mut().poll(cx)).await
     };
     after(env, &spec.exit, outcome).await
+}
+
+/// One that is not shielded, and made of one that is.
+#[async_context_manager(catch, suppress)]
+pub(crate) async fn around_shielded(env: Env, spec: Manager) -> Result<i64, Error> {
+    with!(catching(env, spec).shielded() as value => { r#yield!(value).into_result()?; })?;
+    Ok(())
+}
+
+/// One that lends a stack, as a stack does.
+#[async_context_manager(shielded, catch, suppress)]
+pub(crate) async fn stacked(
+    stack: AsyncExitStack<'static, Error>,
+) -> Result<&mut AsyncExitStack<'static, Error>, Error> {
+    with!(stack as stack => { r#yield!(stack).into_result()?; })?;
+    Ok(())
+}
+
+/// What `push` puts on a stack, as a manager.
+#[async_context_manager(shielded, catch, suppress)]
+pub(crate) async fn pushed(env: Env, exit: Exit) -> Result<(), Error> {
+    let outcome = r#yield!();
+    after(&env, &exit, outcome).await
+}
+
+/// What `callback` puts on a stack, as a manager.
+#[async_context_manager(shielded)]
+pub(crate) async fn called_back(env: Env, callback: Callback) -> Result<(), Error> {
+    r#yield!();
+    call_back(&env, &callback).await
+}
+
+/// Managers that are shielded by the option.
+pub(crate) mod by_option {
+    use super::{
+        Env, Error, Manager, after, async_context_manager, before, catching as catching_, pin, plain as plain_,
+        poll_fn, with,
+    };
+
+    #[async_context_manager(shielded)]
+    pub(crate) async fn infallible(env: Env, spec: Manager) -> i64 {
+        let value = before(&env, &spec).await.expect("it does not fail");
+        let outcome = r#yield!(value);
+        let _passed = after(&env, &spec.exit, env.reveal(outcome)).await;
+    }
+
+    #[async_context_manager(shielded)]
+    pub(crate) async fn plain(env: Env, spec: Manager) -> Result<i64, Error> {
+        let value = before(&env, &spec).await?;
+        let outcome = r#yield!(value);
+        let _passed = after(&env, &spec.exit, env.reveal(outcome)).await;
+        Ok(())
+    }
+
+    #[async_context_manager(shielded, catch, suppress)]
+    pub(crate) async fn catching(env: Env, spec: Manager) -> Result<i64, Error> {
+        let value = before(&env, &spec).await?;
+        let outcome = r#yield!(value);
+        after(&env, &spec.exit, outcome).await
+    }
+
+    #[async_context_manager(shielded, catch, suppress)]
+    pub(crate) async fn lending(env: Env, spec: Manager) -> Result<&i64, Error> {
+        let value = before(&env, &spec).await?;
+        let outcome = r#yield!(&value);
+        after(&env, &spec.exit, outcome).await
+    }
+
+    /// Owns what a manager that is not shielded borrows.
+    #[async_context_manager(shielded)]
+    pub(crate) async fn composed_plain(env: Env, spec: Manager) -> Result<i64, Error> {
+        with!(plain_(&env, &spec) as value => { r#yield!(value); })
+    }
+
+    /// The same.
+    #[async_context_manager(shielded, catch, suppress)]
+    pub(crate) async fn composed(env: Env, spec: Manager) -> Result<i64, Error> {
+        with!(catching_(&env, &spec) as value => { r#yield!(value).into_result()?; })?;
+        Ok(())
+    }
+
+    #[async_context_manager(shielded, catch, suppress)]
+    pub(crate) async fn racing(env: Env, spec: Manager) -> Result<i64, Error> {
+        let value = before(&env, &spec).await?;
+        let outcome = {
+            let mut block = pin!(async { r#yield!(value) });
+            poll_fn(|cx| block.as_mut().poll(cx)).await
+        };
+        after(&env, &spec.exit, outcome).await
+    }
 }
 
 /// One that does nothing, for headers of several.
@@ -79,7 +188,8 @@ macro_rules! repeat {
 
 /// One that may end before its marker, or reach it again.
 #[async_context_manager(catch, suppress)]
-pub(crate) async fn lawless(env: &Env, spec: &Manager) -> Result<i64, Error> {
+pub(crate) async fn lawless(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<i64, Error> {
+    let (env, spec) = (env.borrow(), spec.borrow());
     let id = &spec.exit.id;
     let value = before(env, spec).await?;
     let mut verdict = Ok(());
@@ -175,8 +285,19 @@ pub(crate) async fn after(env: &Env, exit: &Exit, outcome: Outcome<Error>) -> Re
     carry_out(env, policy, id, outcome)
 }
 
+/// A callback of a stack.
+pub(crate) async fn call_back(env: &Env, callback: &Callback) -> Result<(), Error> {
+    let id = &callback.id;
+    env.log(format!("callback:{id}"));
+    for i in 1..=callback.post {
+        env.suspend(format!("post:{id}:{i}")).await;
+    }
+    env.log(callback.policy.act(id));
+    carry_out(env, &callback.policy, id, Outcome::Completed)
+}
+
 /// What is under way after this was done.
-pub(crate) fn carry_out(env: &Env, policy: &Policy, id: &str, outcome: Outcome<Error>) -> Result<(), Error> {
+fn carry_out(env: &Env, policy: &Policy, id: &str, outcome: Outcome<Error>) -> Result<(), Error> {
     match policy {
         Policy::Pass => outcome.into_result(),
         Policy::Suppress | Policy::Again => Ok(()),

@@ -6,10 +6,12 @@ use async_context_manager::{AsyncContextManager, AsyncExitStack, with};
 
 use crate::env::{Env, Error};
 use crate::managers::{
-    Class, catching, composed, composed_plain, idle, idle_fallible, infallible, lawless, plain, racing,
+    Class, around_shielded, by_option, catching, composed, composed_plain, idle, idle_fallible, infallible, lawless,
+    lending, plain, racing,
 };
 use crate::scenario::{Enter, Loop, Manager, Step, With};
-use crate::ways::{Form, Style, Way};
+use crate::stacks::{Stack, with_stack};
+use crate::ways::{Form, Shield, Style, Way};
 
 /// Where a list of steps goes on.
 #[derive(Clone, Copy)]
@@ -25,8 +27,10 @@ pub(crate) enum Kind {
     Infallible,
     Plain,
     Catching,
+    Lending,
     ComposedPlain,
     Composed,
+    AroundShielded,
     Racing,
     Type,
     Lent,
@@ -44,55 +48,139 @@ pub(crate) struct Program<'e> {
     pub(crate) way: Way,
 }
 
-/// A `with!` of the manager of a step. Its block is a block of the function that this stands in.
-macro_rules! enter {
-    ($program:ident, $spec:expr, $value:ident => $($block:tt)*) => {{
+/// Does something with the manager of a step, which borrows what it is given.
+macro_rules! borrowing {
+    ($program:ident, $spec:expr, $manager:ident => $use:expr) => {{
         let (env, spec) = ($program.env, $spec);
-        match ($program.way.form, $program.kind(spec)) {
-            (Form::Header, Kind::Infallible) => {
-                with!(idle(), infallible(env, spec) as $value, idle_fallible() => $($block)*).settled()
-            }
-            (Form::Header, Kind::Plain) => {
-                with!(idle_fallible(), plain(env, spec) as $value, idle() => $($block)*).settled()
-            }
-            (Form::Header, Kind::Catching) => {
-                with!(idle(), catching(env, spec) as $value, idle_fallible() => $($block)*).settled()
-            }
-            (Form::Header, Kind::Type) => {
-                with!(idle_fallible(), Class::new(env, spec) as $value, idle() => $($block)*).settled()
-            }
-            (_, Kind::Infallible) => with!(infallible(env, spec) as $value => $($block)*).settled(),
-            (_, Kind::Plain) => with!(plain(env, spec) as $value => $($block)*).settled(),
-            (_, Kind::Catching) => with!(catching(env, spec) as $value => $($block)*).settled(),
-            (_, Kind::ComposedPlain) => with!(composed_plain(env, spec) as $value => $($block)*).settled(),
-            (_, Kind::Composed) => with!(composed(env, spec) as $value => $($block)*).settled(),
-            (_, Kind::Racing) => with!(racing(env, spec) as $value => $($block)*).settled(),
-            (_, Kind::Type) => with!(Class::new(env, spec) as $value => $($block)*).settled(),
-            (_, Kind::Lent) => {
-                let mut manager = Class::new(env, spec);
-                with!(&mut manager as $value => $($block)*).settled()
-            }
-            (_, Kind::Lawless) => with!(lawless(env, spec) as $value => $($block)*).settled(),
-        }
+        one_of!(($program.kind(spec)) $manager => $use;
+            Infallible: infallible(env, spec),
+            Plain: plain(env, spec),
+            Catching: catching(env, spec),
+            Lending: lending(env, spec),
+            ComposedPlain: composed_plain(env, spec),
+            Composed: composed(env, spec),
+            Racing: racing(env, spec),
+            Type: Class::new(env, spec).into_manager(),
+            Lawless: lawless(env, spec),
+        )
     }};
 }
 
-/// What the `scope` of the manager of a step comes to.
-macro_rules! scope {
-    ($program:ident, $spec:expr, $block:expr) => {{
-        let (env, spec) = ($program.env, $spec);
-        match $program.kind(spec) {
-            Kind::Infallible => infallible(env, spec).scope($block).await.settled(),
-            Kind::Plain => plain(env, spec).scope($block).await.settled(),
-            Kind::Catching => catching(env, spec).scope($block).await.settled(),
-            Kind::ComposedPlain => composed_plain(env, spec).scope($block).await.settled(),
-            Kind::Composed => composed(env, spec).scope($block).await.settled(),
-            Kind::Racing => racing(env, spec).scope($block).await.settled(),
-            // A type that is lent can't be entered so, as it borrows.
-            Kind::Type | Kind::Lent => Class::new(env, spec).scope($block).await.settled(),
-            Kind::Lawless => lawless(env, spec).scope($block).await.settled(),
-        }
+/// Does something with the manager of a step, which owns what it is given.
+macro_rules! owning {
+    ($program:ident, $spec:expr, $manager:ident => $use:expr) => {{
+        let (env, spec) = ($program.env.clone(), $spec.clone());
+        one_of!(($program.kind(&spec)) $manager => $use;
+            Infallible: infallible(env, spec),
+            Plain: plain(env, spec),
+            Catching: catching(env, spec),
+            Lending: lending(env, spec),
+            ComposedPlain: composed_plain(env, spec),
+            Composed: composed(env, spec),
+            Racing: racing(env, spec),
+            Type: Class::new(&env, &spec).into_manager(),
+            Lawless: lawless(env, spec),
+        )
     }};
+}
+
+/// The same, and it is shielded.
+macro_rules! shielded {
+    ($program:ident, $spec:expr, $manager:ident => $use:expr) => {{
+        let (env, spec) = ($program.env.clone(), $spec.clone());
+        one_of!(($program.kind(&spec)) $manager => $use;
+            Infallible: infallible(env, spec).shielded(),
+            Plain: plain(env, spec).shielded(),
+            Catching: catching(env, spec).shielded(),
+            Lending: lending(env, spec).shielded(),
+            ComposedPlain: composed_plain(env, spec).shielded(),
+            Composed: composed(env, spec).shielded(),
+            AroundShielded: around_shielded(env, spec),
+            Racing: racing(env, spec).shielded(),
+            Type: Class::new(&env, &spec).into_manager().shielded(),
+            Lawless: lawless(env, spec).shielded(),
+        )
+    }};
+}
+
+/// The same, by the option.
+macro_rules! shielded_by_option {
+    ($program:ident, $spec:expr, $manager:ident => $use:expr) => {{
+        let (env, spec) = ($program.env.clone(), $spec.clone());
+        one_of!(($program.kind(&spec)) $manager => $use;
+            Infallible: by_option::infallible(env, spec),
+            Plain: by_option::plain(env, spec),
+            Catching: by_option::catching(env, spec),
+            Lending: by_option::lending(env, spec),
+            ComposedPlain: by_option::composed_plain(env, spec),
+            Composed: by_option::composed(env, spec),
+            Racing: by_option::racing(env, spec),
+            Lawless: lawless(env, spec).shielded(),
+        )
+    }};
+}
+
+/// Does something with the manager of that kind.
+macro_rules! one_of {
+    (($kind:expr) $manager:ident => $use:expr; $($name:ident: $new:expr,)*) => {
+        match $kind {
+            $(Kind::$name => {
+                let $manager = $new;
+                $use
+            })*
+            #[allow(unreachable_patterns)]
+            _ => unreachable!("there is no such way"),
+        }
+    };
+}
+
+/// Does something with the manager of a step, in the way of the program.
+macro_rules! manager {
+    ($program:ident, $spec:expr, $manager:ident => $use:expr) => {
+        match $program.way.shield {
+            Shield::No => borrowing!($program, $spec, $manager => $use),
+            Shield::Method => shielded!($program, $spec, $manager => $use),
+            Shield::Option => shielded_by_option!($program, $spec, $manager => $use),
+            Shield::Stack | Shield::WithinManager => unreachable!("there is no stack"),
+        }
+    };
+}
+
+/// Does something with the type that is the manager of a step.
+macro_rules! type_itself {
+    ($program:ident, $spec:expr, $manager:ident => $use:expr) => {{
+        let (env, spec) = ($program.env, $spec);
+        one_of!(($program.kind(spec)) $manager => $use;
+            Type: Class::new(env, spec),
+            Lent: &mut Class::new(env, spec),
+        )
+    }};
+}
+
+/// A `with!` of the manager of a step. Its block is a block of the function that this stands in.
+macro_rules! enter {
+    ($program:ident, $spec:expr, $value:ident => $($block:tt)*) => {
+        match ($program.way.form, $program.is_type_itself($spec)) {
+            (Form::Header, true) => type_itself!($program, $spec, manager => {
+                with!(idle_fallible(), manager as $value, idle() => $($block)*).settled()
+            }),
+            (Form::Header, false) => manager!($program, $spec, manager => {
+                with!(idle(), manager as lent, idle_fallible() => {
+                    let $value = lent.number();
+                    $($block)*
+                }).settled()
+            }),
+            (_, true) => type_itself!($program, $spec, manager => {
+                with!(manager as $value => $($block)*).settled()
+            }),
+            (_, false) => manager!($program, $spec, manager => {
+                with!(manager as lent => {
+                    let $value = lent.number();
+                    $($block)*
+                }).settled()
+            }),
+        }
+    };
 }
 
 impl<'e> Program<'e> {
@@ -223,7 +311,9 @@ impl<'e> Program<'e> {
     }
 
     async fn scope(self, with: &'e With, round: Round<'e>) -> Result<Flow, Error> {
-        let settled = scope!(self, &with.m, async |value| self.block(with, value, round).await);
+        let settled = manager!(self, &with.m, manager => {
+            manager.scope(async |lent| self.block(with, lent.number(), round).await).await.settled()
+        });
         let value = match settled? {
             Some(Flow::Next) => Some(with.value),
             Some(flow) => return Ok(flow),
@@ -234,30 +324,45 @@ impl<'e> Program<'e> {
     }
 
     async fn stack(self, with: &'e With, round: Round<'e>) -> Result<Flow, Error> {
-        let settled = with!(AsyncExitStack::new() as stack => {
-            let value = self.push(stack, &with.m).await?;
-            match self.block(with, value, round).await? {
-                Flow::Next => with.value,
-                flow => return Ok(flow),
-            }
-        });
+        let settled = if self.way.shield == Shield::No {
+            with!(AsyncExitStack::new() as stack => {
+                let value = borrowing!(self, &with.m, manager => stack.enter(manager).await.entered()?);
+                match self.block(with, value, round).await? {
+                    Flow::Next => with.value,
+                    flow => return Ok(flow),
+                }
+            })
+        } else {
+            with_stack!(self, Stack::new(), manager => {
+                with!(manager as stack => {
+                    let value = self.push(stack, &with.m).await?;
+                    match self.block(with, value, round).await? {
+                        Flow::Next => with.value,
+                        flow => return Ok(flow),
+                    }
+                })
+            })
+        };
         self.env.after(&with.m.exit.id, settled?);
         Ok(Flow::Next)
     }
 
     /// Enters a manager by a stack.
-    pub(crate) async fn push(self, stack: &AsyncExitStack<'e, Error>, spec: &'e Manager) -> Result<i64, Error> {
-        let env = self.env;
-        match self.kind(spec) {
-            Kind::Infallible => Ok(stack.enter(infallible(env, spec)).await),
-            Kind::Plain => stack.enter(plain(env, spec)).await,
-            Kind::Catching => stack.enter(catching(env, spec)).await,
-            Kind::ComposedPlain => stack.enter(composed_plain(env, spec)).await,
-            Kind::Composed => stack.enter(composed(env, spec)).await,
-            Kind::Racing => stack.enter(racing(env, spec)).await,
-            Kind::Type | Kind::Lent => stack.enter(Class::new(env, spec).into_manager()).await,
-            Kind::Lawless => stack.enter(lawless(env, spec)).await,
+    pub(crate) async fn push(self, stack: &Stack, spec: &Manager) -> Result<i64, Error> {
+        match self.way.shield {
+            Shield::Method => shielded!(self, spec, manager => stack.enter(manager).await.entered()),
+            Shield::Option => {
+                shielded_by_option!(self, spec, manager => stack.enter(manager).await.entered())
+            }
+            Shield::No | Shield::Stack | Shield::WithinManager => {
+                owning!(self, spec, manager => stack.enter(manager).await.entered())
+            }
         }
+    }
+
+    /// A type that is no function can be entered by `with!` as it is; to be shielded it is made a manager first.
+    fn is_type_itself(self, spec: &Manager) -> bool {
+        self.way.shield == Shield::No && matches!(self.kind(spec), Kind::Type | Kind::Lent)
     }
 
     /// How to write a manager.
@@ -271,11 +376,47 @@ impl<'e> Program<'e> {
             Style::Catching => Kind::Catching,
             Style::Composed if spec.passes() => Kind::ComposedPlain,
             Style::Composed => Kind::Composed,
+            Style::AroundShielded => Kind::AroundShielded,
+            Style::Lending => Kind::Lending,
             Style::Racing => Kind::Racing,
             Style::Own if spec.style == "gen" => Kind::Catching,
             Style::Type | Style::Own => Kind::Type,
             Style::Lent => Kind::Lent,
         }
+    }
+}
+
+/// What a manager lends.
+trait Number {
+    fn number(self) -> i64;
+}
+
+impl Number for i64 {
+    fn number(self) -> i64 {
+        self
+    }
+}
+
+impl Number for &i64 {
+    fn number(self) -> i64 {
+        *self
+    }
+}
+
+/// What a stack gives that has entered a manager.
+trait Entered {
+    fn entered(self) -> Result<i64, Error>;
+}
+
+impl Entered for i64 {
+    fn entered(self) -> Result<i64, Error> {
+        Ok(self)
+    }
+}
+
+impl<N: Number> Entered for Result<N, Error> {
+    fn entered(self) -> Result<i64, Error> {
+        self.map(Number::number)
     }
 }
 

@@ -27,6 +27,13 @@ pub(crate) struct Scenario {
     pub(crate) keep: Option<Keep>,
 }
 
+impl Scenario {
+    /// Whether it is one of exit stacks.
+    pub(crate) fn is_of_stacks(&self) -> bool {
+        self.id.starts_with("stack-")
+    }
+}
+
 /// What a program came to.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Map<String, Value>")]

@@ -3,12 +3,34 @@
 use async_context_manager::{AsyncExitStack, with};
 
 use crate::env::Error;
-use crate::managers::{after, carry_out};
+use crate::managers::{after, call_back, called_back, pushed};
 use crate::program::{Boxed, Flow, Program};
-use crate::scenario::{Callback, Keep, Scenario, Step};
-use crate::ways::Form;
+use crate::scenario::{Callback, Exit, Keep, Scenario, Step};
+use crate::ways::{Form, Shield};
 
-type Stack<'e> = AsyncExitStack<'e, Error>;
+/// Shielded or not, it owns what is on it.
+pub(crate) type Stack = AsyncExitStack<'static, Error>;
+
+/// Does something with a manager that lends the stack.
+macro_rules! with_stack {
+    ($program:ident, $stack:expr, $manager:ident => $use:expr) => {
+        match $program.way.shield {
+            Shield::Stack => {
+                let $manager = $stack.into_manager().shielded();
+                $use
+            }
+            Shield::WithinManager => {
+                let $manager = $crate::managers::stacked($stack);
+                $use
+            }
+            Shield::No | Shield::Method | Shield::Option => {
+                let $manager = $stack.into_manager();
+                $use
+            }
+        }
+    };
+}
+pub(crate) use with_stack;
 
 impl<'e> Program<'e> {
     /// The whole program.
@@ -33,7 +55,7 @@ impl<'e> Program<'e> {
         Ok(self.end(flow))
     }
 
-    async fn close_kept(self, kept: &mut Stack<'e>) -> Result<(), Error> {
+    async fn close_kept(self, kept: &mut Stack) -> Result<(), Error> {
         self.env.log("aclose:k");
         kept.close().await?;
         self.env.log("aclosed:k");
@@ -43,21 +65,24 @@ impl<'e> Program<'e> {
     async fn stack_block(
         self,
         name: &'e str,
-        stack: Stack<'e>,
+        stack: Stack,
         steps: &'e [Step],
         value: i64,
-        keep: &mut Option<Stack<'e>>,
+        keep: &mut Option<Stack>,
     ) -> Result<Flow, Error> {
         let settled = match self.way.form {
-            Form::With | Form::Header => with!(stack as stack => {
-                match self.opened(name, steps, stack, keep).await? {
-                    Flow::Next => value,
-                    flow => return Ok(flow),
-                }
+            Form::With | Form::Header => with_stack!(self, stack, manager => {
+                with!(manager as stack => {
+                    match self.opened(name, steps, stack, keep).await? {
+                        Flow::Next => value,
+                        flow => return Ok(flow),
+                    }
+                })
             }),
             Form::Scope => {
-                let block = async |stack: &mut Stack<'e>| self.opened(name, steps, stack, keep).await;
-                match stack.into_manager().scope(block).await?.transpose()? {
+                let block = async |stack: &mut Stack| self.opened(name, steps, stack, keep).await;
+                let flow = with_stack!(self, stack, manager => manager.scope(block).await);
+                match flow?.transpose()? {
                     Some(Flow::Next) => Ok(Some(value)),
                     Some(flow) => return Ok(flow),
                     None => Ok(None),
@@ -65,7 +90,7 @@ impl<'e> Program<'e> {
             }
             // A stack on a stack.
             Form::Stack => with!(Stack::new() as outer => {
-                let stack = outer.enter(stack.into_manager()).await?;
+                let stack = with_stack!(self, stack, manager => outer.enter(manager).await?);
                 match self.opened(name, steps, stack, keep).await? {
                     Flow::Next => value,
                     flow => return Ok(flow),
@@ -80,8 +105,8 @@ impl<'e> Program<'e> {
         self,
         name: &str,
         steps: &'e [Step],
-        stack: &mut Stack<'e>,
-        keep: &mut Option<Stack<'e>>,
+        stack: &mut Stack,
+        keep: &mut Option<Stack>,
     ) -> Result<Flow, Error> {
         self.env.log(format!("open:{name}"));
         self.stack_steps(steps, stack, keep).await
@@ -90,8 +115,8 @@ impl<'e> Program<'e> {
     fn stack_steps<'a>(
         self,
         steps: &'e [Step],
-        stack: &'a mut Stack<'e>,
-        keep: &'a mut Option<Stack<'e>>,
+        stack: &'a mut Stack,
+        keep: &'a mut Option<Stack>,
     ) -> Boxed<'a, Result<Flow, Error>>
     where
         'e: 'a,
@@ -107,12 +132,7 @@ impl<'e> Program<'e> {
         })
     }
 
-    async fn stack_step(
-        self,
-        step: &'e Step,
-        stack: &mut Stack<'e>,
-        keep: &mut Option<Stack<'e>>,
-    ) -> Result<Flow, Error> {
+    async fn stack_step(self, step: &'e Step, stack: &mut Stack, keep: &mut Option<Stack>) -> Result<Flow, Error> {
         let env = self.env;
         match step {
             Step::Enter { m } => {
@@ -120,11 +140,11 @@ impl<'e> Program<'e> {
                 env.log(format!("entered:{}:{value}", m.exit.id));
             }
             Step::PushExit { e } => {
-                stack.push(async move |outcome| after(env, e, outcome).await);
+                self.push_exit(stack, e).await?;
                 env.log(format!("pushed:{}", e.id));
             }
             Step::Callback { c } => {
-                stack.callback(move || self.called_back(c));
+                self.push_callback(stack, c).await?;
                 env.log(format!("pushed:{}", c.id));
             }
             Step::PopAll => {
@@ -146,13 +166,21 @@ impl<'e> Program<'e> {
         Ok(Flow::Next)
     }
 
-    async fn called_back(self, callback: &'e Callback) -> Result<(), Error> {
-        let id = &callback.id;
-        self.env.log(format!("callback:{id}"));
-        for i in 1..=callback.post {
-            self.env.suspend(format!("post:{id}:{i}")).await;
+    async fn push_exit(self, stack: &Stack, exit: &Exit) -> Result<(), Error> {
+        let (env, exit) = (self.env.clone(), exit.clone());
+        if self.way.shield.is_of_managers() {
+            return stack.enter(pushed(env, exit)).await;
         }
-        self.env.log(callback.policy.act(id));
-        carry_out(self.env, &callback.policy, id, async_context_manager::Outcome::Completed)
+        stack.push(async move |outcome| after(&env, &exit, outcome).await);
+        Ok(())
+    }
+
+    async fn push_callback(self, stack: &Stack, callback: &Callback) -> Result<(), Error> {
+        let (env, callback) = (self.env.clone(), callback.clone());
+        if self.way.shield.is_of_managers() {
+            return stack.enter(called_back(env, callback)).await;
+        }
+        stack.callback(async move || call_back(&env, &callback).await);
+        Ok(())
     }
 }

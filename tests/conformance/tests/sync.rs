@@ -48,21 +48,21 @@ fn broken_protocol() {
 
 #[test]
 fn statements_dropped_everywhere() {
-    assert_eq!(file("traces_seed1").drop_everywhere(&Way::SYNC), 19_556);
+    assert_eq!(file("traces_seed1").drop_everywhere(&Way::SYNC, 1), 19_556);
 }
 
 #[test]
 fn stacks_dropped_everywhere() {
-    assert_eq!(file("stack_seed1").drop_everywhere(Way::SYNC_STACKS), 3253);
+    assert_eq!(file("stack_seed1").drop_everywhere(Way::SYNC_STACKS, 1), 3253);
 }
 
 #[test]
 fn panicking_programs_dropped_everywhere() {
-    assert_eq!(file("panic_seed1_refused").drop_everywhere(&Way::SYNC), 2592);
+    assert_eq!(file("panic_seed1_refused").drop_everywhere(&Way::SYNC, 1), 2592);
 }
 
 #[test]
 fn broken_protocol_dropped_everywhere() {
     silence_lawless();
-    assert_eq!(file("proto_seed1").drop_everywhere(&Way::SYNC), 1420);
+    assert_eq!(file("proto_seed1").drop_everywhere(&Way::SYNC, 1), 1420);
 }

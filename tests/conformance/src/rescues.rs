@@ -1,0 +1,64 @@
+//! The executor of what is rescued: polls by turns what this thread has dropped.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use async_context_manager::rescue::{self, Rescue};
+
+use crate::env::{Error, label};
+
+thread_local! {
+    static QUEUE: RefCell<VecDeque<Rescue>> = const { RefCell::new(VecDeque::new()) };
+    static LOST: RefCell<Vec<Option<String>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Remembers whether it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Has what is rescued come here, for one test at a time: [`rescue::drain`] waits for all of the process.
+pub(crate) fn begin() -> MutexGuard<'static, ()> {
+    static BEGUN: Once = Once::new();
+    static ALONE: Mutex<()> = Mutex::new(());
+    BEGUN.call_once(|| {
+        rescue::set(|rescue| QUEUE.with_borrow_mut(|queue| queue.push_back(rescue)));
+        rescue::set_hook(|loss| {
+            let error = loss.error().map(|error| match error.downcast_ref::<Error>() {
+                Some(error) => error.label.clone(),
+                None => label(error),
+            });
+            LOST.with_borrow_mut(|lost| lost.push(error));
+        });
+    });
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs all that is rescued to its end.
+pub(crate) fn run() {
+    let mut drained = pin!(rescue::drain());
+    while drained.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        let mut rescue = QUEUE.with_borrow_mut(VecDeque::pop_front).expect("it is here that it is under way");
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        if let Poll::Pending = Pin::new(&mut rescue).poll(&mut Context::from_waker(&waker)) {
+            assert!(woken.0.load(Ordering::SeqCst), "pending, and nobody was woken");
+            QUEUE.with_borrow_mut(|queue| queue.push_back(rescue));
+        }
+    }
+    assert!(QUEUE.with_borrow(VecDeque::is_empty), "all has ended");
+}
+
+/// The errors and panics that nobody was told of since the last call. A stack can't say which they were.
+pub(crate) fn take_lost() -> Vec<Option<String>> {
+    LOST.take()
+}
