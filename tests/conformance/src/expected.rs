@@ -175,22 +175,27 @@ impl Want {
         });
     }
 
+    /// What is left of the managers that have been entered.
     fn drop_entered(&mut self, scenario: &Scenario, before: &[String], entered: &[String]) {
         let event = before.last().map_or("", String::as_str);
-        let on_shielded_stack = event.starts_with("post:") && !is_closing(before);
-        match self.mode {
-            Mode::DetachedStacks if on_shielded_stack && scenario.is_of_stacks() => {
-                let mut outcome = self.go_on(scenario, before, event);
-                for id in entered.iter().rev() {
-                    outcome = self.see(id, find(scenario, id), outcome);
-                }
-                return;
-            }
-            Mode::DetachedStacks if on_shielded_stack => drop(self.go_on(scenario, before, event)),
-            Mode::Detached => drop(self.go_on(scenario, before, event)),
-            Mode::DetachedStacks | Mode::Sync => {}
+        let stack_is_left = event.starts_with("post:") && !is_closing(before);
+        let goes_on = match self.mode {
+            Mode::Sync => false,
+            Mode::Detached => true,
+            Mode::DetachedStacks => stack_is_left,
+        };
+        let outcome = if goes_on { self.go_on(scenario, before, event) } else { Outcome::Cancelled };
+        if self.mode == Mode::DetachedStacks && stack_is_left && scenario.is_of_stacks() {
+            self.leave_all(scenario, entered, outcome);
+        } else {
+            self.cancel_all(scenario, entered);
         }
-        self.cancel_all(scenario, entered);
+    }
+
+    /// On one stack, each sees what is under way when its turn comes.
+    fn leave_all(&mut self, scenario: &Scenario, ids: &[String], outcome: Outcome<Error>) {
+        let leave = |outcome, id: &String| self.see(id, find(scenario, id), outcome);
+        ids.iter().rev().fold(outcome, leave);
     }
 
     fn cancel_all(&mut self, scenario: &Scenario, ids: &[String]) {
