@@ -52,9 +52,19 @@ impl Want {
             want.lost
                 .iter_mut()
                 .filter(|label| label.starts_with("RuntimeError"))
-                .for_each(|label| *label = NO_STOP.to_owned());
+                .for_each(|label| NO_STOP.clone_into(label));
         }
         want.with_broken_protocol(&line.scenario).with_shields(&line.scenario)
+    }
+
+    /// Of a fresh program, for which there is no file: Python's trace up to a cancellation, and what the rules make of it.
+    pub(crate) fn fresh(line: &Line, mode: Mode) -> Self {
+        let want = Self::as_in_python(line, mode).with_broken_protocol(&line.scenario);
+        let Some(dropped) = line.scenario.cancel_at.and_then(|at| want.dropped_at(&line.scenario, at)) else {
+            return want;
+        };
+        let differs = (&dropped.trace, &dropped.result) != (&line.trace, &line.result);
+        Self { rules: differs.then(|| "C".to_owned()).into_iter().collect(), ..dropped }
     }
 
     fn as_in_python(line: &Line, mode: Mode) -> Self {
@@ -81,7 +91,7 @@ impl Want {
             ("C3", !detached && last == Some("post") && !is_closing(before)),
             ("K1", before.iter().any(|event| event.starts_with("pop_all:"))),
         ];
-        let rules: Vec<_> = rules.into_iter().filter_map(|(rule, holds)| holds.then(|| rule.to_owned())).collect();
+        let rules: Vec<_> = rules.into_iter().filter(|(_, holds)| *holds).map(|(rule, _)| rule.to_owned()).collect();
         assert!(!rules.is_empty(), "{}: no rule says {after:#?}", scenario.id);
         self.rules.extend(rules);
         Self { rules: self.rules, ..dropped }
@@ -146,13 +156,13 @@ impl Want {
         if self.mode == Mode::Detached && self.trace.iter().any(|event| event == "aclose:k") {
             entered = take(&mut kept);
         }
-        let before = replace(&mut self.trace, Vec::new());
-        self.drop_entered(scenario, &before, entered);
+        let before = take(&mut self.trace);
+        self.drop_entered(scenario, &before, &entered);
         let entered = take(&mut self.trace);
         // What is kept is on a stack that nobody has shielded.
         let mode = if self.mode == Mode::DetachedStacks { Mode::Sync } else { self.mode };
         let mode = replace(&mut self.mode, mode);
-        self.cancel_all(scenario, kept);
+        self.cancel_all(scenario, &kept);
         self.mode = mode;
         let kept = take(&mut self.trace);
         self.trace = before;
@@ -165,25 +175,30 @@ impl Want {
         });
     }
 
-    fn drop_entered(&mut self, scenario: &Scenario, before: &[String], entered: Vec<String>) {
+    /// What is left of the managers that have been entered.
+    fn drop_entered(&mut self, scenario: &Scenario, before: &[String], entered: &[String]) {
         let event = before.last().map_or("", String::as_str);
-        let on_shielded_stack = event.starts_with("post:") && !is_closing(before);
-        match self.mode {
-            Mode::DetachedStacks if on_shielded_stack && scenario.is_of_stacks() => {
-                let mut outcome = self.go_on(scenario, before, event);
-                for id in entered.iter().rev() {
-                    outcome = self.see(id, find(scenario, id), outcome);
-                }
-                return;
-            }
-            Mode::DetachedStacks if on_shielded_stack => drop(self.go_on(scenario, before, event)),
-            Mode::Detached => drop(self.go_on(scenario, before, event)),
-            Mode::DetachedStacks | Mode::Sync => {}
+        let stack_is_left = event.starts_with("post:") && !is_closing(before);
+        let goes_on = match self.mode {
+            Mode::Sync => false,
+            Mode::Detached => true,
+            Mode::DetachedStacks => stack_is_left,
+        };
+        let outcome = if goes_on { self.go_on(scenario, before, event) } else { Outcome::Cancelled };
+        if self.mode == Mode::DetachedStacks && stack_is_left && scenario.is_of_stacks() {
+            self.leave_all(scenario, entered, outcome);
+        } else {
+            self.cancel_all(scenario, entered);
         }
-        self.cancel_all(scenario, entered);
     }
 
-    fn cancel_all(&mut self, scenario: &Scenario, ids: Vec<String>) {
+    /// On one stack, each sees what is under way when its turn comes.
+    fn leave_all(&mut self, scenario: &Scenario, ids: &[String], outcome: Outcome<Error>) {
+        let leave = |outcome, id: &String| self.see(id, find(scenario, id), outcome);
+        ids.iter().rev().fold(outcome, leave);
+    }
+
+    fn cancel_all(&mut self, scenario: &Scenario, ids: &[String]) {
         for id in ids.iter().rev() {
             self.see(id, find(scenario, id), Outcome::Cancelled);
         }

@@ -12,5 +12,10 @@ pub(crate) fn read<T: DeserializeOwned>(name: &str) -> Vec<T> {
     let file = File::open(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut text = String::new();
     GzDecoder::new(file).read_to_string(&mut text).unwrap_or_else(|error| panic!("{path}: {error}"));
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{path}: {error}"))).collect()
+    parse(&path, &text)
+}
+
+/// The lines of a text.
+pub(crate) fn parse<T: DeserializeOwned>(name: &str, text: &str) -> Vec<T> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}"))).collect()
 }

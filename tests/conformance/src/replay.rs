@@ -6,7 +6,7 @@ use std::panic;
 
 use crate::env::Env;
 use crate::expected::{Expected, Want};
-use crate::files::read;
+use crate::files::{parse, read};
 use crate::program::Program;
 use crate::rescues;
 use crate::scenario::{Ended, Line, Scenario};
@@ -54,6 +54,20 @@ impl Replay {
             (line, want)
         };
         Self { name: name.to_owned(), lines: lines.into_iter().zip(expected).map(want).collect() }
+    }
+
+    /// Fresh programs, as the generator wrote them.
+    ///
+    /// # Panics
+    ///
+    /// When they are none.
+    #[must_use]
+    pub fn fresh(name: &str, text: &str, mode: Mode) -> Self {
+        let want = |line: Line| {
+            let want = Want::fresh(&line, mode);
+            (line, want)
+        };
+        Self { name: name.to_owned(), lines: parse(name, text).into_iter().map(want).collect() }
     }
 
     /// Rule P3: a panic that a manager means to suppress or replace by an error goes on all the same, as if it had not.

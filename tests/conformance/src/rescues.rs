@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use async_context_manager::rescue::{self, Rescue};
 
@@ -50,7 +50,7 @@ pub(crate) fn run() {
         let mut rescue = QUEUE.with_borrow_mut(VecDeque::pop_front).expect("it is here that it is under way");
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
-        if let Poll::Pending = Pin::new(&mut rescue).poll(&mut Context::from_waker(&waker)) {
+        if Pin::new(&mut rescue).poll(&mut Context::from_waker(&waker)).is_pending() {
             assert!(woken.0.load(Ordering::SeqCst), "pending, and nobody was woken");
             QUEUE.with_borrow_mut(|queue| queue.push_back(rescue));
         }

@@ -88,6 +88,17 @@ mod stacks_as_a_whole {
     }
 
     #[test]
+    fn panics_that_no_manager_means_to_stop() {
+        assert_eq!(file("panic_seed1_refused").run(&Way::statements_on_detached_stacks()), (300, 0));
+    }
+
+    #[test]
+    fn broken_protocol() {
+        silence_lawless();
+        assert_eq!(file("proto_seed1").run(&Way::statements_on_detached_stacks()), (81, 119));
+    }
+
+    #[test]
     fn statements_dropped_everywhere() {
         assert_eq!(file("traces_seed1").drop_everywhere(&Way::statements_on_detached_stacks(), PARTS), 19_556);
     }

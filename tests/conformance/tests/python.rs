@@ -1,0 +1,82 @@
+//! Fresh programs, which the Python that is found here runs first.
+
+#![forbid(unsafe_code)]
+
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+use std::{env, fs};
+
+use conformance::{Mode, Replay, Way, silence_lawless};
+
+/// How many programs of each kind.
+const COUNT: usize = 200;
+
+/// What Python prints, if it is there and ends well.
+fn python(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("python3").args(arguments).output().ok()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        println!("python3 {arguments:?}: {said}");
+        return None;
+    }
+    Some(String::from_utf8(output.stdout).expect("it prints text"))
+}
+
+/// Whether it is one that closes a generator that has yielded twice: so does the script's Python, and each since.
+fn is_recent_enough() -> bool {
+    let version = python(&["-c", "import sys; print(sys.implementation.name, *sys.version_info[:3])"]);
+    let Some(version) = version else {
+        println!("no python3: no fresh programs are compared");
+        return false;
+    };
+    let words: Vec<_> = version.split_whitespace().collect();
+    let numbers: Vec<u32> = words[1..].iter().map(|word| word.parse().expect("it is a number")).collect();
+    let recent = words[0] == "cpython" && numbers >= vec![3, 11, 7];
+    println!("{version}{}", if recent { "" } else { "is no CPython 3.11.7 or later: no fresh programs are compared" });
+    recent
+}
+
+/// The seed of the programs, by which a failure is repeated.
+fn seed() -> String {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs().to_string();
+    let seed = env::var("CONFORMANCE_SEED").unwrap_or_else(|_| now());
+    println!("CONFORMANCE_SEED={seed}");
+    seed
+}
+
+/// What the generator prints.
+fn generate(arguments: &[&str]) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/gen_traces.py");
+    python(&[&[script], arguments].concat()).expect("it generates")
+}
+
+/// Compares programs in both modes.
+fn compare(name: &str, text: &str) {
+    let stacks = name == "stack";
+    let ways = if stacks { Way::SYNC_STACKS.to_vec() } else { Way::SYNC.to_vec() };
+    let shielded = if stacks { Way::detached_on_stacks() } else { Way::detached() };
+    let on_stacks = if stacks { Way::detached_stacks() } else { Way::statements_on_detached_stacks() };
+    let modes = [(Mode::Sync, ways), (Mode::Detached, shielded), (Mode::DetachedStacks, on_stacks)];
+    for (mode, ways) in modes {
+        let (as_in_python, by_rule) = Replay::fresh(&format!("{name}, {mode:?}"), text, mode).run(&ways);
+        assert_eq!(as_in_python + by_rule, COUNT);
+    }
+}
+
+#[test]
+fn fresh_programs() {
+    if !is_recent_enough() {
+        return;
+    }
+    silence_lawless();
+    let (seed, count) = (seed(), COUNT.to_string());
+    for kind in ["with", "stack", "proto"] {
+        compare(kind, &generate(&["--kind", kind, "--seed", &seed, "--count", &count]));
+    }
+    let panics = generate(&["--kind", "panic", "--seed", &seed, "--count", &count]);
+    let [file, refused] =
+        ["panics.jsonl", "refused.jsonl"].map(|name| format!("{}/{name}", env!("CARGO_TARGET_TMPDIR")));
+    fs::write(&file, panics).expect("it is written");
+    generate(&["--refuse-panics", &file, "-o", &refused]);
+    compare("panic", &fs::read_to_string(&refused).expect("it has been written"));
+}
