@@ -121,10 +121,11 @@ impl Source {
         let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("runtime");
         let manifest = format!(
             "[package]\nname = \"{}\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
-             async-context-manager = {{ path = {runtime:?} }}\n\
+             async-context-manager = {{ path = \"{}\" }}\n\
              futures-util = {{ version = \"0.3\", default-features = false, features = [\"std\"] }}\n\
              tokio = {{ version = \"1\", features = [\"macros\"] }}\n",
-            self.package
+            self.package,
+            runtime.display()
         );
         fs::write(folder.join("Cargo.toml"), manifest)?;
         fs::write(folder.join("src/main.rs"), self.text()?)?;
@@ -202,7 +203,7 @@ fn times(package: &Path, profile: &str, runs: u32) -> Result<[f64; 2], Box<dyn E
     }))
 }
 
-/// The seconds in a line such as `time:   0.055; rss:   41MB ->   49MB (   +8MB)	macro_expand_crate`.
+/// The seconds in a line such as `time:   0.055; rss:   41MB ->   49MB (   +8MB)  macro_expand_crate`.
 fn seconds(passes: &str, pass: &str) -> Result<f64, Box<dyn Error>> {
     let line = passes.lines().find(|line| line.split_whitespace().last() == Some(pass)).ok_or("no such pass")?;
     let time = line.strip_prefix("time:").and_then(|rest| rest.split(';').next()).ok_or("no time")?;

@@ -68,7 +68,7 @@ pub(crate) fn measure_async_drop() -> Option<Row> {
     serde_json::from_str::<Vec<Row>>(text.lines().last()?).ok()?.pop()
 }
 
-/// CPython's: nothing if there is no Python.
+/// Python's: nothing if there is none.
 pub(crate) fn measure_python() -> Option<Row> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("asynccontextmanager.py");
     let version = Command::new("python3").arg("--version").output().ok()?;
