@@ -47,6 +47,7 @@ impl Replay {
     /// When they do not go together.
     #[must_use]
     pub fn file(name: &str, mode: Mode) -> Self {
+        rescues::listen();
         let (lines, expected) = (read::<Line>(name), read::<Expected>(&format!("expected/{name}")));
         assert_eq!(lines.len(), expected.len());
         let want = |(line, expected)| {

@@ -28,9 +28,15 @@ impl Wake for Woken {
 
 /// Has what is rescued come here, for one test at a time: [`rescue::drain`] waits for all of the process.
 pub(crate) fn begin() -> MutexGuard<'static, ()> {
-    static BEGUN: Once = Once::new();
     static ALONE: Mutex<()> = Mutex::new(());
-    BEGUN.call_once(|| {
+    listen();
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has what is rescued and what is lost come here, in place of a thread and of standard error.
+pub(crate) fn listen() {
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| {
         rescue::set(|rescue| QUEUE.with_borrow_mut(|queue| queue.push_back(rescue)));
         rescue::set_hook(|loss| {
             let error = loss.error().map(|error| match error.downcast_ref::<Error>() {
@@ -40,7 +46,6 @@ pub(crate) fn begin() -> MutexGuard<'static, ()> {
             LOST.with_borrow_mut(|lost| lost.push(error));
         });
     });
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs all that is rescued to its end.
