@@ -23,6 +23,7 @@ mod losses;
 mod owned;
 mod places;
 mod shutdown;
+mod ways;
 
 /// The name of the thread that this crate has for what has no executor.
 const OWN: &str = "rescue";
