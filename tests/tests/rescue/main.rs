@@ -22,6 +22,7 @@ mod groups;
 mod losses;
 mod owned;
 mod places;
+mod random;
 mod shutdown;
 mod ways;
 
