@@ -46,6 +46,8 @@
 //!
 //! - What a process has not done when it ends: [`drain`] before.
 //! - What is on a runtime that is there, but that nobody drives: it goes on when somebody does, or drops the runtime.
+//! - What waits for a timer of a runtime that is gone: that is a panic of tokio's, and a [`Loss`]. What is opened on this
+//!   crate's own thread is good.
 //! - A manager that lends a reference to what it has, has put the future of its `yield!` aside, and awaits something else
 //!   when it is cancelled. Only that future may drop the block, so it is dropped there, and the rest of the manager with
 //!   it. That is a [`Loss`], too. One that lends no reference goes on.

@@ -1,7 +1,6 @@
 //! What a rescue could not finish, or what it ended in, is told.
 
 use std::panic::panic_any;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use rescue::LossKind;
@@ -268,59 +267,69 @@ fn one_that_nobody_polls_any_more_is_told_of_or_stays_under_way() {
     assert!(told(&said).is_empty(), "{said}");
 }
 
-/// Runs this test once more, with one thing changed.
-fn child(test: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> String {
-    let program = std::env::current_exe().expect("a test is a program");
-    let mut command = Command::new(program);
-    change(command.args(["--exact", test, "--nocapture"]).env(CHILD, "1").stdout(Stdio::piped()));
-    let child = command.output().expect("it starts");
-    let said = format!("{}{}", String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
-    assert!(child.status.success() && said.contains("running 1 test"), "{said}");
-    said
-}
-
-const CHILD: &str = "ASYNC_CONTEXT_MANAGER_TESTS_CHANGED_CHILD";
-
+/// What a process lacks can be taken from it there.
 #[cfg(target_os = "linux")]
-#[test]
-fn a_standard_error_that_can_not_be_written_to_does_no_harm() {
-    if std::env::var_os(CHILD).is_some() {
-        drop_in_block!(fails());
-        drop_in_block!(plain_fails());
-        let log = Log::new();
-        drop_a_lease(&log);
-        drain();
-        assert_eq!(log.take().len(), 3);
-        return;
-    }
-    let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
-    child("losses::a_standard_error_that_can_not_be_written_to_does_no_harm", |command| command.stderr(full));
-}
+mod on_linux {
+    use std::process::{Command, Stdio};
 
-/// With stacks that large no thread can be had, which is no panic, in a runtime or without.
-#[cfg(target_os = "linux")]
-#[test]
-fn without_a_thread_it_is_told_of() {
-    if std::env::var_os(CHILD).is_some() {
-        assert!(thread::Builder::new().spawn(|| ()).is_err());
-        let losses = hook();
-        let mut entered = Box::pin(async { with!(lease(Log::new()) => pending::<()>().await) });
-        let _ = futures::FutureExt::now_or_never(&mut entered);
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("it starts")
-            .block_on(async move { drop(entered) });
-        drop_in_block!(fails());
-        assert_eq!(rescue::under_way(), 0);
-        let what: Vec<_> = take(&losses).into_iter().map(|(_, kind, what, _)| (kind, what)).collect();
-        assert_eq!(
-            what,
-            ["lease", "fails"].map(|name| {
-                let what = format!("`{name}` could not be left: nobody polls it any more");
-                (LossKind::Unfinished, what)
-            })
-        );
-        return;
+    use super::*;
+
+    /// Runs this test once more, with one thing changed.
+    fn child(test: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> String {
+        let program = std::env::current_exe().expect("a test is a program");
+        let mut command = Command::new(program);
+        change(command.args(["--exact", test, "--nocapture"]).env(CHILD, "1").stdout(Stdio::piped()));
+        let child = command.output().expect("it starts");
+        let said = format!("{}{}", String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+        assert!(child.status.success() && said.contains("running 1 test"), "{said}");
+        said
     }
-    child("losses::without_a_thread_it_is_told_of", |command| command.env("RUST_MIN_STACK", (1_u64 << 47).to_string()));
+
+    const CHILD: &str = "ASYNC_CONTEXT_MANAGER_TESTS_CHANGED_CHILD";
+
+    #[test]
+    fn a_standard_error_that_can_not_be_written_to_does_no_harm() {
+        if std::env::var_os(CHILD).is_some() {
+            drop_in_block!(fails());
+            drop_in_block!(plain_fails());
+            let log = Log::new();
+            drop_a_lease(&log);
+            drain();
+            assert_eq!(log.take().len(), 3);
+            return;
+        }
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
+        child("losses::on_linux::a_standard_error_that_can_not_be_written_to_does_no_harm", |command| {
+            command.stderr(full)
+        });
+    }
+
+    /// With stacks that large no thread can be had, which is no panic, in a runtime or without.
+    #[test]
+    fn without_a_thread_it_is_told_of() {
+        if std::env::var_os(CHILD).is_some() {
+            assert!(thread::Builder::new().spawn(|| ()).is_err());
+            let losses = hook();
+            let mut entered = Box::pin(async { with!(lease(Log::new()) => pending::<()>().await) });
+            let _ = futures::FutureExt::now_or_never(&mut entered);
+            tokio::runtime::Builder::new_current_thread()
+                .build()
+                .expect("it starts")
+                .block_on(async move { drop(entered) });
+            drop_in_block!(fails());
+            assert_eq!(rescue::under_way(), 0);
+            let what: Vec<_> = take(&losses).into_iter().map(|(_, kind, what, _)| (kind, what)).collect();
+            assert_eq!(
+                what,
+                ["lease", "fails"].map(|name| {
+                    let what = format!("`{name}` could not be left: nobody polls it any more");
+                    (LossKind::Unfinished, what)
+                })
+            );
+            return;
+        }
+        child("losses::on_linux::without_a_thread_it_is_told_of", |command| {
+            command.env("RUST_MIN_STACK", (1_u64 << 47).to_string())
+        });
+    }
 }

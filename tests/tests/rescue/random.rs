@@ -159,6 +159,17 @@ async fn plain(mut choices: Choices) {
     yields(choices.below(3)).await;
 }
 
+/// Not shielded, and drops its block sometimes.
+#[async_context_manager(suppress)]
+async fn limited(mut choices: Choices) {
+    tokio::select! {
+        biased;
+        () = yields(1 + choices.below(12)) => {}
+        _ = async { r#yield!() } => {}
+    }
+    yields(choices.below(3)).await;
+}
+
 /// A program of this depth.
 fn program(around: Arc<Place>, mut choices: Choices, depth: usize) -> BoxFuture<'static, ()> {
     let place = Place::within(&around);
@@ -169,7 +180,7 @@ fn program(around: Arc<Place>, mut choices: Choices, depth: usize) -> BoxFuture<
         let inside = program(Arc::clone(&place), choices.part(), depth - 1);
         let beside = program(Arc::clone(&around), choices.part(), depth - 1);
         let own = choices.part();
-        match choices.below(10) {
+        match choices.below(11) {
             0 => with!(owning(place, own) => inside.await),
             1 => with!(borrowing(place, own) as _open => inside.await),
             2 => drop(with!(racing(place, own) => inside.await)),
@@ -178,6 +189,7 @@ fn program(around: Arc<Place>, mut choices: Choices, depth: usize) -> BoxFuture<
                 let manager = async move { Type(Some(Open::new(place)), own).into_manager() };
                 with!(manager.await.shielded() => inside.await);
             }
+            9 => drop(with!(limited(own) => inside.await)),
             5 => with!(plain(own) => inside.await),
             6 => with!(owning(place, own).shielded() => { futures::join!(inside, beside); }),
             7 => {
