@@ -24,10 +24,10 @@ fn rescued_from_the_executor() {
 mod word_for_word {
     use std::sync::Arc;
 
-    use super::scenario::Step::Await;
+    use super::scenario::Step::{Await, Join};
     use super::scenario::env::Ill;
     use super::scenario::run::{Way, run_and_check, told};
-    use super::scenario::{Kind, Steps, function};
+    use super::scenario::{Kind, Node, Steps, function};
     use super::*;
 
     /// The first letter of each event's manager, and what happens to it.
@@ -102,5 +102,17 @@ mod word_for_word {
             "a BlockEnded(Dropped), b WithEnded(Dropped), b BlockEnded(Dropped), a Sees(Raced), a Ill(Panics), a Lost";
         let rescued = "b Sees(Cancelled), b Released, b Awaited, b Left";
         assert_eq!(dropped(steps, 9), format!("{begun}, {raced}, {rescued}, a WithEnded(Panicked), - Gone"));
+    }
+
+    #[test]
+    fn shielded_siblings_are_rescued_side_by_side() {
+        let sibling = |name| vec![function(name, [0, 0], [1, 0]).shielded().with([Await])];
+        for shielded in [false, true] {
+            let node = Node { shielded, ..function('a', [0, 0], [0, 0]) };
+            let told = dropped(vec![node.with([Join(vec![sibling('b'), sibling('c')])])], 1);
+            let siblings =
+                "b Sees(Cancelled), c Sees(Cancelled), b Awaited, b Released, b Left, c Awaited, c Released, c Left";
+            assert!(told.contains(siblings), "{told}");
+        }
     }
 }
