@@ -50,16 +50,21 @@ fn generate(arguments: &[&str]) -> String {
     python(&[&[script], arguments].concat()).expect("it generates")
 }
 
-/// Compares programs in both modes.
-fn compare(name: &str, text: &str) {
+/// Compares programs in each mode, and each of their drops in one of the ways. Where managers mean to stop panics,
+/// `refused` are the same programs without that.
+fn compare(name: &str, text: &str, refused: Option<&str>) {
     let stacks = name == "stack";
     let ways = if stacks { Way::SYNC_STACKS.to_vec() } else { Way::SYNC.to_vec() };
     let shielded = if stacks { Way::detached_on_stacks() } else { Way::detached() };
     let on_stacks = if stacks { Way::detached_stacks() } else { Way::statements_on_detached_stacks() };
-    let modes = [(Mode::Sync, ways), (Mode::Detached, shielded), (Mode::DetachedStacks, on_stacks)];
-    for (mode, ways) in modes {
-        let (as_in_python, by_rule) = Replay::fresh(&format!("{name}, {mode:?}"), text, mode).run(&ways);
+    for (mode, ways) in [(Mode::Sync, ways), (Mode::Detached, shielded), (Mode::DetachedStacks, on_stacks)] {
+        let fresh = |text| Replay::fresh(&format!("{name}, {mode:?}"), text, mode);
+        let (as_in_python, by_rule) = match refused {
+            Some(refused) => fresh(text).with_panics_refused(fresh(refused)).run(&ways),
+            None => fresh(text).run(&ways),
+        };
         assert_eq!(as_in_python + by_rule, COUNT);
+        assert!(fresh(refused.unwrap_or(text)).drop_everywhere(&ways, ways.len()) > COUNT);
     }
 }
 
@@ -70,13 +75,15 @@ fn fresh_programs() {
     }
     silence_lawless();
     let (seed, count) = (seed(), COUNT.to_string());
+    let fresh = |kind| generate(&["--kind", kind, "--seed", &seed, "--count", &count]);
     for kind in ["with", "stack", "proto"] {
-        compare(kind, &generate(&["--kind", kind, "--seed", &seed, "--count", &count]));
+        compare(kind, &fresh(kind), None);
     }
-    let panics = generate(&["--kind", "panic", "--seed", &seed, "--count", &count]);
-    let [file, refused] =
-        ["panics.jsonl", "refused.jsonl"].map(|name| format!("{}/{name}", env!("CARGO_TARGET_TMPDIR")));
-    fs::write(&file, panics).expect("it is written");
-    generate(&["--refuse-panics", &file, "-o", &refused]);
-    compare("panic", &fs::read_to_string(&refused).expect("it has been written"));
+    let panics = fresh("panic");
+    let file = format!("{}/panics.jsonl", env!("CARGO_TARGET_TMPDIR"));
+    fs::write(&file, &panics).expect("it is written");
+    let out = format!("{}/refused.jsonl", env!("CARGO_TARGET_TMPDIR"));
+    generate(&["--refuse-panics", &file, "-o", &out]);
+    let refused = fs::read_to_string(&out).expect("it has been written");
+    compare("panic", &panics, Some(&refused));
 }
