@@ -33,8 +33,9 @@ pub(crate) struct Env(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     trace: Vec<String>,
-    /// The error that was made last. If an error is under way, it is this one.
+    /// The error that was made last, but for those while the program was dropped. If one is under way, it is this.
     error: Option<Error>,
+    is_being_dropped: bool,
     /// The panic that was made last, likewise.
     panic: Option<String>,
     /// The value of the block that was the last to end; nothing if it was suppressed.
@@ -81,7 +82,11 @@ impl Env {
     /// A new error.
     pub(crate) fn fail(&self, code: &str, origin: &str) -> Error {
         let error = Error { code: code.to_owned(), label: format!("{code}@{origin}") };
-        self.state().error = Some(error.clone());
+        let mut state = self.state();
+        if !state.is_being_dropped {
+            state.error = Some(error.clone());
+        }
+        drop(state);
         error
     }
 
@@ -126,7 +131,9 @@ impl Env {
         for suspensions in 0.. {
             if cancel_at == Some(suspensions) {
                 self.log(format!("cancel:{suspensions}"));
+                self.state().is_being_dropped = true;
                 drop(program);
+                self.state().is_being_dropped = false;
                 rescues::run();
                 return Ended::Cancelled;
             }
