@@ -366,7 +366,7 @@ where
                 Poll::Ready(self.end(self.handoff.outcome()))
             }
             Stage::Lent | Stage::LentApart => Poll::Pending,
-            Stage::Cancelled => Poll::Ready(rescue::side_by_side(|| self.end(Outcome::Cancelled))),
+            Stage::Cancelled => Poll::Ready(rescue::of_block(|| self.end(Outcome::Cancelled))),
             _ => panic!("polled after its end"),
         }
     }
@@ -542,7 +542,7 @@ where
         }
         if !self.frame.polling.get() && self.frame.stage.get().is_lent() {
             // What is left of the block goes before what is left of the manager.
-            rescue::in_turn(|| {
+            rescue::block_first(|| {
                 if let Err(payload) = panics::catch(|| self.cancel()) {
                     rescue::panicked(self.frame.about.name(), payload);
                 }
@@ -558,7 +558,7 @@ where
             Stage::Ended | Stage::RacedAway | Stage::Concluded => {}
         }
         // What nobody came for: a value, or a panic.
-        panics::contain(|| rescue::side_by_side(|| drop(self.frame.handoff.take_end())));
+        panics::contain(|| drop(self.frame.handoff.take_end()));
     }
 }
 

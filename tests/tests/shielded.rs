@@ -256,6 +256,36 @@ mod nested {
     }
 
     #[test]
+    fn those_of_a_plain_manager_may_wait_for_each_other_too() {
+        use tokio::sync::oneshot;
+
+        #[async_context_manager(shielded)]
+        async fn waits(log: Log, other: oneshot::Receiver<()>) {
+            r#yield!();
+            other.await.expect("the other one is left");
+            log.add("waited");
+        }
+        #[async_context_manager(shielded)]
+        async fn sends(other: oneshot::Sender<()>) {
+            r#yield!();
+            other.send(()).expect("one is waiting");
+        }
+        #[async_context_manager]
+        async fn holds_both(log: Log) {
+            let (send, receive) = oneshot::channel();
+            let waits = async { with!(waits(log.clone(), receive) => pending::<()>().await) };
+            let sends = async { with!(sends(send) => pending::<()>().await) };
+            futures::join!(waits, sends, async { r#yield!() });
+        }
+        let log = Log::new();
+        drop_after(4, async {
+            with!(holds_both(log.clone()) => with!(shielded(log.clone(), "a") => within(&log).await));
+        });
+        drain();
+        assert_eq!(log.take()[2..], ["block dropped", "a sees Cancelled", "a left", "waited"]);
+    }
+
+    #[test]
     fn what_the_block_itself_drops_is_finished_before_the_block_is_over() {
         let log = Log::new();
         block_on(async {

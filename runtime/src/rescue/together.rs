@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
-use super::{Place, Rescue, Rest};
+use super::{Origin, Place, Rescue, Rest};
 
 std::thread_local! {
     /// What is being dropped together at the moment.
@@ -15,8 +15,11 @@ std::thread_local! {
 }
 
 /// The rescues that have begun while something runs.
+#[derive(Default)]
 struct Together {
-    rescues: Vec<Rescue>,
+    /// Those that are left of the block of a `with!` that is being dropped.
+    block: Vec<Rescue>,
+    others: Vec<Rescue>,
     /// That is what a `with!` does which is being dropped.
     in_place: bool,
 }
@@ -24,7 +27,7 @@ struct Together {
 /// Takes the rescue into what is being dropped, or gives it back.
 pub(super) fn add(rescue: Rescue) -> Option<Rescue> {
     let mut rescue = Some(rescue);
-    with_innermost(|together| together.rescues.extend(rescue.take()));
+    with_innermost(|together| together.others.extend(rescue.take()));
     rescue
 }
 
@@ -46,16 +49,18 @@ fn with_innermost<T>(f: impl FnOnce(&mut Together) -> T) -> Option<T> {
 
 /// Runs `f`: what it gives, and the rescues that have begun in it.
 pub(crate) fn collect<T>(f: impl FnOnce() -> T) -> (T, Rescues) {
-    gather(false, f)
+    let (result, Together { mut block, others, .. }) = gather(false, f);
+    block.extend(others);
+    (result, Rescues(block))
 }
 
-fn gather<T>(in_place: bool, f: impl FnOnce() -> T) -> (T, Rescues) {
-    let inner = Together { rescues: Vec::new(), in_place };
+fn gather<T>(in_place: bool, f: impl FnOnce() -> T) -> (T, Together) {
+    let inner = Together { in_place, ..Together::default() };
     let outer = Outer(TOGETHER.try_with(|together| together.replace(Some(inner))).ok().flatten());
     let result = f();
     let inner = TOGETHER.try_with(Cell::take).ok().flatten();
     drop(outer);
-    (result, Rescues(inner.map_or_else(Vec::new, |inner| inner.rescues)))
+    (result, inner.unwrap_or_default())
 }
 
 /// What goes on to gather when this has ended, by a panic too.
@@ -94,9 +99,7 @@ impl Rescues {
     pub(crate) fn then(self, then: impl FnOnce() + Send + 'static) {
         let then = Then(Some(then));
         if let Some(first) = self.0.first() {
-            let origin = first.origin.clone();
-            let rest = Box::pin(Before(self, then));
-            Rescue { rest: Some(rest), origin, place: Place::With, under_way: None }.go_on();
+            as_one(first.origin.clone(), Before(self, then)).go_on();
         }
     }
 }
@@ -142,26 +145,40 @@ impl<Content> Waiting<Content> {
     }
 }
 
-/// Runs `f`, which a `with!` does that is dropped. The rescues that begin in it run one after the other.
-pub(crate) fn in_turn<T>(f: impl FnOnce() -> T) -> T {
-    let (result, Rescues(rescues)) = gather(true, f);
-    as_one(rescues, |rescues| Box::pin(InTurn(rescues.into())));
+/// Runs `f`, which drops the block of a `with!` that is being dropped.
+pub(crate) fn of_block<T>(f: impl FnOnce() -> T) -> T {
+    let (result, Rescues(rescues)) = collect(f);
+    with_innermost(|together| together.block.extend(rescues));
     result
 }
 
-/// Runs `f`. The rescues that begin in it are one to others: they run side by side.
-pub(crate) fn side_by_side<T>(f: impl FnOnce() -> T) -> T {
-    let (result, Rescues(rescues)) = gather(false, f);
-    as_one(rescues, |rescues| Box::pin(SideBySide(Rescues(rescues))));
-    result
-}
-
-/// One goes on by itself, when it is dropped.
-fn as_one(rescues: Vec<Rescue>, join: impl FnOnce(Vec<Rescue>) -> Pin<Box<dyn Rest>>) {
-    if rescues.len() > 1 {
-        let origin = rescues[0].origin.clone();
-        Rescue { rest: Some(join(rescues)), origin, place: Place::With, under_way: None }.go_on();
+/// Runs `f`, which drops a `with!`: what is left of its block is finished before the others begin.
+pub(crate) fn block_first<T>(f: impl FnOnce() -> T) -> T {
+    let (result, Together { block, others, .. }) = gather(true, f);
+    if !block.is_empty() && !others.is_empty() {
+        one_after_the_other([block, others].map(|rescues| as_one(rescues[0].origin.clone(), Rescues(rescues))));
     }
+    result
+}
+
+/// Runs `f`. The rescues that begin in it run one after the other.
+pub(crate) fn in_turn<T>(f: impl FnOnce() -> T) -> T {
+    let (result, Rescues(rescues)) = collect(f);
+    if rescues.len() > 1 {
+        one_after_the_other(rescues);
+    }
+    result
+}
+
+/// Of one alone, nothing need be made: it goes on when it is dropped.
+fn one_after_the_other(rescues: impl Into<VecDeque<Rescue>>) {
+    let rescues = rescues.into();
+    as_one(rescues[0].origin.clone(), InTurn(rescues)).go_on();
+}
+
+/// A rescue that is made of others, and goes where they come from.
+fn as_one(origin: Origin, rest: impl Rest + 'static) -> Rescue {
+    Rescue { rest: Some(Box::pin(rest)), origin, place: Place::With, under_way: None }
 }
 
 struct InTurn(VecDeque<Rescue>);
@@ -178,11 +195,9 @@ impl Rest for InTurn {
     fn lose(&self) {}
 }
 
-struct SideBySide(Rescues);
-
-impl Rest for SideBySide {
+impl Rest for Rescues {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll(cx)
+        Rescues::poll(&mut self, cx)
     }
 
     fn lose(&self) {}

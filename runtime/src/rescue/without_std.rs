@@ -31,11 +31,11 @@ pub(crate) fn collect<T>(f: impl FnOnce() -> T) -> (T, Rescues) {
     (f(), Rescues)
 }
 
-pub(crate) fn in_turn<T>(f: impl FnOnce() -> T) -> T {
+pub(crate) fn block_first<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
-pub(crate) fn side_by_side<T>(f: impl FnOnce() -> T) -> T {
+pub(crate) fn of_block<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
