@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::time::Duration;
 
-use async_context_manager::{Outcome, async_context_manager, timeout, with};
+use async_context_manager::{Outcome, async_context_manager, rescue, timeout, with};
+use futures::executor;
 use tests::yields;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
@@ -197,6 +198,20 @@ async fn transaction(pool: &Pool) -> &mut Conn {
     lease.fate = Some(fate);
 }
 
+/// The same, but that no phase of it is ever cut short: so it may wait after a cancellation.
+#[async_context_manager(shielded)]
+async fn shielded_transaction(pool: Arc<Pool>) -> &mut Conn {
+    let mut lease = pool.acquire().await;
+    lease.conn.in_transaction = true;
+    yield_now().await;
+    lease.phase = Phase::Lent;
+    let outcome = r#yield!(&mut lease.conn);
+    lease.phase = Phase::Leaving;
+    yield_now().await;
+    lease.conn.end_transaction();
+    lease.fate = Some(if outcome.is_completed() { Fate::Committed } else { Fate::RolledBack });
+}
+
 // ---- What clients do ---------------------------------------------------------
 
 /// How a block ends that nobody stops.
@@ -226,6 +241,7 @@ struct Plan {
     polls: usize,
     /// How long the one waits who aborts it.
     patience: usize,
+    shielded: bool,
 }
 
 /// How it ended, as its client sees it.
@@ -260,7 +276,7 @@ impl Random {
     }
 
     /// Time limits are rare, as the timer's tick is a thousand times as long as all the rest.
-    fn plan(&mut self) -> Plan {
+    fn plan(&mut self, shielded: bool) -> Plan {
         let short = Duration::from_micros(self.below(500) as u64);
         let limit = match self.below(100) {
             0..40 => Limit::Abort,
@@ -275,17 +291,17 @@ impl Random {
             (2 | 7, _) => Way::Return,
             _ => Way::Value,
         };
-        Plan { way, limit, polls: self.below(4), patience: self.below(40) }
+        Plan { way, limit, polls: self.below(4), patience: self.below(40), shielded }
     }
 }
 
 /// What is tested: one `with!` around a connection.
-async fn scope(pool: &Pool, plan: Plan) -> Result<(), Failure> {
-    with!(transaction(pool) as conn => {
-        conn.query(plan.polls).await;
-        if let Limit::Inside(limit) = plan.limit {
-            with!(timeout(limit) => pending::<()>().await)?;
-        }
+async fn scope(pool: Arc<Pool>, plan: Plan) -> Result<(), Failure> {
+    if plan.shielded {
+        return shielded_scope(pool, plan).await;
+    }
+    with!(transaction(&pool) as conn => {
+        work(conn, plan).await?;
         match plan.way {
             Way::Value => Ok(()),
             Way::Return => return Ok(()),
@@ -297,8 +313,31 @@ async fn scope(pool: &Pool, plan: Plan) -> Result<(), Failure> {
     })
 }
 
+/// The same.
+async fn shielded_scope(pool: Arc<Pool>, plan: Plan) -> Result<(), Failure> {
+    with!(shielded_transaction(pool) as conn => {
+        work(conn, plan).await?;
+        match plan.way {
+            Way::Value => Ok(()),
+            Way::Return => return Ok(()),
+            Way::QuestionMark => Err(Failure)?,
+            // Not by `panic!`, which would tell the hook.
+            Way::Panic => resume_unwind(Box::new(Planned)),
+            Way::Never => pending().await,
+        }
+    })
+}
+
+async fn work(conn: &mut Conn, plan: Plan) -> Result<(), Failure> {
+    conn.query(plan.polls).await;
+    if let Limit::Inside(limit) = plan.limit {
+        with!(timeout(limit) => pending::<()>().await)?;
+    }
+    Ok(())
+}
+
 async fn run(pool: Arc<Pool>, plan: Plan) -> Ended {
-    let scope = scope(&pool, plan);
+    let scope = scope(pool, plan);
     let result = match plan.limit {
         Limit::Outside(limit) => tokio::time::timeout(limit, scope).await,
         _ => Ok(scope.await),
@@ -327,8 +366,8 @@ async fn attempt(pool: &Arc<Pool>, plan: Plan) -> Ended {
     }
 }
 
-/// All clients, each with its share of the `with!`s. Each tells of every end.
-fn clients(runtime: &Runtime, pool: &Arc<Pool>, ends: &mpsc::Sender<Ended>) -> Vec<JoinHandle<()>> {
+/// All clients, each with its share of the `with!`s, which are shielded or not. Each tells of every end.
+fn clients(runtime: &Runtime, pool: &Arc<Pool>, ends: &mpsc::Sender<Ended>, shielded: bool) -> Vec<JoinHandle<()>> {
     let client = |seed| {
         let (pool, ends) = (pool.clone(), ends.clone());
         async move {
@@ -338,7 +377,7 @@ fn clients(runtime: &Runtime, pool: &Arc<Pool>, ends: &mpsc::Sender<Ended>) -> V
                 if !panics().is_empty() {
                     return;
                 }
-                let ended = attempt(&pool, random.plan()).await;
+                let ended = attempt(&pool, random.plan(shielded)).await;
                 ends.send(ended).expect("somebody counts");
             }
         }
@@ -351,21 +390,44 @@ fn two_workers() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap()
 }
 
-#[test]
-fn a_hundred_thousand_scopes_leave_the_pool_as_it_was() {
-    let (runtime, pool, (sender, ends)) = (two_workers(), Pool::new(), mpsc::channel());
-    for client in clients(&runtime, &pool, &sender) {
+/// Has all clients come to their end: how their `with!`s did.
+fn soak(pool: &Arc<Pool>, shielded: bool) -> BTreeMap<Ended, usize> {
+    let (runtime, (sender, ends)) = (two_workers(), mpsc::channel());
+    for client in clients(&runtime, pool, &sender, shielded) {
         runtime.block_on(client).expect("no client panics");
     }
     drop(sender);
-    let mut ended = BTreeMap::<_, usize>::new();
+    runtime.block_on(rescue::drain());
+    let mut ended = BTreeMap::new();
     for end in ends {
         *ended.entry(end).or_default() += 1;
     }
     println!("{ended:?}\n{:?} of {:?}", pool.fates.lock().unwrap(), pool.acquired);
     pool.check();
-
     assert_eq!(ended.values().sum::<usize>(), SCOPES);
+    ended
+}
+
+/// Drops the runtime of all clients in the middle.
+fn drop_in_the_middle(pool: &Arc<Pool>, shielded: bool) {
+    let (runtime, (sender, ends)) = (two_workers(), mpsc::channel());
+    let clients = clients(&runtime, pool, &sender, shielded);
+    drop(sender);
+    let before = ends.iter().take(SCOPES / 20).count();
+    drop(runtime);
+    assert_eq!(before, SCOPES / 20);
+    for client in clients {
+        let error = tests::block_on(client).expect_err("it has not come to its end");
+        assert!(error.is_cancelled(), "{error}");
+    }
+    executor::block_on(rescue::drain());
+    pool.check();
+}
+
+#[test]
+fn a_hundred_thousand_scopes_leave_the_pool_as_it_was() {
+    let pool = Pool::new();
+    let ended = soak(&pool, false);
     assert_eq!(ended[&Ended::Done], pool.fate(Fate::Committed));
     assert_eq!(ended[&Ended::Failed] + ended[&Ended::Panicked], pool.fate(Fate::RolledBack));
     // Those that were stopped: while they waited for a connection, and in each phase of their manager.
@@ -376,16 +438,23 @@ fn a_hundred_thousand_scopes_leave_the_pool_as_it_was() {
 }
 
 #[test]
+fn a_hundred_thousand_shielded_scopes_are_all_left_to_their_end() {
+    let pool = Pool::new();
+    let ended = soak(&pool, true);
+    let (committed, rolled_back) = (pool.fate(Fate::Committed), pool.fate(Fate::RolledBack));
+    assert_eq!(committed + rolled_back, pool.acquired.load(SeqCst), "nothing is dropped");
+    // Those that are aborted while they commit are committed all the same.
+    assert!(committed > ended[&Ended::Done] && rolled_back > ended[&Ended::Failed] + ended[&Ended::Panicked]);
+}
+
+#[test]
 fn a_runtime_that_is_dropped_in_the_middle_leaves_the_pool_as_it_was() {
-    let (runtime, pool, (sender, ends)) = (two_workers(), Pool::new(), mpsc::channel());
-    let clients = clients(&runtime, &pool, &sender);
-    drop(sender);
-    let before = ends.iter().take(SCOPES / 20).count();
-    drop(runtime);
-    assert_eq!(before, SCOPES / 20);
-    for client in clients {
-        let error = tests::block_on(client).expect_err("it has not come to its end");
-        assert!(error.is_cancelled(), "{error}");
-    }
-    pool.check();
+    drop_in_the_middle(&Pool::new(), false);
+}
+
+#[test]
+fn what_is_shielded_is_left_to_its_end_without_its_runtime() {
+    let pool = Pool::new();
+    drop_in_the_middle(&pool, true);
+    assert_eq!(pool.fate(Fate::Committed) + pool.fate(Fate::RolledBack), pool.acquired.load(SeqCst));
 }
