@@ -21,7 +21,8 @@
 //!    leaked, so is the body, and nobody can poll or drop a part of it any more.
 //! 2. **The block never outlives what is lent to it.** The value borrows from the body for as long as the marker's
 //!    future lives (it is in its type), and that future drops the block before it ends or is dropped. If it is leaked
-//!    while the block is there, the driver notices when the body is gone, and aborts.
+//!    while the block is there, the driver notices when the body is gone, and aborts. (Where nothing is borrowed, others
+//!    may drop the block as well: see [`shield`].)
 //! 3. **One at a time.** The block, the body and the driver are polled and dropped by one thread at a time, the one
 //!    that holds the `with!`. A marker that stands by itself is polled by nobody but the body. One in an `async` block
 //!    is a value that a scoped thread could get hold of: there each poll and drop looks whether it is on the driver's
@@ -89,7 +90,7 @@ struct Link<T: ?Sized>(NonNull<T>);
 
 // SAFETY: what it points to is a part of the same future, moves from thread to thread with it only, and says itself by
 // its own type whether it may (the driver holds it by value). By fact 3 nobody follows the pointer on another thread
-// meanwhile.
+// meanwhile. A shielded body that goes elsewhere forgets its pointer before.
 unsafe impl<T: ?Sized> Send for Link<T> {}
 // SAFETY: as above.
 unsafe impl<T: ?Sized> Sync for Link<T> {}
