@@ -12,7 +12,7 @@
 //! Rescues keep the order of the scopes: what is left of the `with!`s in the block of a shielded manager is finished
 //! before its exit phase begins, in the same task.
 //!
-//! A process that ends does not wait for them by itself. [`drain`] does:
+//! A process that ends does not wait for them by itself. [`drain`](drain()) does:
 //!
 //! ```
 //! # #[cfg(feature = "tokio")]
@@ -44,7 +44,7 @@
 //!
 //! # What is not rescued
 //!
-//! - What a process has not done when it ends: [`drain`] before.
+//! - What a process has not done when it ends: [`drain`](drain()) before.
 //! - What is on a runtime that is there, but that nobody drives: it goes on when somebody does, or drops the runtime.
 //! - What waits for a timer of a runtime that is gone: that is a panic of tokio's, and a [`Loss`]. What is opened on this
 //!   crate's own thread is good.

@@ -142,6 +142,21 @@ mod dropped {
 
 mod nested {
     use super::*;
+    use tokio::sync::oneshot;
+
+    /// Is left when the other one is.
+    #[async_context_manager(shielded)]
+    async fn waits(log: Log, other: oneshot::Receiver<()>) {
+        r#yield!();
+        other.await.expect("the other one is left");
+        log.add("waited");
+    }
+
+    #[async_context_manager(shielded)]
+    async fn sends(other: oneshot::Sender<()>) {
+        r#yield!();
+        other.send(()).expect("one is waiting");
+    }
 
     #[test]
     fn the_inner_one_is_finished_before_the_outer_ones_exit_phase() {
@@ -228,19 +243,6 @@ mod nested {
 
     #[test]
     fn side_by_side_in_a_block_they_may_wait_for_each_other() {
-        use tokio::sync::oneshot;
-
-        #[async_context_manager(shielded)]
-        async fn waits(log: Log, other: oneshot::Receiver<()>) {
-            r#yield!();
-            other.await.expect("the other one is left");
-            log.add("waited");
-        }
-        #[async_context_manager(shielded)]
-        async fn sends(other: oneshot::Sender<()>) {
-            r#yield!();
-            other.send(()).expect("one is waiting");
-        }
         let log = Log::new();
         let (send, receive) = oneshot::channel();
         drop_after(3, async {
@@ -257,19 +259,6 @@ mod nested {
 
     #[test]
     fn those_of_a_plain_manager_may_wait_for_each_other_too() {
-        use tokio::sync::oneshot;
-
-        #[async_context_manager(shielded)]
-        async fn waits(log: Log, other: oneshot::Receiver<()>) {
-            r#yield!();
-            other.await.expect("the other one is left");
-            log.add("waited");
-        }
-        #[async_context_manager(shielded)]
-        async fn sends(other: oneshot::Sender<()>) {
-            r#yield!();
-            other.send(()).expect("one is waiting");
-        }
         #[async_context_manager]
         async fn holds_both(log: Log) {
             let (send, receive) = oneshot::channel();

@@ -24,7 +24,8 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
 
-use super::{Call, Caught, Host, Link, Way, find_host, head_of};
+use super::call::{Call, find_host, head_of};
+use super::{Caught, Host, Link, Way};
 use crate::exit::{Ending, Exit};
 use crate::home::Home;
 use crate::lend::Terms;
