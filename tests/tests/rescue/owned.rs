@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt::Write;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_context_manager::{AsyncContextManager, Outcome};
 
@@ -60,6 +60,8 @@ fn given_what_stands_for_any_lifetime() {
 fn given_itself() {
     struct Pool(Log);
 
+    static FOREVER: LazyLock<Pool> = LazyLock::new(|| Pool(Log::new()));
+
     impl Pool {
         #[async_context_manager(shielded)]
         async fn whole(self) -> &Pool {
@@ -81,9 +83,8 @@ fn given_itself() {
     }
     assert_eq!(rescued!(log => Pool(log.clone()).whole()), ["whole"]);
     assert_eq!(rescued!(log => Arc::new(Pool(log.clone())).shared()), ["shared"]);
-    let forever: &Pool = Box::leak(Box::new(Pool(Log::new())));
-    assert!(rescued!(log => forever.forever()).is_empty());
-    assert_eq!(forever.0.take(), ["forever"]);
+    assert!(rescued!(log => FOREVER.forever()).is_empty());
+    assert_eq!(FOREVER.0.take(), ["forever"]);
 }
 
 #[test]
