@@ -4,6 +4,7 @@ mod by_hand;
 mod by_hand_boxed;
 mod by_hand_caught;
 mod exit_stack;
+mod least;
 mod scope;
 mod shielded;
 mod with;
@@ -60,6 +61,7 @@ pub(crate) fn all() -> Vec<Contestant> {
         scope::contestant(),
         exit_stack::contestant(),
         by_hand_boxed::contestant(),
+        least::contestant(),
     ];
     ours.into_iter().chain(peers()).collect()
 }
