@@ -146,6 +146,6 @@ macro_rules! scope {
 }
 
 pub(crate) fn contestant() -> Contestant {
-    let note = "checks nothing and is not sound: what is left where a manager's body is opaque.";
+    let note = "checks nothing and is not sound: what is left where a manager's body is opaque";
     Contestant { loses: &[Scenario::Dropped], note, ..contestant!("the least", scope, spin) }
 }
