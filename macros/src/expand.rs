@@ -39,16 +39,15 @@ pub(crate) fn manager_fn(args: TokenStream, item: &TokenStream) -> TokenStream {
 /// The same for a function that has been parsed.
 pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> TokenStream {
     let mut args = Args::parse(args, &mut errors);
-    let krate = args.krate.clone();
-    let krate = &krate;
     let Input { header, body } = input;
     validate::signature(&header.sig, &mut errors);
+    validate::shielded(&header.sig, &mut args, &mut errors);
+    let krate = &args.krate;
     let returns = Returns::parse(&header.sig.output, &args, &mut errors);
     let expanded = match body {
         Body::Parsed(mut block) => {
             let markers = yields::replace(&mut block, !returns.broken, krate, &mut errors);
             validate::markers(&header.sig, &markers, &mut errors);
-            validate::shielded(&header.sig, &mut args, &mut errors);
             manager(header, &returns, &markers, &block, &args)
         }
         Body::Broken(block, error) => {

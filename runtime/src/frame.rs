@@ -388,7 +388,7 @@ where
         // A block that may not be dropped on this thread is left to the driver, as one whose marker was leaked.
         if at_home && self.stage.get().is_lent() {
             self.stage.set(Stage::RacedAway);
-            // SAFETY: as in `end`.
+            // SAFETY: it was there, as the stage told, which tells now that it is not.
             let drop_block = || unsafe { self.drop_block() };
             if self.home().is_none() {
                 // It was dropped with its body, or with the block of a manager in that, which races.
@@ -533,9 +533,13 @@ where
     }
 
     /// Drops the body. A marker that is still there drops the block with it.
-    fn drop_body(&mut self) {
+    ///
+    /// # Safety
+    ///
+    /// It is not used again.
+    unsafe fn drop_body(&mut self) {
         self.frame.home().inspect(|home| home.enter(Waker::noop()));
-        // SAFETY: `drop_unfinished`, where nobody uses it again, calls this once.
+        // SAFETY: the caller says so.
         panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.body) });
     }
 
@@ -552,10 +556,12 @@ where
                 if let Err(payload) = panics::catch(|| self.cancel()) {
                     rescue::panicked(self.frame.about.name(), payload);
                 }
-                self.drop_body();
+                // SAFETY: this is the end of the driver.
+                unsafe { self.drop_body() };
             });
         } else {
-            self.drop_body();
+            // SAFETY: as above.
+            unsafe { self.drop_body() };
         }
         match self.frame.stage.get() {
             Stage::Lent | Stage::LentApart | Stage::Cancelled => abort_leaked(self.frame.about),

@@ -84,8 +84,8 @@ pub(crate) trait Rest: Send {
     /// Polls it to its end, and tells of what it ends in.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Tells that it can't be done.
-    fn lose(&self);
+    /// Tells that it can't be done. What is made of others leaves that to them.
+    fn lose(&self) {}
 }
 
 /// A rescue: the future that [`set`] hands to an executor.

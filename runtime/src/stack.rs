@@ -65,8 +65,8 @@ use crate::panics;
 /// When a stack is dropped with managers in it, each is left as by the dropping of a `with!` in its block: it is told
 /// [`Outcome::Cancelled`] and polled once, the last one first. So it is when a `with!` is dropped that is in the block;
 /// dropped while the stack is being left, the manager under way is dropped where it waits, and the others follow so.
-/// Those that are shielded are rescued, one after the other. In a shielded manager, the `with!` of a stack around its
-/// `yield!` is no exception to that: all are awaited.
+/// Those that are shielded are rescued, one after the other. Where the `with!` of the stack stands around the `yield!` of
+/// a shielded manager, all of them are awaited.
 pub struct AsyncExitStack<'env, E> {
     entries: Entries<'env, E>,
 }

@@ -46,7 +46,7 @@ static CALL: RawWakerVTable = RawWakerVTable::new(clone_call, wake_call, wake_ca
 
 /// A clone is one of the driver's waker: it outlives the call.
 fn clone_call(call: *const ()) -> RawWaker {
-    // SAFETY: `first_poll` made it, and it lives as long as the waker that is being cloned.
+    // SAFETY: `Call::waker` made it, of a call that lives as long as the waker that is being cloned.
     let head = unsafe { &*call.cast::<CallHead<'_>>() };
     let waker = ManuallyDrop::new(head.waker.clone());
     RawWaker::new(waker.data(), waker.vtable())
@@ -73,8 +73,9 @@ pub(super) fn head_of(waker: &Waker) -> &CallHead<'_> {
 #[inline]
 pub(super) fn find_host<'f, L: Terms>(waker: &Waker) -> Link<dyn Host<L> + 'f> {
     assert!(head_of(waker).lent == type_id::<L>(), "polled by the driver of another manager");
-    // SAFETY: it is a `Call`, as `head_of` has seen, and its type is this one: the lifetimes are those that the frame
-    // has, by the signature that the generated code gives to both the manager and `attach`.
+    // SAFETY: it is a `Call`, as `head_of` has seen, and its type is this one but for lifetimes. Those in `L` are the
+    // frame's, by the signature that the generated code gives to both the manager and `attach`, or by that of `Shielded`,
+    // whose `L` is that of its manager. `'f` is only where the pointer may be followed, which those say who do.
     let call = unsafe { &*waker.data().cast::<Call<'f, L>>() };
     Link(call.host)
 }

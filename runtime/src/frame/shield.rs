@@ -265,7 +265,8 @@ impl<L: Terms> Relay<L> {
 
     /// The frame, as long as the `with!` is there.
     fn connected(&self) -> Option<&dyn Host<L>> {
-        // SAFETY: the frame outlives `Shielded` (fact 1), which cuts the tie before it gives the hull away.
+        // SAFETY: the frame outlives `Shielded` (fact 1), which cuts the tie before it gives the hull away. As long as it
+        // has the hull, nobody else polls or drops that.
         self.frame.get().map(|frame| unsafe { frame.0.as_ref() })
     }
 

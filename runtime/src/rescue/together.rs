@@ -127,8 +127,6 @@ impl<F: FnOnce() + Send> Rest for Before<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.0.poll(cx)
     }
-
-    fn lose(&self) {}
 }
 
 /// What a `with!` has that waits for rescues before it ends.
@@ -191,14 +189,10 @@ impl Rest for InTurn {
         }
         Poll::Ready(())
     }
-
-    fn lose(&self) {}
 }
 
 impl Rest for Rescues {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         Rescues::poll(&mut self, cx)
     }
-
-    fn lose(&self) {}
 }
