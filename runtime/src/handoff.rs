@@ -14,7 +14,6 @@ use crate::frame::OneTask;
 use crate::layer::{self, Shape, TakesShape, Value};
 use crate::outcome::Outcome;
 use crate::panics::{Parcel, Payload};
-use crate::rescue::{Rescues, Waiting};
 use crate::verdict::Verdict;
 
 /// How a block ended. `with!` matches on it and goes on in the user's function.
@@ -123,8 +122,6 @@ enum Content<C, V, W, Jump, Return> {
     /// The block has failed, and the manager has the error.
     Caught(C),
     Panicked(Parcel),
-    /// The block was raced away, and something is left of the managers in it.
-    Waiting(Waiting<Self>),
 }
 
 #[cold]
@@ -233,32 +230,28 @@ where
         !self.content.ask(|content| matches!(content, Content::Nothing | Content::Lent(_)))
     }
 
-    /// How the block ended, when it is over. An error is given away.
+    /// How the block ended, when it is over.
     #[inline]
-    pub(crate) fn outcome<Literal>(&self) -> Outcome<X::Caught>
+    pub(crate) fn outcome<Literal>(&self) -> Outcome
     where
         Return: Verdict<Literal>,
     {
-        let outcome = self.content.ask(|content| match content {
+        self.content.ask(|content| match content {
             Content::Value(_) | Content::Jump(_) => Outcome::Completed,
             Content::Return(value) if !value.failed() => Outcome::Completed,
             Content::Panicked(_) => Outcome::Panicked,
             _ => Outcome::Failed(()),
-        });
-        match outcome {
-            Outcome::Failed(()) => {
-                X::unseen().or_else(|| self.take_error()).map_or(Outcome::Completed, Outcome::Failed)
-            }
-            Outcome::Panicked => Outcome::Panicked,
-            Outcome::Completed | Outcome::Cancelled => Outcome::Completed,
-        }
+        })
     }
 
-    #[inline]
-    fn take_error(&self) -> Option<X::Caught> {
+    /// The error, if the manager is to have it.
+    pub(crate) fn take_error(&self) -> Option<X::Caught> {
         match self.content.get().replace(Content::Nothing) {
             Content::Caught(error) => Some(error),
-            _ => None,
+            other => {
+                self.content.get().set(other);
+                None
+            }
         }
     }
 
@@ -270,33 +263,8 @@ where
             Content::Jump(jump) => Some(Ok(End::Jump(jump))),
             Content::Return(value) => Some(Ok(End::Return(value))),
             Content::Panicked(parcel) => Some(Err(parcel)),
-            Content::Nothing | Content::Lent(_) | Content::Caught(_) | Content::Waiting(_) => None,
+            Content::Nothing | Content::Lent(_) | Content::Caught(_) => None,
         }
-    }
-
-    /// Has the `with!` wait for `rescues`, which are left of the block that was raced away.
-    pub(crate) fn wait_for(&self, rescues: Rescues) {
-        if !rescues.is_empty() {
-            let content = self.content.get().replace(Content::Nothing);
-            self.content.get().set(Content::Waiting(Waiting::new(rescues, content)));
-        }
-    }
-
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.content.ask(|content| matches!(content, Content::Waiting(_)))
-    }
-
-    /// Polls the rescues: whether there were some, and none is left.
-    pub(crate) fn poll_rescues(&self, cx: &mut Context<'_>) -> bool {
-        let (content, ended) = match self.content.get().replace(Content::Nothing) {
-            Content::Waiting(waiting) => match waiting.poll(cx) {
-                Ok(content) => (content, true),
-                Err(waiting) => (Content::Waiting(waiting), false),
-            },
-            other => (other, false),
-        };
-        self.content.get().set(content);
-        ended
     }
 
     #[cold]

@@ -2,9 +2,10 @@
 //! driver's.
 
 use core::cell::Cell;
-use core::task::Waker;
+use core::task::{Context, Poll, Waker};
 
 use crate::frame::OneTask;
+use crate::rescue::Rescues;
 
 /// Where the marker of a body stands.
 pub trait Here {
@@ -55,6 +56,8 @@ struct State {
     driver: Cell<[usize; 2]>,
     /// The marker's waker, if it is another: of a `FuturesUnordered`, say, which polls only what was woken.
     marker: Cell<Option<Waker>>,
+    /// What is left of the managers in a block that was raced away.
+    left: Cell<Rescues>,
 }
 
 impl Home {
@@ -83,6 +86,23 @@ impl Home {
     /// Whether this is the thread that polls the driver.
     pub(crate) fn is_here(&self) -> bool {
         self.state.get().thread.get() == current_thread()
+    }
+
+    /// The body is to wait for these.
+    pub(crate) fn add_left(&self, rescues: Rescues) {
+        let left = &self.state.get().left;
+        let mut all = left.take();
+        all.extend(rescues);
+        left.set(all);
+    }
+
+    /// Waits for what is left.
+    pub(crate) fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let left = &self.state.get().left;
+        let mut all = left.take();
+        let polled = all.poll(cx);
+        left.set(all);
+        polled
     }
 
     fn check(&self) {

@@ -116,16 +116,6 @@ impl<E> Outcome<E> {
         matches!(self, Self::Cancelled)
     }
 
-    /// The same, without the error.
-    pub(crate) const fn kind(&self) -> Outcome {
-        match self {
-            Self::Completed => Outcome::Completed,
-            Self::Failed(_) => Outcome::Failed(()),
-            Self::Panicked => Outcome::Panicked,
-            Self::Cancelled => Outcome::Cancelled,
-        }
-    }
-
     /// The error of a failed block, to be passed on with `?`.
     ///
     /// ```

@@ -2,7 +2,7 @@
 //! how to use it.
 
 pub use crate::exit::{Ending, ResultAlias};
-pub use crate::frame::{Within, YieldPoint, attach, run};
+pub use crate::frame::{Driver, Within, YieldPoint, attach, run};
 pub use crate::handoff::{Either, End, Handoff, Lifespan, Loan, Opened};
 pub use crate::home::{Here, Home, Inline};
 pub use crate::layer::{Around, Layer, Shape};

@@ -74,7 +74,7 @@ use drain::UnderWay;
 pub use loss::{Loss, LossKind, set_hook};
 pub(crate) use loss::{failed, panicked, rescue_failed, unfinished};
 pub(crate) use origin::Origin;
-pub(crate) use together::{Rescues, Waiting, block_first, collect, in_turn, is_in_place, of_block};
+pub(crate) use together::{Rescues, block_first, collect, in_turn, is_in_place, of_block};
 
 pub use drain::{drain, drain_for, under_way};
 pub use executor::set;

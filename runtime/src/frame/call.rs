@@ -1,34 +1,27 @@
 //! How a body finds its frame: by the waker that it is polled with for the first time.
 
 use core::any::TypeId;
-use core::cell::Cell;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, transmute};
 use core::ptr::NonNull;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
-use super::{Host, Link};
-use crate::home::Home;
+use super::Link;
+use super::head::{Head, Host};
 use crate::lend::Terms;
 
 /// What the first poll of a body has for a waker: the driver's own, and where the frame is.
-#[repr(C)]
-pub(super) struct Call<'c, L: Terms> {
-    head: CallHead<'c>,
-    host: NonNull<dyn Host<L> + 'c>,
-}
-
-/// The part of a [`Call`] that is the same for all that can be lent.
-pub(super) struct CallHead<'c> {
+pub(super) struct Call<'c> {
     pub(super) waker: &'c Waker,
     lent: TypeId,
-    pub(super) home: &'c Cell<Option<Link<Home>>>,
+    head: NonNull<Head>,
 }
 
-impl<'c, L: Terms> Call<'c, L> {
+impl<'c> Call<'c> {
+    /// Of a host whose manager lends `L`.
     #[inline]
-    pub(super) fn new(waker: &'c Waker, home: &'c Cell<Option<Link<Home>>>, host: &'c (dyn Host<L> + 'c)) -> Self {
-        Self { head: CallHead { waker, lent: type_id::<L>(), home }, host: NonNull::from(host) }
+    pub(super) fn new<L: Terms, H: Host>(waker: &'c Waker, host: &'c H) -> Self {
+        Self { waker, lent: type_id::<L>(), head: NonNull::from(host).cast() }
     }
 
     /// What the body is polled with.
@@ -47,37 +40,37 @@ static CALL: RawWakerVTable = RawWakerVTable::new(clone_call, wake_call, wake_ca
 /// A clone is one of the driver's waker: it outlives the call.
 fn clone_call(call: *const ()) -> RawWaker {
     // SAFETY: `Call::waker` made it, of a call that lives as long as the waker that is being cloned.
-    let head = unsafe { &*call.cast::<CallHead<'_>>() };
-    let waker = ManuallyDrop::new(head.waker.clone());
+    let call = unsafe { &*call.cast::<Call<'_>>() };
+    let waker = ManuallyDrop::new(call.waker.clone());
     RawWaker::new(waker.data(), waker.vtable())
 }
 
 fn wake_call(call: *const ()) {
     // SAFETY: as in `clone_call`.
-    let head = unsafe { &*call.cast::<CallHead<'_>>() };
-    head.waker.wake_by_ref();
+    let call = unsafe { &*call.cast::<Call<'_>>() };
+    call.waker.wake_by_ref();
 }
 
 #[inline]
 fn drop_call(_call: *const ()) {}
 
-/// What is known of a [`Call`], whatever is lent.
+/// The call that this waker is, of a manager that lends `L`.
 #[inline]
-pub(super) fn head_of(waker: &Waker) -> &CallHead<'_> {
+pub(super) fn call_of<L: Terms>(waker: &Waker) -> &Call<'_> {
     assert!(core::ptr::eq(waker.vtable(), &raw const CALL), "not polled by a driver");
     // SAFETY: by its vtable it is a `Call`, and it lives while it is polled with.
-    unsafe { &*waker.data().cast() }
+    let call = unsafe { &*waker.data().cast::<Call<'_>>() };
+    assert!(call.lent == type_id::<L>(), "polled by the driver of another manager");
+    call
 }
 
-/// The host that polls with this waker, and whose manager lends `L`.
-#[inline]
-pub(super) fn find_host<'f, L: Terms>(waker: &Waker) -> Link<dyn Host<L> + 'f> {
-    assert!(head_of(waker).lent == type_id::<L>(), "polled by the driver of another manager");
-    // SAFETY: it is a `Call`, as `head_of` has seen, and its type is this one but for lifetimes. Those in `L` are the
-    // frame's, by the signature that the generated code gives to both the manager and `attach`, or by that of `Shielded`,
-    // whose `L` is that of its manager. `'f` is only where the pointer may be followed, which those say who do.
-    let call = unsafe { &*waker.data().cast::<Call<'f, L>>() };
-    Link(call.host)
+impl Call<'_> {
+    /// The host. It lends what `L` says but for lifetimes, which are the same by the signature that the generated code
+    /// gives to both the manager and `attach`, or by that of `Shielded`, whose `L` is that of its manager.
+    #[inline]
+    pub(super) fn host(&self) -> Link<Head> {
+        Link(self.head)
+    }
 }
 
 /// The identity of a type, apart from its lifetimes.

@@ -11,7 +11,8 @@ use std::boxed::Box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
-use super::{Link, Way, Within, run};
+use super::head::Way;
+use super::{Link, Within, run};
 use crate::exit::{Catch, Ending, Exit, Suppress, TakesFrom};
 use crate::handoff::{End, Loan};
 use crate::layer::{ShapeOf, Value};
@@ -99,7 +100,7 @@ impl<'env, E> Entries<'env, E> {
             }
             // Whoever was leaving it was dropped.
             let half_left = self.get_mut().last().is_some_and(|entry| entry.is_leaving);
-            let ((), mut rescues) = rescue::collect(|| drop(half_left.then(|| self.get_mut().pop())));
+            let mut rescues = rescue::collect(&mut || drop(half_left.then(|| self.get_mut().pop())));
             poll_fn(|cx| rescues.poll(cx)).await;
         }
         while let Some(entry) = self.get_mut().last_mut() {
@@ -112,7 +113,7 @@ impl<'env, E> Entries<'env, E> {
 
     /// Tells each that its block was dropped, the youngest first. What has to be rescued is left in that order.
     pub(crate) fn cancel(&mut self) {
-        rescue::in_turn(|| while self.get_mut().pop().is_some() {});
+        rescue::in_turn(&mut || while self.get_mut().pop().is_some() {});
     }
 
     /// Enters `manager` and holds it.

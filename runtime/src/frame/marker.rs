@@ -6,8 +6,10 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, ready};
 
-use super::call::{find_host, head_of};
-use super::{Caught, Host, Link, Way};
+use super::call::call_of;
+use super::head::{Head, Stage, Way};
+use super::{Caught, Link};
+use crate::exit::Exit;
 use crate::handoff::Lifespan;
 use crate::home::Here;
 use crate::lend::Terms;
@@ -38,11 +40,11 @@ impl<'f, L: Terms, H: Here> Future for Attach<'f, '_, L, H> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let point = YieldPoint { host: find_host(cx.waker()), home: PhantomData };
+        let point = YieldPoint { host: call_of::<L>(cx.waker()).host(), terms: PhantomData };
         if let Some(home) = self.home.home() {
-            head_of(cx.waker()).home.set(Some(Link(NonNull::from(home))));
+            point.head().home.set(Some(Link(NonNull::from(home))));
             home.enter(cx.waker());
-            point.host().set_way(Way::Apart);
+            point.head().set_way(Way::Apart);
         }
         Poll::Ready(point)
     }
@@ -50,22 +52,22 @@ impl<'f, L: Terms, H: Here> Future for Attach<'f, '_, L, H> {
 
 /// A body's handle on its frame: what `yield!` is called on. `'f` is the life of a local of the body. It is `Send` only
 /// if a [`Home`](crate::home::Home) could tell threads apart.
-pub struct YieldPoint<'f, L: Terms, H> {
-    host: Link<dyn Host<L> + 'f>,
-    home: PhantomData<(&'f Lifespan, H)>,
+pub struct YieldPoint<'f, L, H> {
+    host: Link<Head>,
+    terms: PhantomData<(fn(L) -> L, &'f Lifespan, H)>,
 }
 
-impl<L: Terms, H> Clone for YieldPoint<'_, L, H> {
+impl<L, H> Clone for YieldPoint<'_, L, H> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<L: Terms, H> Copy for YieldPoint<'_, L, H> {}
+impl<L, H> Copy for YieldPoint<'_, L, H> {}
 
-impl<'f, L: Terms, H> YieldPoint<'f, L, H> {
+impl<L, H> YieldPoint<'_, L, H> {
     #[inline]
-    fn host(&self) -> &(dyn Host<L> + 'f) {
+    fn head(&self) -> &Head {
         // SAFETY: `'f` is within the body, which the frame outlives (fact 1).
         unsafe { self.host.0.as_ref() }
     }
@@ -77,24 +79,30 @@ impl<'f, M: AsyncContextManager, H> YieldPoint<'f, Own<M>, H> {
     #[inline]
     pub(crate) fn lend_own<'v>(self, value: M::Value<'v>) -> Lending<'f, Own<M>, H, &'v mut M> {
         let mut slot = Some(value);
+        self.head().begin_lending();
         // SAFETY: the value is what `Own<M>` lends, and what it borrows is borrowed for as long as the marker lives,
-        // which has `'v` in its type and drops the block when it is dropped (fact 2).
-        unsafe { self.host().lend(NonNull::from(&mut slot).cast()) };
+        // which has `'v` in its type and has the block dropped when it is dropped (fact 2).
+        unsafe { self.host.lend(NonNull::from(&mut slot).cast()) };
         Lending { point: Some(self), value: None }
     }
 }
 
-impl<L: Terms, H> YieldPoint<'_, L, H> {
+impl<L, H> YieldPoint<'_, L, H> {
     /// The end of a body that races its block: waits for what is left of the managers in that.
     pub async fn end<B: Future>(self, mut body: Pin<&mut B>) -> B::Output {
-        let ended = poll_fn(|cx| match panics::catch(|| body.as_mut().poll(cx)) {
-            Ok(polled) => polled.map(Ok),
-            Err(payload) => Poll::Ready(Err(payload)),
+        let mut ended = None;
+        let all = poll_fn(|cx| {
+            if ended.is_none() {
+                ended = match panics::catch(|| body.as_mut().poll(cx)) {
+                    Ok(Poll::Pending) => None,
+                    Ok(Poll::Ready(output)) => Some(Ok(output)),
+                    Err(payload) => Some(Err(payload)),
+                };
+            }
+            ready!(self.head().home().map_or(Poll::Ready(()), |home| home.poll_left(cx)));
+            ended.take().map_or(Poll::Pending, Poll::Ready)
         });
-        let ended = ended.await;
-        // The driver, which polls what is left, polls this then.
-        poll_fn(|_| if self.host().is_waiting() { Poll::Pending } else { Poll::Ready(()) }).await;
-        ended.unwrap_or_else(|payload| panics::resume(payload))
+        all.await.unwrap_or_else(|payload| panics::resume(payload))
     }
 }
 
@@ -118,37 +126,37 @@ impl Within for () {
     fn lent(&self, _way: Way) {}
 }
 
-impl<L: Terms, H> Within for YieldPoint<'_, L, H> {
+impl<L, H> Within for YieldPoint<'_, L, H> {
+    #[inline]
     fn outcome(&self) -> Option<Outcome> {
-        self.host().outcome()
+        self.head().outcome()
     }
 
+    #[inline]
     fn lent(&self, way: Way) {
-        if way != Way::Straight {
-            self.host().set_way(way);
-        }
+        self.head().set_way(way);
     }
 }
 
 /// The future of a `yield!`: the block, as the manager has it.
 #[must_use = "the block runs when this is awaited"]
-pub struct Lending<'f, L: Terms, H, V> {
+pub struct Lending<'f, L, H, V> {
     /// Nothing when the block has ended.
     point: Option<YieldPoint<'f, L, H>>,
     /// Nothing when it has been lent.
     value: Option<V>,
 }
 
-impl<'f, L: Terms, H, V> Lending<'f, L, H, V> {
+// What it holds is moved out before anything is pinned.
+impl<L, H, V> Unpin for Lending<'_, L, H, V> {}
+
+impl<'f, L, H, V> Lending<'f, L, H, V> {
     /// `V` must be a member of the family `L`.
     #[inline]
     pub(crate) const fn new(point: YieldPoint<'f, L, H>, value: V) -> Self {
         Self { point: Some(point), value: Some(value) }
     }
 }
-
-// What it holds is moved out before anything is pinned.
-impl<L: Terms, H, V> Unpin for Lending<'_, L, H, V> {}
 
 impl<L: Terms, H: Here, V> Future for Lending<'_, L, H, V> {
     type Output = Outcome<Caught<L>>;
@@ -160,29 +168,54 @@ impl<L: Terms, H: Here, V> Future for Lending<'_, L, H, V> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let point = this.point.expect("a `yield!` is awaited once");
+        let head = point.head();
         if !H::INLINE {
-            point.host().visit(cx.waker());
+            head.home().inspect(|home| home.visit(cx.waker()));
         }
-        let outcome = if this.value.is_some() {
-            let slot = NonNull::from(&mut this.value).cast();
-            // SAFETY: the value is what `L` lends (the callers of `new`: `YieldPoint::lend`), and what it borrows is
-            // borrowed for as long as `self` lives, which has `V` in its type and drops the block when it is dropped
-            // (fact 2).
-            unsafe { point.host().lend_and_poll(slot, cx) }
-        } else {
-            point.host().poll(cx)
-        };
-        let outcome = ready!(outcome);
+        if this.value.is_some() {
+            head.begin_lending();
+        }
+        let slot = this.value.is_some().then(|| NonNull::from(&mut this.value).cast());
+        // SAFETY: the value is what `L` lends (the callers of `new`: `YieldPoint::lend`), and what it borrows is borrowed
+        // for as long as `self` lives, which has `V` in its type and has the block dropped when it is dropped (fact 2).
+        // The host is there, as the body is (fact 1).
+        if head.stage.get() != Stage::Ended && !unsafe { point.host.poll(slot, cx) } {
+            return Poll::Pending;
+        }
         this.point = None;
-        Poll::Ready(outcome)
+        Poll::Ready(point.give())
     }
 }
 
-impl<L: Terms, H, V> Drop for Lending<'_, L, H, V> {
+impl<L: Terms, H> YieldPoint<'_, L, H> {
+    /// The outcome, with the error of the block if the manager catches it.
+    #[inline]
+    fn give(self) -> Outcome<Caught<L>> {
+        match self.head().outcome.get() {
+            Outcome::Completed => Outcome::Completed,
+            Outcome::Failed(()) => match L::Exit::unseen() {
+                Some(unseen) => Outcome::Failed(unseen),
+                None => self.take_error().map_or(Outcome::Cancelled, Outcome::Failed),
+            },
+            Outcome::Panicked => Outcome::Panicked,
+            Outcome::Cancelled => Outcome::Cancelled,
+        }
+    }
+
+    fn take_error(self) -> Option<Caught<L>> {
+        let mut error = None::<Caught<L>>;
+        // SAFETY: the slot is such an `Option`, and the host is there, as the body is (fact 1).
+        unsafe { self.host.take_error(NonNull::from(&mut error).cast()) };
+        error
+    }
+}
+
+impl<L, H, V> Drop for Lending<'_, L, H, V> {
     #[inline]
     fn drop(&mut self) {
         if let (Some(point), None) = (self.point, &self.value) {
-            point.host().release();
+            // SAFETY: the host is there, as the body is (fact 1).
+            unsafe { point.host.release() };
         }
     }
 }

@@ -24,10 +24,10 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
 
-use super::call::{Call, find_host, head_of};
-use super::{Caught, Host, Link, Way};
+use super::call::{Call, call_of};
+use super::head::{Head, Host, Stage, Way};
+use super::{Caught, Link};
 use crate::exit::{Ending, Exit};
-use crate::home::Home;
 use crate::lend::Terms;
 use crate::manager::{About, OutputOf};
 use crate::outcome::Outcome;
@@ -73,22 +73,21 @@ struct Hull<F: Future, L: Terms> {
 }
 
 /// The host of the marker.
+#[repr(C)]
 struct Relay<L: Terms> {
+    head: Head,
     /// Where the block is; nothing when the `with!` is gone.
-    frame: Cell<Option<Link<dyn Host<L>>>>,
-    home: Cell<Option<Link<Home>>>,
-    way: Cell<Way>,
+    frame: Cell<Option<Link<Head>>>,
     /// The `with!` is being dropped, and the marker gives nothing.
     is_cancelled: Cell<bool>,
-    /// How the block ended, until the marker gives it.
-    outcome: Cell<Option<Outcome<Caught<L>>>>,
-    /// What the marker gave.
-    given: Cell<Option<Outcome>>,
+    /// The block has ended, as the head tells, and the marker has yet to give that.
+    is_over: Cell<bool>,
+    /// The error of the block, for a manager that catches it.
+    error: Cell<Option<Caught<L>>>,
     /// What is left of the managers in the block.
     left: Cell<Rescues>,
     /// The marker, which waits for that.
     waiting: Cell<Option<Waker>>,
-    about: &'static About,
 }
 
 impl<F, L> Shielded<F, L>
@@ -99,15 +98,13 @@ where
     /// The value that is lent `borrows` from the body, or not.
     pub(crate) fn new(about: &'static About, body: F, borrows: bool) -> Self {
         let relay = Relay {
+            head: Head::new(about, Way::Shielded),
             frame: Cell::new(None),
-            home: Cell::new(None),
-            way: Cell::new(Way::Shielded),
             is_cancelled: Cell::new(false),
-            outcome: Cell::new(None),
-            given: Cell::new(None),
+            is_over: Cell::new(false),
+            error: Cell::new(None),
             left: Cell::new(Rescues::default()),
             waiting: Cell::new(None),
-            about,
         };
         let hull = Hull {
             body: Some(body),
@@ -131,8 +128,11 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let hull = self.hull.as_mut().expect("a manager is polled to its end once").as_mut();
-        if hull.relay.connected().is_some_and(Host::is_cancelled) {
+        if hull.relay.connected().is_some_and(|frame| frame.stage.get() == Stage::Cancelled) {
             hull.cancel(cx);
+            return Poll::Pending;
+        }
+        if hull.relay.polls_on(cx) {
             return Poll::Pending;
         }
         let ended = ready!(hull.poll(cx));
@@ -180,14 +180,16 @@ where
         let body = unsafe { Pin::new_unchecked(&mut self.body) };
         let Some(body) = body.as_pin_mut() else { return };
         let relay = &self.relay;
-        relay.home().inspect(|home| home.enter(cx.waker()));
+        relay.head.enter_home(cx.waker());
         let polled = panics::catch(|| {
             if replace(&mut self.is_begun, true) {
                 body.poll(cx)
             } else {
                 self.origin = Some(Origin::here());
-                relay.frame.set(Some(find_host(cx.waker())));
-                let call = Call::<L>::new(head_of(cx.waker()).waker, &relay.home, relay);
+                relay.head.begin::<Relay<L>>();
+                let driver = call_of::<L>(cx.waker());
+                relay.frame.set(Some(driver.host()));
+                let call = Call::new::<L, _>(driver.waker, relay);
                 body.poll(&mut Context::from_waker(&call.waker()))
             }
         });
@@ -197,7 +199,7 @@ where
             Err(payload) => Some(Err(payload)),
         };
         // It was a local of the body.
-        relay.home.set(None);
+        relay.head.home.set(None);
     }
 
     /// Has the block dropped. The marker gives the outcome in a later poll, of a rescuer.
@@ -205,7 +207,7 @@ where
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
         this.relay.is_cancelled.set(true);
-        this.relay.home().inspect(|home| home.wake());
+        this.relay.head.home().inspect(|home| home.wake());
         if this.borrows {
             this.poll_body(cx);
         } else {
@@ -218,13 +220,13 @@ where
     fn disconnect(self: Pin<&mut Self>) -> Option<Origin> {
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
-        let has_block = this.relay.connected().is_some_and(Host::is_lent);
+        let has_block = this.relay.connected().is_some_and(|frame| frame.stage.get().is_lent());
         if has_block {
             this.origin = None;
             // SAFETY: as in `poll_body`.
             let mut body = unsafe { Pin::new_unchecked(&mut this.body) };
             panics::contain(|| body.set(None));
-            let name = this.relay.about.name();
+            let name = this.relay.head.about.name();
             rescue::unfinished(name, "did not wait for its `yield!` when it was cancelled; the rest of it is lost");
         }
         this.relay.frame.set(None);
@@ -239,7 +241,7 @@ where
     L: Rescuable,
 {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let name = self.relay.about.name();
+        let name = self.relay.head.about.name();
         match ready!(Hull::poll(self, cx)).map(Ending::error) {
             Ok(None) => {}
             Ok(Some(error)) => {
@@ -252,38 +254,56 @@ where
     }
 
     fn lose(&self) {
-        rescue::unfinished(self.relay.about.name(), "could not be left: nobody polls it any more");
+        rescue::unfinished(self.relay.head.about.name(), "could not be left: nobody polls it any more");
     }
 }
 
 impl<L: Terms> Relay<L> {
-    fn home(&self) -> Option<&Home> {
-        // SAFETY: `attach` got it from a reference to the first local of the body, which is pinned; the hull forgets it
-        // when the body has ended.
-        self.home.get().map(|home| unsafe { home.0.as_ref() })
-    }
-
-    /// The frame, as long as the `with!` is there.
-    fn connected(&self) -> Option<&dyn Host<L>> {
+    /// The head of the frame, as long as the `with!` is there.
+    fn connected(&self) -> Option<&Head> {
         // SAFETY: the frame outlives `Shielded` (fact 1), which cuts the tie before it gives the hull away. As long as it
         // has the hull, nobody else polls or drops that.
         self.frame.get().map(|frame| unsafe { frame.0.as_ref() })
     }
 
+    /// Polls the block, where all that a poll of the body comes to is that: whether there is nothing else to do.
+    fn polls_on(&self, cx: &mut Context<'_>) -> bool {
+        let is_straight = self.head.way.get() == Way::Shielded && self.head.stage.get() == Stage::LentApart;
+        if !is_straight || self.is_over.get() || !self.has_none_left() {
+            return false;
+        }
+        self.poll_block(cx);
+        !self.is_over.get() && self.has_none_left()
+    }
+
     /// Polls the block, if there is one, and keeps how it ended.
     fn poll_block(&self, cx: &mut Context<'_>) {
-        let Some(frame) = self.connected() else { return self.outcome.set(Some(Outcome::Cancelled)) };
-        let (polled, rescues) = rescue::collect(|| frame.poll(cx));
-        self.add_left(rescues);
-        if let Poll::Ready(outcome) = polled {
-            self.outcome.set(Some(outcome));
+        let Some(frame) = self.frame.get() else { return self.end(Outcome::Cancelled) };
+        let mut is_over = false;
+        // SAFETY: the frame is there: see `connected`.
+        self.add_left(rescue::collect(&mut || is_over = unsafe { frame.poll(None, cx) }));
+        if let (true, Some(head)) = (is_over, self.connected()) {
+            if L::Exit::unseen().is_none() {
+                let mut error = None::<Caught<L>>;
+                // SAFETY: as above; and the slot is such an `Option`.
+                unsafe { frame.take_error(NonNull::from(&mut error).cast()) };
+                self.error.set(error);
+            }
+            self.end(head.outcome.get());
         }
     }
 
+    fn end(&self, outcome: Outcome) {
+        self.head.outcome.set(outcome);
+        self.is_over.set(true);
+    }
+
     fn add_left(&self, rescues: Rescues) {
-        let mut left = self.left.take();
-        left.extend(rescues);
-        self.left.set(left);
+        if !rescues.is_empty() {
+            let mut left = self.left.take();
+            left.extend(rescues);
+            self.left.set(left);
+        }
     }
 
     fn has_none_left(&self) -> bool {
@@ -297,7 +317,8 @@ impl<L: Terms> Relay<L> {
     fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut left = self.left.take();
         loop {
-            let (polled, rescues) = rescue::collect(|| left.poll(cx));
+            let mut polled = Poll::Pending;
+            let rescues = rescue::collect(&mut || polled = left.poll(cx));
             if rescues.is_empty() {
                 self.left.set(left);
                 ready!(polled);
@@ -309,77 +330,51 @@ impl<L: Terms> Relay<L> {
     }
 }
 
-impl<L: Terms> Host<L> for Relay<L> {
-    fn visit(&self, waker: &Waker) {
-        self.home().inspect(|home| home.visit(waker));
-    }
-
+// SAFETY: it is `repr(C)`, and begins with its head.
+unsafe impl<L: Terms> Host for Relay<L> {
     unsafe fn lend(&self, slot: NonNull<()>) {
-        let name = self.about.name();
-        assert!(self.given.get().is_none(), "`{name}` reached its `yield!` a second time");
-        if let Some(frame) = self.connected() {
-            frame.set_way(self.way.get());
-            // SAFETY: the caller says it.
+        if let (Some(frame), Some(head)) = (self.frame.get(), self.connected()) {
+            head.set_way(self.head.way.get());
+            head.begin_lending();
+            // SAFETY: the caller says it; and the frame is there: see `connected`.
             unsafe { frame.lend(slot) };
         }
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
-        let mut outcome = self.outcome.take();
-        if outcome.is_none() {
-            self.poll_block(cx);
-            outcome = self.outcome.take();
+    unsafe fn poll(&self, slot: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
+        if let Some(slot) = slot {
+            // SAFETY: the caller says the same.
+            unsafe { self.lend(slot) };
         }
-        let Some(ended) = outcome else { return Poll::Pending };
+        if !self.is_over.get() {
+            self.poll_block(cx);
+        }
+        if !self.is_over.get() {
+            return false;
+        }
         if self.is_cancelled.get() {
             cx.waker().wake_by_ref();
-        } else if self.has_none_left() {
-            self.given.set(Some(ended.kind()));
-            return Poll::Ready(ended);
-        } else {
+            return false;
+        }
+        if !self.has_none_left() {
             self.waiting.set(Some(cx.waker().clone()));
+            return false;
         }
-        self.outcome.set(Some(ended));
-        Poll::Pending
+        self.head.stage.set(Stage::Ended);
+        true
     }
 
-    unsafe fn lend_and_poll(&self, slot: NonNull<()>, cx: &mut Context<'_>) -> Poll<Outcome<Caught<L>>> {
-        // SAFETY: the caller says it.
-        unsafe { self.lend(slot) };
-        self.poll(cx)
-    }
-
-    fn release(&self) {
-        match self.home().map(Home::is_here) {
-            Some(false) => return,
-            // As in a frame.
-            Some(true) => {
-                let (_, rescues) = rescue::collect(|| self.connected().map(Host::release));
-                self.add_left(rescues);
-            }
-            None => self.connected().map_or((), Host::release),
+    unsafe fn drop_block(&self) {
+        if let Some(frame) = self.frame.get() {
+            // SAFETY: it is there: see `connected`.
+            unsafe { frame.release() };
         }
-        self.outcome.take();
+        self.error.take();
     }
 
-    fn outcome(&self) -> Option<Outcome> {
-        let at_home = self.home().is_none_or(Home::is_here);
-        at_home.then(|| self.given.get()).flatten()
-    }
-
-    fn set_way(&self, way: Way) {
-        self.way.set(way.max(self.way.get()));
-    }
-
-    fn is_lent(&self) -> bool {
-        self.connected().is_some_and(Host::is_lent)
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.is_cancelled.get()
-    }
-
-    fn is_waiting(&self) -> bool {
-        !self.has_none_left()
+    unsafe fn take_error(&self, slot: NonNull<()>) {
+        // SAFETY: the caller says that it points to such an `Option`.
+        let slot = unsafe { slot.cast::<Option<Caught<L>>>().as_mut() };
+        *slot = self.error.take();
     }
 }

@@ -1,8 +1,9 @@
 //! What is left of several managers that are dropped together.
 
 use std::boxed::Box;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem::forget;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
@@ -10,66 +11,112 @@ use std::vec::Vec;
 use super::{Origin, Place, Rescue, Rest};
 
 std::thread_local! {
-    /// What is being dropped together at the moment.
-    static TOGETHER: Cell<Option<Together>> = const { Cell::new(None) };
+    static TOGETHER: Together = const {
+        Together { level: Cell::new(0), in_place: Cell::new(false), begun: RefCell::new(Vec::new()) }
+    };
 }
 
-/// The rescues that have begun while something runs.
-#[derive(Default)]
+/// What is gathered at the moment.
 struct Together {
-    /// Those that are left of the block of a `with!` that is being dropped.
-    block: Vec<Rescue>,
-    others: Vec<Rescue>,
-    /// That is what a `with!` does which is being dropped.
-    in_place: bool,
+    /// How many there are that gather, one in another.
+    level: Cell<usize>,
+    /// The innermost of them is a `with!` that is being dropped.
+    in_place: Cell<bool>,
+    /// Those of the innermost are the last.
+    begun: RefCell<Vec<Begun>>,
 }
 
-/// Takes the rescue into what is being dropped, or gives it back.
+/// A rescue that has begun while something gathers.
+struct Begun {
+    level: usize,
+    /// It is left of the block of a `with!` that is being dropped.
+    of_block: bool,
+    rescue: Rescue,
+}
+
+/// Takes the rescue into what is being gathered, or gives it back.
 pub(super) fn add(rescue: Rescue) -> Option<Rescue> {
+    put(rescue, false)
+}
+
+fn put(rescue: Rescue, of_block: bool) -> Option<Rescue> {
     let mut rescue = Some(rescue);
-    with_innermost(|together| together.others.extend(rescue.take()));
+    // Where a thread is at its end, nothing is gathered.
+    let _at_end = TOGETHER.try_with(|together| {
+        let level = together.level.get();
+        if level > 0 {
+            together.begun.borrow_mut().extend(rescue.take().map(|rescue| Begun { level, of_block, rescue }));
+        }
+    });
     rescue
 }
 
 /// Whether a `with!` that is being dropped has its manager leave in place.
 pub(crate) fn is_in_place() -> bool {
-    with_innermost(|together| together.in_place).unwrap_or(false)
+    TOGETHER.try_with(|together| together.in_place.get()).unwrap_or(false)
 }
 
-/// Where a thread is at its end there is none.
-fn with_innermost<T>(f: impl FnOnce(&mut Together) -> T) -> Option<T> {
-    let look = |cell: &Cell<Option<Together>>| {
-        let mut together = cell.take();
-        let result = together.as_mut().map(f);
-        cell.set(together);
-        result
-    };
-    TOGETHER.try_with(look).ok().flatten()
+/// Runs `f`: the rescues that have begun in it.
+pub(crate) fn collect(f: &mut dyn FnMut()) -> Rescues {
+    let mut begun = gather(false, f);
+    if begun.is_empty() {
+        return Rescues::default();
+    }
+    begun.sort_by_key(|begun| !begun.of_block);
+    Rescues(begun.into_iter().map(|begun| begun.rescue).collect())
 }
 
-/// Runs `f`: what it gives, and the rescues that have begun in it.
-pub(crate) fn collect<T>(f: impl FnOnce() -> T) -> (T, Rescues) {
-    let (result, Together { mut block, others, .. }) = gather(false, f);
-    block.extend(others);
-    (result, Rescues(block))
+fn gather(in_place: bool, f: &mut dyn FnMut()) -> Vec<Begun> {
+    let level = Level::begin(in_place);
+    f();
+    level.map_or_else(Vec::new, Level::end)
 }
 
-fn gather<T>(in_place: bool, f: impl FnOnce() -> T) -> (T, Together) {
-    let inner = Together { in_place, ..Together::default() };
-    let outer = Outer(TOGETHER.try_with(|together| together.replace(Some(inner))).ok().flatten());
-    let result = f();
-    let inner = TOGETHER.try_with(Cell::take).ok().flatten();
-    drop(outer);
-    (result, inner.unwrap_or_default())
+/// One that gathers.
+struct Level {
+    number: usize,
+    /// Of the one around it.
+    in_place: bool,
 }
 
-/// What goes on to gather when this has ended, by a panic too.
-struct Outer(Option<Together>);
+impl Level {
+    fn begin(in_place: bool) -> Option<Self> {
+        let begin = |together: &Together| {
+            let number = together.level.get() + 1;
+            together.level.set(number);
+            Self { number, in_place: together.in_place.replace(in_place) }
+        };
+        TOGETHER.try_with(begin).ok()
+    }
 
-impl Drop for Outer {
+    fn end(self) -> Vec<Begun> {
+        let begun = self.take();
+        forget(self);
+        begun
+    }
+
+    /// Goes back to the one around it.
+    fn take(&self) -> Vec<Begun> {
+        let take = |together: &Together| {
+            together.level.set(self.number - 1);
+            together.in_place.set(self.in_place);
+            let mut begun = together.begun.borrow_mut();
+            let is_none = begun.last().is_none_or(|last| last.level < self.number);
+            if is_none { Vec::new() } else { self.split(&mut begun) }
+        };
+        TOGETHER.try_with(take).unwrap_or_default()
+    }
+
+    fn split(&self, begun: &mut Vec<Begun>) -> Vec<Begun> {
+        let first = begun.partition_point(|begun| begun.level < self.number);
+        begun.split_off(first)
+    }
+}
+
+/// After a panic. The rescues go on in what is around it.
+impl Drop for Level {
     fn drop(&mut self) {
-        let inner = TOGETHER.try_with(|together| together.replace(self.0.take()));
-        drop(inner);
+        drop(self.take());
     }
 }
 
@@ -129,49 +176,38 @@ impl<F: FnOnce() + Send> Rest for Before<F> {
     }
 }
 
-/// What a `with!` has that waits for rescues before it ends.
-pub(crate) struct Waiting<Content>(Box<(Rescues, Content)>);
-
-impl<Content> Waiting<Content> {
-    pub(crate) fn new(rescues: Rescues, content: Content) -> Self {
-        Self(Box::new((rescues, content)))
-    }
-
-    /// Gives the content when there is nothing more to wait for.
-    pub(crate) fn poll(mut self, cx: &mut Context<'_>) -> Result<Content, Self> {
-        if self.0.0.poll(cx).is_ready() { Ok(self.0.1) } else { Err(self) }
-    }
-}
-
 /// Runs `f`, which drops the block of a `with!` that is being dropped.
-pub(crate) fn of_block<T>(f: impl FnOnce() -> T) -> T {
-    let (result, Rescues(rescues)) = collect(f);
-    with_innermost(|together| together.block.extend(rescues));
-    result
+pub(crate) fn of_block(f: &mut dyn FnMut()) {
+    for rescue in collect(f).0 {
+        drop(put(rescue, true));
+    }
 }
 
 /// Runs `f`, which drops a `with!`: what is left of its block is finished before the others begin.
-pub(crate) fn block_first<T>(f: impl FnOnce() -> T) -> T {
-    let (result, Together { block, others, .. }) = gather(true, f);
-    if !block.is_empty() && !others.is_empty() {
-        one_after_the_other([block, others].map(|rescues| as_one(rescues[0].origin.clone(), Rescues(rescues))));
+pub(crate) fn block_first(f: &mut dyn FnMut()) {
+    let begun = gather(true, f);
+    if begun.len() > 1 {
+        let (block, others): (Vec<_>, Vec<_>) = begun.into_iter().partition(|begun| begun.of_block);
+        one_after_the_other([block, others].into_iter().filter_map(side_by_side).collect());
     }
-    result
 }
 
 /// Runs `f`. The rescues that begin in it run one after the other.
-pub(crate) fn in_turn<T>(f: impl FnOnce() -> T) -> T {
-    let (result, Rescues(rescues)) = collect(f);
-    if rescues.len() > 1 {
-        one_after_the_other(rescues);
-    }
-    result
+pub(crate) fn in_turn(f: &mut dyn FnMut()) {
+    one_after_the_other(collect(f).0.into());
 }
 
 /// Of one alone, nothing need be made: it goes on when it is dropped.
-fn one_after_the_other(rescues: impl Into<VecDeque<Rescue>>) {
-    let rescues = rescues.into();
-    as_one(rescues[0].origin.clone(), InTurn(rescues)).go_on();
+fn one_after_the_other(rescues: VecDeque<Rescue>) {
+    if rescues.len() > 1 {
+        as_one(rescues[0].origin.clone(), InTurn(rescues)).go_on();
+    }
+}
+
+fn side_by_side(begun: Vec<Begun>) -> Option<Rescue> {
+    let rescues: Vec<_> = begun.into_iter().map(|begun| begun.rescue).collect();
+    let origin = rescues.first()?.origin.clone();
+    Some(as_one(origin, Rescues(rescues)))
 }
 
 /// A rescue that is made of others, and goes where they come from.

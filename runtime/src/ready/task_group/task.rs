@@ -166,8 +166,8 @@ struct Child<T, E: Send + 'static, F> {
 
 impl<T, E: Send + 'static, F> Child<T, E, F> {
     fn leave(&mut self, failure: Option<Failure<E>>) {
-        let parts = self.parts.take();
-        let (dropped, rescues) = rescue::collect(|| catch(|| drop(parts)));
+        let mut dropped = Ok(());
+        let rescues = rescue::collect(&mut || dropped = catch(|| drop(self.parts.take())));
         let failures = failure.into_iter().chain(dropped.err().map(Failure::Panic));
         let (members, number) = (Arc::clone(&self.members), self.number);
         // What is left of the shielded managers in it is of the group, too.
