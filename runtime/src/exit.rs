@@ -62,6 +62,10 @@ pub trait Exit: sealed::Sealed {
     #[doc(hidden)]
     type Presence: Presence + EitherPresence<Always, Both = Self::Presence>;
 
+    /// Whether errors go through the manager.
+    #[doc(hidden)]
+    const CATCHES: bool;
+
     /// What the manager is told of an error, when errors pass it by.
     #[doc(hidden)]
     fn unseen() -> Option<Self::Caught>;
@@ -157,6 +161,7 @@ impl Exit for () {
     type Output = ();
     type Caught = ();
     type Presence = Always;
+    const CATCHES: bool = false;
 
     fn unseen() -> Option<()> {
         Some(())
@@ -167,6 +172,7 @@ impl<E> Exit for Result<(), E> {
     type Output = Self;
     type Caught = ();
     type Presence = Always;
+    const CATCHES: bool = false;
 
     fn unseen() -> Option<()> {
         Some(())
@@ -177,6 +183,7 @@ impl<E> Exit for Catch<E> {
     type Output = Result<(), E>;
     type Caught = E;
     type Presence = Always;
+    const CATCHES: bool = true;
 
     fn unseen() -> Option<E> {
         None
@@ -187,6 +194,7 @@ impl<X: Exit> Exit for Suppress<X> {
     type Output = X::Output;
     type Caught = X::Caught;
     type Presence = Maybe;
+    const CATCHES: bool = X::CATCHES;
 
     fn unseen() -> Option<X::Caught> {
         X::unseen()

@@ -202,11 +202,11 @@ where
         T: Verdict<Literal>,
         X: TakesFrom<T, Literal> + TakesShape<Rest>,
     {
-        self.set(if X::unseen().is_some() {
+        self.set(if X::CATCHES {
+            layer::split::<X, Rest, T, _>(value).map_or_else(Content::Caught, Content::Value)
+        } else {
             let failed = layer::failed::<Rest, T, _>(&value);
             if failed { Content::FailedValue(value) } else { Content::Value(value) }
-        } else {
-            layer::split::<X, Rest, T, _>(value).map_or_else(Content::Caught, Content::Value)
         });
     }
 
@@ -217,10 +217,10 @@ where
         Return: Verdict<Literal>,
         X: TakesFrom<Return, Literal>,
     {
-        self.set(if X::unseen().is_some() {
-            Content::Return(value)
-        } else {
+        self.set(if X::CATCHES {
             value.without_error().map_or_else(|error| Content::Caught(X::take(error)), Content::Return)
+        } else {
+            Content::Return(value)
         });
     }
 
@@ -255,16 +255,32 @@ where
         }
     }
 
-    /// What the block left behind: nothing if it was dropped before its end, or if the manager has caught its error.
+    /// What the block left behind: nothing if it was dropped before its end, or if the manager has caught its error. A
+    /// panic goes on.
     #[inline]
-    pub(crate) fn take_end(&self) -> Option<Result<End<Value<Rest, T>, Jump, Return>, Parcel>> {
+    pub(crate) fn take_end(&self) -> Option<End<Value<Rest, T>, Jump, Return>> {
         match self.content.get().replace(Content::Nothing) {
-            Content::Value(value) | Content::FailedValue(value) => Some(Ok(End::Value(value))),
-            Content::Jump(jump) => Some(Ok(End::Jump(jump))),
-            Content::Return(value) => Some(Ok(End::Return(value))),
-            Content::Panicked(parcel) => Some(Err(parcel)),
+            Content::Value(value) | Content::FailedValue(value) => Some(End::Value(value)),
+            Content::Jump(jump) => Some(End::Jump(jump)),
+            Content::Return(value) => Some(End::Return(value)),
+            Content::Panicked(parcel) => parcel.resume(),
             Content::Nothing | Content::Lent(_) | Content::Caught(_) => None,
         }
+    }
+
+    /// The `with!` ends in an error of the manager: what the block left behind is dropped. Only a panic goes on, when
+    /// `lost` has been called.
+    #[inline]
+    pub(crate) fn give_way(&self, lost: impl FnOnce()) {
+        if let Content::Panicked(parcel) = self.content.get().replace(Content::Nothing) {
+            lost();
+            parcel.resume();
+        }
+    }
+
+    /// Drops what nobody came for.
+    pub(crate) fn clear(&self) {
+        drop(self.content.get().replace(Content::Nothing));
     }
 
     #[cold]

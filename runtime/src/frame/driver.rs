@@ -8,6 +8,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker, ready};
 
+use super::Link;
 use super::call::Call;
 use super::head::{Head, Host, Stage, Way};
 use super::marker::Within;
@@ -38,19 +39,16 @@ where
     Rest: Shape,
     B: Future,
 {
-    /// Drops the block where it stands. A panic in that is a panic of the block.
+    /// Drops the block where it stands.
     ///
     /// # Safety
     ///
     /// It is there, and is not used again.
-    unsafe fn end_block(&self) {
+    unsafe fn drop_block(&self) {
         // SAFETY: nobody else uses it (fact 3).
         let block = unsafe { &mut *self.block.get() };
         // SAFETY: the caller says so.
-        if let Err(payload) = panics::catch(|| unsafe { ManuallyDrop::drop(block) }) {
-            self.head.outcome.set(Outcome::Panicked);
-            self.handoff.set_panic(payload);
-        }
+        unsafe { ManuallyDrop::drop(block) };
     }
 }
 
@@ -97,13 +95,18 @@ where
         true
     }
 
+    /// As the marker has it.
+    fn link(&self) -> Link<Head> {
+        Link(NonNull::from(self).cast())
+    }
+
     /// The block has panicked.
     #[cold]
     fn fail(&self, payload: Payload) -> bool {
         self.handoff.set_panic(payload);
         if self.head.stage.replace(Stage::Ended).is_lent() {
             // SAFETY: it was there, as the stage told.
-            unsafe { self.end_block() };
+            unsafe { self.link().drop_block() };
         }
         self.head.outcome.set(Outcome::Panicked);
         true
@@ -114,7 +117,7 @@ where
 /// none to be caught: somebody else has it.
 fn passed_by<X: Exit>(outcome: Outcome) -> Outcome {
     match outcome {
-        Outcome::Failed(()) if X::unseen().is_none() => Outcome::Cancelled,
+        Outcome::Failed(()) if X::CATCHES => Outcome::Cancelled,
         _ => outcome,
     }
 }
@@ -128,6 +131,8 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
+    const CATCHES: bool = L::Exit::CATCHES;
+
     #[inline]
     unsafe fn lend(&self, slot: NonNull<()>) {
         // SAFETY: the caller says that it points to such an `Option`, and `V` is what `L` lends, by the signature of
@@ -151,7 +156,7 @@ where
                 self.head.stage.set(Stage::Ended);
                 self.head.outcome.set(Outcome::Cancelled);
                 // SAFETY: it was there, as the stage told.
-                rescue::of_block(&mut || unsafe { self.end_block() });
+                rescue::of_block(&mut || unsafe { self.link().drop_block() });
                 true
             }
             _ => panic!("polled after its end"),
@@ -160,7 +165,11 @@ where
 
     unsafe fn drop_block(&self) {
         // SAFETY: the caller says the same.
-        unsafe { self.end_block() };
+        unsafe { self.drop_block() };
+    }
+
+    fn set_panic(&self, payload: Payload) {
+        self.handoff.set_panic(payload);
     }
 
     unsafe fn take_error(&self, slot: NonNull<()>) {
@@ -272,17 +281,16 @@ where
         if before != Stage::Entering {
             stage.set(Stage::Concluded);
         }
-        match (<ShapeOf<L::Exit>>::error(output), self.frame.handoff.take_end()) {
-            (None, Some(Err(parcel))) => parcel.resume(),
-            (Some(_lost), Some(Err(parcel))) => {
-                rescue::failed(about.name(), "failed while a panic was under way; its error is lost");
-                parcel.resume()
-            }
-            (Some(error), _) => End::Value(error),
-            (None, Some(Ok(End::Value(value)))) => End::Value(<ShapeOf<L::Exit>>::value(value)),
-            (None, Some(Ok(End::Jump(jump)))) => End::Jump(jump),
-            (None, Some(Ok(End::Return(value)))) => End::Return(value),
-            (None, None) => match <ShapeOf<L::Exit>>::nothing() {
+        if let Some(error) = <ShapeOf<L::Exit>>::error(output) {
+            let lost = || rescue::failed(about.name(), "failed while a panic was under way; its error is lost");
+            self.frame.handoff.give_way(lost);
+            return End::Value(error);
+        }
+        match self.frame.handoff.take_end() {
+            Some(End::Value(value)) => End::Value(<ShapeOf<L::Exit>>::value(value)),
+            Some(End::Jump(jump)) => End::Jump(jump),
+            Some(End::Return(value)) => End::Return(value),
+            None => match <ShapeOf<L::Exit>>::nothing() {
                 Some(nothing) if before != Stage::Entering => End::Value(nothing),
                 _ => no_value(about, before),
             },
@@ -410,11 +418,11 @@ where
 
     unsafe fn drop_block(&mut self) {
         // SAFETY: the caller says so.
-        unsafe { self.frame.end_block() };
+        unsafe { self.frame.drop_block() };
     }
 
     fn drop_end(&mut self) {
-        drop(self.frame.handoff.take_end());
+        self.frame.handoff.clear();
     }
 }
 
@@ -433,7 +441,7 @@ fn drop_unfinished(driver: &mut dyn Unfinished) {
     match driver.head().stage.get() {
         Stage::Lent | Stage::LentApart | Stage::Cancelled => abort_leaked(driver.head().about),
         // SAFETY: nobody has dropped it, as no marker has lent.
-        Stage::New | Stage::Entering => unsafe { driver.drop_block() },
+        Stage::New | Stage::Entering => panics::contain(|| unsafe { driver.drop_block() }),
         Stage::Ended | Stage::RacedAway | Stage::Concluded => {}
     }
     panics::contain(|| driver.drop_end());

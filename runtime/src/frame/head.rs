@@ -8,6 +8,7 @@ use super::Link;
 use crate::home::Home;
 use crate::manager::About;
 use crate::outcome::Outcome;
+use crate::panics::{self, Payload};
 use crate::rescue;
 
 /// How far a `with!` has come.
@@ -74,8 +75,16 @@ pub(super) struct Head {
 /// It is `repr(C)` and begins with its `Head`.
 pub(super) unsafe trait Host: Sized {
     /// How the marker calls it.
-    const OPS: &'static Ops =
-        &Ops { lend: lend::<Self>, poll: poll::<Self>, drop_block: drop_block::<Self>, take_error: take_error::<Self> };
+    const OPS: &'static Ops = &Ops {
+        lend: lend::<Self>,
+        poll: poll::<Self>,
+        drop_block: drop_block::<Self>,
+        set_panic: set_panic::<Self>,
+        take_error: if Self::CATCHES { take_error::<Self> } else { no_error },
+    };
+
+    /// Whether errors go through the manager.
+    const CATCHES: bool;
 
     /// Takes the value out of `slot` for the block.
     ///
@@ -92,12 +101,15 @@ pub(super) unsafe trait Host: Sized {
     /// As of `lend`.
     unsafe fn poll(&self, slot: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool;
 
-    /// Drops the block, which has not ended.
+    /// Drops the block where it stands.
     ///
     /// # Safety
     ///
     /// It is there, and is not used again.
     unsafe fn drop_block(&self);
+
+    /// Dropping the block has panicked.
+    fn set_panic(&self, payload: Payload);
 
     /// Puts the error of the block into `slot`, if the manager is to have it.
     ///
@@ -112,6 +124,7 @@ pub(super) struct Ops {
     lend: unsafe fn(NonNull<Head>, NonNull<()>),
     poll: unsafe fn(NonNull<Head>, Option<NonNull<()>>, &mut Context<'_>) -> bool,
     drop_block: unsafe fn(NonNull<Head>),
+    set_panic: unsafe fn(NonNull<Head>, Payload),
     take_error: unsafe fn(NonNull<Head>, NonNull<()>),
 }
 
@@ -135,6 +148,13 @@ unsafe fn drop_block<H: Host>(head: NonNull<Head>) {
     // SAFETY: the caller keeps to what `Host::drop_block` asks for.
     unsafe { host.drop_block() };
 }
+
+unsafe fn set_panic<H: Host>(head: NonNull<Head>, payload: Payload) {
+    // SAFETY: as above.
+    unsafe { head.cast::<H>().as_ref() }.set_panic(payload);
+}
+
+unsafe fn no_error(_head: NonNull<Head>, _slot: NonNull<()>) {}
 
 unsafe fn take_error<H: Host>(head: NonNull<Head>, slot: NonNull<()>) {
     // SAFETY: as above.
@@ -267,11 +287,28 @@ impl Link<Head> {
         }
         head.stage.set(Stage::RacedAway);
         // SAFETY: it was there, as the stage told, which tells now that it is not.
-        let drop_block = || unsafe { (head.ops().drop_block)(self.0) };
+        let mut drop_block = || unsafe { self.drop_block() };
         match head.home() {
             // It is dropped with its body, or with the block of a manager in that, which races.
             None => drop_block(),
-            Some(home) => home.add_left(rescue::collect(&mut { drop_block })),
+            Some(home) => home.add_left(rescue::collect(&mut drop_block)),
+        }
+    }
+
+    /// Drops the block. A panic in that is a panic of the block.
+    ///
+    /// # Safety
+    ///
+    /// The host is there; the rest as of [`Host::drop_block`].
+    pub(super) unsafe fn drop_block(self) {
+        // SAFETY: the caller says so.
+        let head = unsafe { self.0.as_ref() };
+        let ops = head.ops();
+        // SAFETY: these are its functions; the rest the caller says.
+        if let Err(payload) = panics::catch(|| unsafe { (ops.drop_block)(self.0) }) {
+            head.outcome.set(Outcome::Panicked);
+            // SAFETY: as above.
+            unsafe { (ops.set_panic)(self.0, payload) };
         }
     }
 }

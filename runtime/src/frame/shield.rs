@@ -283,7 +283,7 @@ impl<L: Terms> Relay<L> {
         // SAFETY: the frame is there: see `connected`.
         self.add_left(rescue::collect(&mut || is_over = unsafe { frame.poll(None, cx) }));
         if let (true, Some(head)) = (is_over, self.connected()) {
-            if L::Exit::unseen().is_none() {
+            if L::Exit::CATCHES {
                 let mut error = None::<Caught<L>>;
                 // SAFETY: as above; and the slot is such an `Option`.
                 unsafe { frame.take_error(NonNull::from(&mut error).cast()) };
@@ -332,6 +332,8 @@ impl<L: Terms> Relay<L> {
 
 // SAFETY: it is `repr(C)`, and begins with its head.
 unsafe impl<L: Terms> Host for Relay<L> {
+    const CATCHES: bool = L::Exit::CATCHES;
+
     unsafe fn lend(&self, slot: NonNull<()>) {
         if let (Some(frame), Some(head)) = (self.frame.get(), self.connected()) {
             head.set_way(self.head.way.get());
@@ -370,6 +372,10 @@ unsafe impl<L: Terms> Host for Relay<L> {
             unsafe { frame.release() };
         }
         self.error.take();
+    }
+
+    fn set_panic(&self, payload: Payload) {
+        rescue::panicked(self.head.about.name(), payload);
     }
 
     unsafe fn take_error(&self, slot: NonNull<()>) {
