@@ -69,6 +69,14 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
             two(half('a').around(half('b').kind(Kind::Racing(4)), 1), half('c')),
         ),
         (
+            "a manager made of a time limit, which runs out when its block has dropped a manager",
+            vec![
+                at_once('a')
+                    .around(at_once('b').kind(Kind::Racing(2)), 0)
+                    .with([Race(2, vec![full('c').with([Await])]), Await]),
+            ],
+        ),
+        (
             "a block that drops a manager",
             vec![full('a').with([Race(4, around(full('b').with([Await, Await])).into()), Await])],
         ),

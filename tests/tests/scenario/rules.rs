@@ -318,12 +318,11 @@ fn order(story: &Story, places: &[Place<'_>], place: &Place<'_>) -> Result<(), S
 
 /// By when the rescue of `inner`, which is in the block of `place`, has to be over.
 fn end_for_rescue(story: &Story, place: &Place<'_>, inner: &Place<'_>) -> Option<usize> {
-    let who = place.node.name;
-    let block_dropped = story.first(who, |what| what == What::BlockEnded(End::Dropped));
+    let block_dropped = story.first(place.with(), |what| what == What::BlockEnded(End::Dropped));
     let [own_dropped, dropped] =
         [place, inner].map(|place| story.first(place.with(), |what| what == What::WithEnded(End::Dropped)));
     let is_on_stack = matches!(place.holder, Holder::Stack(..));
-    match story.seen(who) {
+    match story.seen(place.node.name) {
         // One on a stack has no hold of what the block of that drops itself.
         Some(_) if is_on_stack && own_dropped.is_none_or(|own| dropped < Some(own)) => None,
         // It goes on meanwhile. What its block had dropped itself is nothing to one that is not shielded.
