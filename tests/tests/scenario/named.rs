@@ -85,6 +85,14 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
             ],
         ),
         (
+            "a manager made of a time limit, which runs out behind a block that has dropped a manager",
+            vec![
+                at_once('a')
+                    .around(at_once('b').kind(Kind::Racing(3)), 2)
+                    .with([Race(2, vec![function('c', [0, 0], [1, 2]).with([Await, Await])])]),
+            ],
+        ),
+        (
             "a block that drops a manager",
             vec![full('a').with([Race(4, around(full('b').with([Await, Await])).into()), Await])],
         ),

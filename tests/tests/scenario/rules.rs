@@ -335,7 +335,7 @@ fn end_for_rescue(story: &Story, place: &Place<'_>, inner: &Place<'_>) -> Option
         // One on a stack has no hold of what the block of that drops itself.
         Some(_) if is_on_stack && own_dropped.is_none_or(|own| dropped < Some(own)) => None,
         // It goes on meanwhile. What its block had dropped itself is nothing to one that is not shielded.
-        Some((_, Seen::Raced)) if place.goes_on() || block_dropped < dropped => {
+        Some((_, Seen::Raced)) if place.goes_on() || block_dropped.is_some() && block_dropped < dropped => {
             story.first(place.with(), |what| matches!(what, What::WithEnded(end) if end != End::Dropped))
         }
         Some((at, seen)) if place.goes_on() && seen != Seen::Raced => Some(at),
