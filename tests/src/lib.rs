@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::any::Any;
+use std::env;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -10,6 +11,16 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+
+/// How many random cases a test tries: so many, or what `PROPTEST_CASES` says.
+///
+/// # Panics
+///
+/// When that is no number.
+#[must_use]
+pub fn cases(count: u32) -> u32 {
+    env::var("PROPTEST_CASES").map_or(count, |cases| cases.parse().expect("PROPTEST_CASES is a number"))
+}
 
 /// What has happened so far, in order. A clone shares the list.
 #[derive(Clone, Debug, Default)]
@@ -153,11 +164,11 @@ pub fn message(payload: &(dyn Any + Send)) -> String {
 /// When there is no such test, or no process to be had.
 pub fn in_child(test: &str, run: impl FnOnce()) -> Output {
     const CHILD: &str = "ASYNC_CONTEXT_MANAGER_TESTS_CHILD";
-    if std::env::var_os(CHILD).is_some() {
+    if env::var_os(CHILD).is_some() {
         run();
         std::process::exit(0);
     }
-    let program = std::env::current_exe().expect("a test is a program");
+    let program = env::current_exe().expect("a test is a program");
     let arguments = ["--exact", test, "--nocapture"];
     let child = Command::new(program).args(arguments).env(CHILD, "1").output().expect("it starts");
     let said = String::from_utf8_lossy(&child.stdout);

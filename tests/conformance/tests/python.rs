@@ -8,9 +8,6 @@ use std::{env, fs};
 
 use conformance::{Mode, Replay, Way, silence_lawless};
 
-/// How many programs of each kind.
-const COUNT: usize = 200;
-
 /// What Python prints, if it is there and ends well.
 fn python(arguments: &[&str]) -> Option<String> {
     let output = Command::new("python3").args(arguments).output().ok()?;
@@ -44,6 +41,11 @@ fn seed() -> String {
     seed
 }
 
+/// How many programs of each kind.
+fn count() -> usize {
+    env::var("CONFORMANCE_COUNT").map_or(200, |count| count.parse().expect("CONFORMANCE_COUNT is a number"))
+}
+
 /// What the generator prints.
 fn generate(arguments: &[&str]) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/gen_traces.py");
@@ -63,8 +65,8 @@ fn compare(name: &str, text: &str, refused: Option<&str>) {
             Some(refused) => fresh(text).with_panics_refused(fresh(refused)).run(&ways),
             None => fresh(text).run(&ways),
         };
-        assert_eq!(as_in_python + by_rule, COUNT);
-        assert!(fresh(refused.unwrap_or(text)).drop_everywhere(&ways, ways.len()) > COUNT);
+        assert_eq!(as_in_python + by_rule, count());
+        assert!(fresh(refused.unwrap_or(text)).drop_everywhere(&ways, ways.len()) > count());
     }
 }
 
@@ -74,7 +76,7 @@ fn fresh_programs() {
         return;
     }
     silence_lawless();
-    let (seed, count) = (seed(), COUNT.to_string());
+    let (seed, count) = (seed(), count().to_string());
     let fresh = |kind| generate(&["--kind", kind, "--seed", &seed, "--count", &count]);
     for kind in ["with", "stack", "proto"] {
         compare(kind, &fresh(kind), None);

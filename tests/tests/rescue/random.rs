@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_context_manager::{AsyncContextManager, AsyncExitStack, Outcome};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use proptest::prelude::RngCore;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 use tokio::runtime::Builder;
 
 use super::*;
@@ -210,10 +212,19 @@ fn program(around: Arc<Place>, mut choices: Choices, depth: usize) -> BoxFuture<
     .boxed()
 }
 
+/// From that of proptest on, by which a failure is repeated.
+fn seeds() -> impl Iterator<Item = u64> {
+    let first = match Config::default().rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => TestRunner::default().rng().next_u64(),
+    };
+    (0..u64::from(tests::cases(2_000))).map(move |n| first.wrapping_add(n))
+}
+
 #[test]
 fn dropped_after_any_number_of_polls() {
     let mut opened = 0;
-    for seed in 0..2_000 {
+    for seed in seeds() {
         let mut choices = Choices::new(seed);
         let root = Arc::<Place>::default();
         let mut running = program(Arc::clone(&root), choices.part(), 5);
@@ -227,16 +238,16 @@ fn dropped_after_any_number_of_polls() {
         assert_eq!(root.open.load(Ordering::SeqCst), 0, "with the seed {seed}");
         opened += root.opened.load(Ordering::SeqCst);
     }
-    assert!(opened > 2_000, "{opened}");
+    assert!(opened > seeds().count(), "{opened}");
 }
 
 #[test]
 fn aborted_at_any_time() {
     let runtime = Builder::new_multi_thread().worker_threads(2).build().expect("it starts");
-    let roots: Vec<_> = (0..2_000).map(|_| Arc::<Place>::default()).collect();
+    let roots: Vec<_> = seeds().map(|seed| (seed, Arc::<Place>::default())).collect();
     runtime.block_on(async {
-        for (seed, root) in (0..).zip(&roots) {
-            let mut choices = Choices::new(seed);
+        for (seed, root) in &roots {
+            let mut choices = Choices::new(*seed);
             let task = tokio::spawn(program(Arc::clone(root), choices.part(), 5));
             yields(choices.below(10)).await;
             task.abort();
@@ -245,7 +256,7 @@ fn aborted_at_any_time() {
         }
         rescue::drain().await;
     });
-    for (seed, root) in roots.iter().enumerate() {
+    for (seed, root) in &roots {
         assert_eq!(root.open.load(Ordering::SeqCst), 0, "with the seed {seed}");
     }
 }

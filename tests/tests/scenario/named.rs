@@ -62,11 +62,35 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
         ("a manager made of another one, whose inner one waits", one(at_once('a').around(full('b'), 0))),
         ("a manager made of another one that fails", one(full('a').around(full('b').leaves(Fails), 0))),
         ("a composed manager around a manager", two(half('a').around(half('b'), 0), half('c'))),
+        (
+            "a composed manager whose block panics beside a manager",
+            vec![
+                at_once('a')
+                    .around(at_once('b'), 1)
+                    .with([Join(vec![vec![Await, Goes(Panics)], vec![function('c', [0, 0], [0, 3]).with([])]])]),
+            ],
+        ),
         ("a marker among futures", two(full('a').kind(Kind::Gathering), full('b').kind(Kind::Gathering))),
         ("a manager made of a time limit", two(half('a').around(half('b').kind(Kind::Racing(12)), 1), half('c'))),
         (
             "a manager made of a time limit, which runs out",
             two(half('a').around(half('b').kind(Kind::Racing(4)), 1), half('c')),
+        ),
+        (
+            "a manager made of a time limit, which runs out when its block has dropped a manager",
+            vec![
+                at_once('a')
+                    .around(at_once('b').kind(Kind::Racing(2)), 0)
+                    .with([Race(2, vec![full('c').with([Await])]), Await]),
+            ],
+        ),
+        (
+            "a manager made of a time limit, which runs out behind a block that has dropped a manager",
+            vec![
+                at_once('a')
+                    .around(at_once('b').kind(Kind::Racing(3)), 2)
+                    .with([Race(2, vec![function('c', [0, 0], [1, 2]).with([Await, Await])])]),
+            ],
         ),
         (
             "a block that drops a manager",

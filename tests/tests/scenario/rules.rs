@@ -201,7 +201,7 @@ fn course(story: &Story, place: &Place<'_>) -> Result<(), String> {
 fn is_in_block(story: &Story, place: &Place<'_>, at: usize) -> bool {
     let entered = match place.holder {
         // Its block is the rest of the other one's enter phase, and then the block of that.
-        Holder::Manager(_) => {
+        Holder::Manager(..) => {
             all_of(&enter_phase(place.node)).len()
                 == story.own(place.node.name).iter().filter(|(own, _)| *own < at).count()
         }
@@ -215,18 +215,21 @@ fn seen(story: &Story, place: &Place<'_>) -> Result<(), String> {
     let who = place.node.name;
     let Some((at, seen)) = story.seen(who) else { return Ok(()) };
     let ill = match &place.holder {
-        Holder::Manager(outer) => story.ill(*outer).filter(|(ill, _)| *ill < at).map(|(_, ill)| ill),
+        Holder::Manager(outer, _) => story.ill(*outer).filter(|(ill, _)| *ill < at).map(|(_, ill)| ill),
         _ => None,
     };
     // One that is shielded may have waited, before it saw it, for what its block had left to be rescued.
-    let ended = story.first(who, |what| matches!(what, What::BlockEnded(_)));
+    let ended = match place.holder {
+        Holder::Manager(outer, after) => marker_left(story, outer, after),
+        _ => story.first(who, |what| matches!(what, What::BlockEnded(_))),
+    };
     let dropped = story.dropped(place).is_some_and(|dropped| dropped < at && ended.is_none_or(|ended| dropped < ended));
     let expected = match (ill, &place.holder) {
         (Some(Ill::Fails), _) => Seen::Failed,
         (Some(Ill::Panics), _) => Seen::Panicked,
         _ if dropped => Seen::Cancelled,
         (None, Holder::With) => of_block(story.block(who)),
-        (None, Holder::Manager(outer)) => story.seen(*outer).map_or(Seen::Cancelled, |(_, seen)| seen),
+        (None, Holder::Manager(outer, _)) => story.seen(*outer).map_or(Seen::Cancelled, |(_, seen)| seen),
         (None, Holder::Stack(name, later)) => under_way(story, *name, later),
     };
     // Its time may run out when it is cancelled, or while it waits for what its block had left to be rescued.
@@ -234,6 +237,12 @@ fn seen(story: &Story, place: &Place<'_>) -> Result<(), String> {
     let runs_out = matches!(place.node.kind, Kind::Racing(_)) && waits;
     let expected = if runs_out && seen == Seen::Raced { seen } else { expected };
     require(seen == expected, || format!("saw {seen:?}, and not {expected:?}"))
+}
+
+/// When `who` was through with these awaits after its marker, in the block of the manager that it is made of.
+fn marker_left(story: &Story, who: char, awaits: usize) -> Option<usize> {
+    let mut since = story.own(who).into_iter().skip_while(|(_, what)| !matches!(what, What::Sees(_)));
+    since.nth(awaits).map(|(at, _)| at)
 }
 
 fn of_block(end: Option<End>) -> Seen {
@@ -305,7 +314,7 @@ fn order(story: &Story, places: &[Place<'_>], place: &Place<'_>) -> Result<(), S
         };
         require(end.is_none_or(|end| last < end), || format!("went on when {name} was being left"))?;
     }
-    if let Holder::Manager(outer) = place.holder {
+    if let Holder::Manager(outer, _) = place.holder {
         let is_left_alone = place.node.shielded && !place.is_protected && story.is_rescued(place);
         let ends = |what| matches!(what, What::Released | What::Lost);
         let left = story.first(outer, ends).filter(|_| !is_left_alone).unwrap_or(usize::MAX);
@@ -318,16 +327,15 @@ fn order(story: &Story, places: &[Place<'_>], place: &Place<'_>) -> Result<(), S
 
 /// By when the rescue of `inner`, which is in the block of `place`, has to be over.
 fn end_for_rescue(story: &Story, place: &Place<'_>, inner: &Place<'_>) -> Option<usize> {
-    let who = place.node.name;
-    let block_dropped = story.first(who, |what| what == What::BlockEnded(End::Dropped));
+    let block_dropped = story.first(place.with(), |what| what == What::BlockEnded(End::Dropped));
     let [own_dropped, dropped] =
         [place, inner].map(|place| story.first(place.with(), |what| what == What::WithEnded(End::Dropped)));
     let is_on_stack = matches!(place.holder, Holder::Stack(..));
-    match story.seen(who) {
+    match story.seen(place.node.name) {
         // One on a stack has no hold of what the block of that drops itself.
         Some(_) if is_on_stack && own_dropped.is_none_or(|own| dropped < Some(own)) => None,
         // It goes on meanwhile. What its block had dropped itself is nothing to one that is not shielded.
-        Some((_, Seen::Raced)) if place.goes_on() || block_dropped < dropped => {
+        Some((_, Seen::Raced)) if place.goes_on() || block_dropped.is_some() && block_dropped < dropped => {
             story.first(place.with(), |what| matches!(what, What::WithEnded(end) if end != End::Dropped))
         }
         Some((at, seen)) if place.goes_on() && seen != Seen::Raced => Some(at),

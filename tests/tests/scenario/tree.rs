@@ -7,8 +7,8 @@ use super::{Kind, Node, Step};
 pub(crate) enum Holder {
     /// A `with!` of its own.
     With,
-    /// The manager of this name, which has its marker in the block of this one.
-    Manager(char),
+    /// The manager of this name, which has its marker in the block of this one, and so many awaits after it.
+    Manager(char, usize),
     /// The stack of this name, on which these came later, the last one first.
     Stack(char, Vec<char>),
 }
@@ -28,7 +28,7 @@ impl Place<'_> {
     pub(crate) fn with(&self) -> char {
         match self.holder {
             Holder::With => self.node.name,
-            Holder::Manager(name) | Holder::Stack(name, _) => name,
+            Holder::Manager(name, _) | Holder::Stack(name, _) => name,
         }
     }
 
@@ -68,8 +68,8 @@ fn walk<'s>(steps: &'s [Step], within: &[char], places: &mut Vec<Place<'s>>) {
 fn walk_with<'s>(node: &'s Node, steps: &'s [Step], within: &[char], places: &mut Vec<Place<'s>>) {
     let mut block = [within, &[node.name]].concat();
     places.push(Place { node, holder: Holder::With, within: within.to_vec(), is_protected: false });
-    if let Kind::Composed(inner, _) = &node.kind {
-        let (holder, within) = (Holder::Manager(node.name), within.to_vec());
+    if let Kind::Composed(inner, after) = &node.kind {
+        let (holder, within) = (Holder::Manager(node.name, *after), within.to_vec());
         places.push(Place { node: inner, holder, within, is_protected: node.shielded });
         block.push(inner.name);
     }
