@@ -325,9 +325,17 @@ where
     }
 }
 
-/// The type of a block's end (`End`) and of its value, apart from the handoff, which would take room in the block.
+/// The type of a block's end (`End`) and of its value, apart from the handoff: it takes no room in the block.
 #[derive(Debug)]
 pub struct BlockType<End, Value>(PhantomData<fn() -> (End, Value)>);
+
+impl<End, Value> Clone for BlockType<End, Value> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<End, Value> Copy for BlockType<End, Value> {}
 
 /// The end of a block, on its way into the handoff. (Not just `End`, which may be `!`, and lints are wary of such
 /// calls.)
@@ -338,7 +346,7 @@ pub struct Ended<End>(End);
 impl<End, Value> BlockType<End, Value> {
     /// The end, which is expected to be of this type.
     #[inline]
-    pub fn end(&self, end: End) -> Ended<End> {
+    pub fn end(self, end: End) -> Ended<End> {
         Ended(end)
     }
 
@@ -348,7 +356,7 @@ impl<End, Value> BlockType<End, Value> {
     ///
     /// Always.
     #[cold]
-    pub fn typed(&self) -> Value {
+    pub fn typed(self) -> Value {
         unreachable!("only for a type")
     }
 }
