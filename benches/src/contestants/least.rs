@@ -1,5 +1,6 @@
 //! Not a way to do it, but the least that `with!` can come to: an opaque body that finds its block by the first waker, and
-//! nothing else. It checks nothing, is not sound, and releases nothing when the future is dropped in the block.
+//! a driver that polls the block while the body waits for it. It checks nothing, is not sound, and releases nothing when
+//! the future is dropped in the block.
 
 use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
@@ -32,19 +33,28 @@ impl<T> Handoff<T> {
 }
 
 trait Host {
+    /// Lends the resource, for the first time, and polls the block.
     fn poll(&self, resource: *mut Resource, cx: &mut Context<'_>) -> Poll<()>;
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    New,
+    Entering,
+    Lent,
+    Ended,
+}
+
 struct Frame<'h, B, T> {
+    stage: Cell<Stage>,
     block: UnsafeCell<ManuallyDrop<B>>,
     handoff: &'h Handoff<T>,
 }
 
-impl<B: Future<Output = T>, T> Host for Frame<'_, B, T> {
+impl<B: Future<Output = T>, T> Frame<'_, B, T> {
     #[inline]
-    fn poll(&self, resource: *mut Resource, cx: &mut Context<'_>) -> Poll<()> {
-        self.handoff.resource.set(resource);
-        // SAFETY: only the marker gets here, and only until the block has ended.
+    fn poll_block(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: one of those who poll it waits for the other, and only until the block has ended.
         let block = unsafe { &mut *self.block.get() };
         // SAFETY: it stays in the pinned driver, and is dropped there.
         let polled = catch_unwind(AssertUnwindSafe(|| unsafe { Pin::new_unchecked(&mut **block) }.poll(cx)));
@@ -54,16 +64,28 @@ impl<B: Future<Output = T>, T> Host for Frame<'_, B, T> {
             Err(panic) => Err(panic),
         };
         self.handoff.end.set(Some(end));
-        // SAFETY: once, as the marker does not come back.
+        self.stage.set(Stage::Ended);
+        // SAFETY: once, as nobody comes back at this stage.
         unsafe { ManuallyDrop::drop(block) };
         Poll::Ready(())
+    }
+}
+
+impl<B: Future<Output = T>, T> Host for Frame<'_, B, T> {
+    #[inline]
+    fn poll(&self, resource: *mut Resource, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stage.get() == Stage::Ended {
+            return Poll::Ready(());
+        }
+        self.stage.set(Stage::Lent);
+        self.handoff.resource.set(resource);
+        self.poll_block(cx)
     }
 }
 
 struct Driver<'h, F, B, T> {
     frame: Frame<'h, B, T>,
     body: F,
-    is_new: bool,
     _pinned: PhantomPinned,
 }
 
@@ -78,8 +100,10 @@ impl<F: Future<Output = ()>, B: Future<Output = T>, T> Future for Driver<'_, F, 
         let this = unsafe { self.get_unchecked_mut() };
         // SAFETY: as above.
         let body = unsafe { Pin::new_unchecked(&mut this.body) };
-        if !std::mem::replace(&mut this.is_new, false) {
-            return body.poll(cx);
+        match this.frame.stage.get() {
+            Stage::Lent if this.frame.poll_block(cx).is_pending() => return Poll::Pending,
+            Stage::New => this.frame.stage.set(Stage::Entering),
+            _ => return body.poll(cx),
         }
         let host: *const dyn Host = &raw const this.frame;
         // SAFETY: only the lifetime changes; the body lives shorter than the frame.
@@ -126,8 +150,8 @@ fn managed(pends: bool) -> impl Future<Output = ()> {
 }
 
 fn run<F, B, T>(body: F, handoff: &Handoff<T>, block: B) -> Driver<'_, F, B, T> {
-    let frame = Frame { block: UnsafeCell::new(ManuallyDrop::new(block)), handoff };
-    Driver { frame, body, is_new: true, _pinned: PhantomPinned }
+    let frame = Frame { stage: Cell::new(Stage::New), block: UnsafeCell::new(ManuallyDrop::new(block)), handoff };
+    Driver { frame, body, _pinned: PhantomPinned }
 }
 
 macro_rules! scope {
