@@ -1,6 +1,7 @@
 //! The one module with `unsafe`: how the parts of a running `with!` reach each other. In `driver` is the future of a
 //! `with!`, in `marker` what the body has of it, in `head` what the two know of each other, in `call` how they meet, in
-//! `shield` what goes on without a `with!`, and in `held` what is entered by hand.
+//! `unfinished` what becomes of a `with!` that is dropped, in `shield` what goes on without it, and in `held` what is
+//! entered by hand.
 //!
 //! A `with!` is one future. In it stand, as locals that are pinned with it, the [`Handoff`](crate::handoff::Handoff) and
 //! the [`Driver`]; and in the driver the body of the manager and the frame, which is the block with its
@@ -14,19 +15,19 @@
 //!                                 └──▶ block
 //! ```
 //!
-//! Where the body itself waits at its marker, the marker lends its value and is pending; the driver polls the block until
-//! that has ended. Then it polls the body, and the marker gives the outcome. Where something stands between the driver
-//! and the marker (an `async` block that may be raced, a shielded manager), the marker polls the block.
+//! The marker lends its value and polls the block. Where the body itself waits at its marker, all that further polls of
+//! the body come to is a poll of the block, until that has ended: there the driver polls the block at once. Where something
+//! stands between the driver and the marker (an `async` block that may be raced, a shielded manager), only the marker does.
 //!
 //! Everything here that is called unsafe rests on three facts:
 //!
 //! 1. **The frame outlives the body.** Both are in the pinned driver, which drops the body first. When the driver is
 //!    leaked, so is the body, and nobody can poll or drop a part of it any more.
 //! 2. **The block never outlives what is lent to it.** The value borrows from the body for as long as the marker's
-//!    future lives (it is in its type), and that future has the block dropped before it ends or is dropped. The driver
-//!    drops the block when it has ended and the body waits at the marker, so that the marker is there. If it is leaked
-//!    while the block is there, the driver notices when the body is gone, and aborts. (Where nothing is borrowed, others
-//!    may drop the block as well: see [`shield`].)
+//!    future lives (it is in its type), and that future drops the block before it ends or is dropped. The driver, where
+//!    it polls the block, drops one that has ended: the marker is there then, as the body waits at it. If the marker is
+//!    leaked while the block is there, the driver notices when the body is gone, and aborts. (Where nothing is borrowed,
+//!    others may drop the block as well: see [`shield`].)
 //! 3. **One at a time.** The block, the body and the driver are polled and dropped by one thread at a time, the one
 //!    that holds the `with!`. A marker that stands by itself is polled by nobody but the body. One in an `async` block
 //!    is a value that a scoped thread could get hold of: there each poll and drop looks whether it is on the driver's
@@ -43,6 +44,7 @@ pub(crate) mod held;
 mod marker;
 #[cfg(feature = "std")]
 pub(crate) mod shield;
+mod unfinished;
 
 use core::cell::Cell;
 use core::ptr::NonNull;

@@ -242,6 +242,33 @@ mod a_with_that_moves_between_threads {
             assert_eq!(log.take(), expected, "after {polls} polls");
         }
     }
+
+    #[async_context_manager]
+    async fn sees(log: &Log) {
+        let outcome = r#yield!();
+        log.add(format!("{outcome:?}"));
+    }
+
+    #[async_context_manager]
+    async fn goes_on_around_its_marker(log: Log) {
+        with!(sees(&log) => {
+            let outcome = async { r#yield!() }.await;
+            log.add(format!("{outcome:?}"));
+            yields(1).await;
+        });
+    }
+
+    #[test]
+    fn when_its_block_has_ended_has_those_around_the_marker_see_how() {
+        let log = Log::new();
+        let inside = log.clone();
+        let mut future: Pin<Box<dyn Future<Output = Result<(), ()>> + Send>> =
+            Box::pin(async move { with!(goes_on_around_its_marker(inside) => Err(())) });
+        assert!(poll_once(future.as_mut()).is_pending());
+        let (_future, polled) = hop(future);
+        assert_eq!(polled, Poll::Ready(Err(())));
+        assert_eq!(log.take(), ["Failed(())", "Failed(())"]);
+    }
 }
 
 mod the_marker_elsewhere {

@@ -6,12 +6,13 @@ use core::marker::{PhantomData, PhantomPinned};
 use core::mem::{ManuallyDrop, forget};
 use core::pin::Pin;
 use core::ptr::NonNull;
-use core::task::{Context, Poll, Waker, ready};
+use core::task::{Context, Poll, ready};
 
 use super::Link;
 use super::call::Call;
 use super::head::{Head, Host, Stage, Way};
 use super::marker::Within;
+use super::unfinished::{Unfinished, abort_leaked, drop_unfinished};
 use crate::exit::{Ending, Exit, TakesFrom};
 use crate::handoff::{End, Handoff};
 use crate::layer::{Around, Shape, ShapeOf, Value};
@@ -64,8 +65,8 @@ where
     #[inline]
     fn run_block(&self, cx: &mut Context<'_>) -> bool {
         let ran = panics::catch(|| {
-            // SAFETY: those get here for whom the stage is one of the two that are said to poll the block, and they are
-            // not polled by the block; so there is one such reference at a time (fact 3).
+            // SAFETY: the marker gets here, or the driver while the body waits at that. Neither is polled by the block, so
+            // there is one such reference at a time (fact 3).
             let block = unsafe { &mut *self.block.get() };
             // SAFETY: the block is in the pinned driver, and dropped where it stands.
             let polled = unsafe { Pin::new_unchecked(&mut **block) }.poll(cx);
@@ -339,7 +340,6 @@ where
         let output = match this.frame.head.stage.get() {
             Stage::New => this.begin(cx),
             Stage::Lent if !this.frame.run_block(cx) => return Poll::Pending,
-            Stage::Ended => this.go_on(cx),
             _ => {
                 this.frame.head.enter_home(cx.waker());
                 this.go_on(cx)
@@ -365,31 +365,6 @@ where
             drop_unfinished(self);
         }
     }
-}
-
-/// The parts of a driver that was left before its end, or that has ended without a block.
-trait Unfinished {
-    fn head(&self) -> &Head;
-
-    /// Polls the body: whether it has ended in an error.
-    fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> bool;
-
-    /// Drops the body. A marker that is still there drops the block with it.
-    ///
-    /// # Safety
-    ///
-    /// It is not used again.
-    unsafe fn drop_body(&mut self);
-
-    /// Drops the block.
-    ///
-    /// # Safety
-    ///
-    /// It is there, and not used again.
-    unsafe fn drop_block(&mut self);
-
-    /// Drops what nobody came for: a value, or a panic.
-    fn drop_end(&mut self);
 }
 
 impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Unfinished for Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
@@ -424,55 +399,4 @@ where
     fn drop_end(&mut self) {
         self.frame.handoff.clear();
     }
-}
-
-/// Drops a driver that was left before its end, or that has ended without a block.
-#[cold]
-fn drop_unfinished(driver: &mut dyn Unfinished) {
-    if driver.head().stage.get().is_lent() && !driver.head().panicked.get() {
-        // What is left of the block goes before what is left of the manager.
-        rescue::block_first(&mut || {
-            cancel(driver);
-            drop_body(driver);
-        });
-    } else {
-        drop_body(driver);
-    }
-    match driver.head().stage.get() {
-        Stage::Lent | Stage::LentApart | Stage::Cancelled => abort_leaked(driver.head().about),
-        // SAFETY: nobody has dropped it, as no marker has lent.
-        Stage::New | Stage::Entering => panics::contain(|| unsafe { driver.drop_block() }),
-        Stage::Ended | Stage::RacedAway | Stage::Concluded => {}
-    }
-    panics::contain(|| driver.drop_end());
-}
-
-/// The `with!` is dropped while the block is under way: the marker drops the block and gives `Cancelled`, and the exit
-/// phase runs on from there as far as it gets.
-fn cancel(driver: &mut dyn Unfinished) {
-    let head = driver.head();
-    let about = head.about;
-    head.stage.set(Stage::Cancelled);
-    head.enter_home(Waker::noop());
-    head.home().inspect(|home| home.wake());
-    match panics::catch(|| driver.poll_cancelled(&mut Context::from_waker(Waker::noop()))) {
-        Ok(false) => {}
-        Ok(true) => rescue::failed(about.name(), "failed after a cancellation; its error is lost"),
-        Err(payload) => rescue::panicked(about.name(), payload),
-    }
-}
-
-fn drop_body(driver: &mut dyn Unfinished) {
-    driver.head().enter_home(Waker::noop());
-    // SAFETY: this is the end of the driver.
-    panics::contain(|| unsafe { driver.drop_body() });
-}
-
-/// The block can't be dropped: what it borrows from the manager may be gone.
-#[cold]
-fn abort_leaked(about: &About) -> ! {
-    let name = about.name();
-    panics::abort(format_args!(
-        "`{name}` leaked the future of its `yield!`, or dropped it on another thread, while a block was lent to it"
-    ))
 }

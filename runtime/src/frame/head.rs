@@ -18,10 +18,9 @@ pub(super) enum Stage {
     New,
     /// It is under way, and has not reached its marker.
     Entering,
-    /// The marker has lent a value, and the block lives. The body itself waits at the marker, and the driver polls the
-    /// block.
+    /// The marker has lent a value, and the block lives. It stands straight in the way of the driver.
     Lent,
-    /// So too, but something comes between the driver and the marker, which polls the block.
+    /// So too, but something comes between the driver and the marker.
     LentApart,
     /// So too, but the `with!` is being dropped.
     Cancelled,
