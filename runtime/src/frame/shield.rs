@@ -132,9 +132,6 @@ where
             hull.cancel(cx);
             return Poll::Pending;
         }
-        if hull.relay.polls_on(cx) {
-            return Poll::Pending;
-        }
         let ended = ready!(hull.poll(cx));
         self.hull = None;
         Poll::Ready(ended.unwrap_or_else(|payload| panics::resume(payload)))
@@ -164,7 +161,7 @@ where
         // SAFETY: nothing is moved out of the hull.
         let this = unsafe { self.get_unchecked_mut() };
         loop {
-            if this.ended.is_none() {
+            if this.ended.is_none() && !this.relay.stands_in(cx) {
                 this.poll_body(cx);
             }
             if this.relay.has_none_left() {
@@ -266,14 +263,14 @@ impl<L: Terms> Relay<L> {
         self.frame.get().map(|frame| unsafe { frame.0.as_ref() })
     }
 
-    /// Polls the block, where all that a poll of the body comes to is that: whether there is nothing else to do.
-    fn polls_on(&self, cx: &mut Context<'_>) -> bool {
+    /// Polls the block, where all that a poll of the body would come to is that: whether there is no more to do.
+    fn stands_in(&self, cx: &mut Context<'_>) -> bool {
         let is_straight = self.head.way.get() == Way::Shielded && self.head.stage.get() == Stage::LentApart;
-        if !is_straight || self.is_over.get() || !self.has_none_left() {
+        if !is_straight || self.is_over.get() {
             return false;
         }
         self.poll_block(cx);
-        !self.is_over.get() && self.has_none_left()
+        !self.is_over.get()
     }
 
     /// Polls the block, if there is one, and keeps how it ended.
