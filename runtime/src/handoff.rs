@@ -4,16 +4,16 @@ use core::cell::Cell;
 use core::convert::Infallible;
 use core::future::Future;
 use core::marker::PhantomData;
-use core::mem;
+use core::mem::ManuallyDrop;
 use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::exit::{Exit, TakesFrom};
 use crate::frame::OneTask;
-use crate::layer::{self, Shape, TakesShape, Value};
+use crate::layer::{self, Around, Shape, TakesShape, Value};
 use crate::outcome::Outcome;
-use crate::panics::{Parcel, Payload};
+use crate::panics::{self, Parcel, Payload};
 use crate::verdict::Verdict;
 
 /// How a block ended. `with!` matches on it and goes on in the user's function.
@@ -96,7 +96,7 @@ where
     /// The handoff, for a value that is lent for as long as the second loan is borrowed.
     #[inline]
     pub const fn until(&self, _second: &'a Loan<&'b Loan<&'m ()>>) -> Handoff<X, V, Both, Rest, T, Jump, Return> {
-        Handoff { content: OneTask::new(Cell::new(Content::Nothing)), shape: PhantomData }
+        Handoff { content: OneTask::new(Cell::new(ManuallyDrop::new(Content::Nothing))), shape: PhantomData }
     }
 }
 
@@ -106,9 +106,12 @@ where
 /// the block stores in the value lives as long. `X` is the exit of the manager, `Rest` the shape of the managers after
 /// it in the header, and `Both` of it and them.
 pub struct Handoff<X: Exit, V, Both, Rest: Shape, T, Jump, Return> {
-    content: OneTask<Cell<Content<X::Caught, V, Value<Rest, T>, Jump, Return>>>,
+    /// The driver takes what is in it, so that a `with!` has nothing to look at here when it is dropped.
+    content: OneTask<Cell<ManuallyDrop<ContentOf<X, V, Rest, T, Jump, Return>>>>,
     shape: PhantomData<fn() -> Both>,
 }
+
+type ContentOf<X, V, Rest, T, Jump, Return> = Content<<X as Exit>::Caught, V, Value<Rest, T>, Jump, Return>;
 
 enum Content<C, V, W, Jump, Return> {
     Nothing,
@@ -175,7 +178,7 @@ where
     /// When nothing is lent. The marker lends before it polls the block.
     #[inline]
     pub fn value(&self) -> V {
-        match self.content.get().replace(Content::Nothing) {
+        match self.take() {
             Content::Lent(value) => value,
             other => not_lent(other),
         }
@@ -227,7 +230,7 @@ where
     /// Whether the block has ended.
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
-        !self.content.ask(|content| matches!(content, Content::Nothing | Content::Lent(_)))
+        !self.content.ask(|content| matches!(**content, Content::Nothing | Content::Lent(_)))
     }
 
     /// How the block ended, when it is over.
@@ -236,7 +239,7 @@ where
     where
         Return: Verdict<Literal>,
     {
-        self.content.ask(|content| match content {
+        self.content.ask(|content| match &**content {
             Content::Value(_) | Content::Jump(_) => Outcome::Completed,
             Content::Return(value) if !value.failed() => Outcome::Completed,
             Content::Panicked(_) => Outcome::Panicked,
@@ -246,25 +249,28 @@ where
 
     /// The error, if the manager is to have it.
     pub(crate) fn take_error(&self) -> Option<X::Caught> {
-        match self.content.get().replace(Content::Nothing) {
+        match self.take() {
             Content::Caught(error) => Some(error),
             other => {
-                self.content.get().set(other);
+                self.set(other);
                 None
             }
         }
     }
 
-    /// What the block left behind: nothing if it was dropped before its end, or if the manager has caught its error. A
-    /// panic goes on.
+    /// What the `with!` comes to, when its manager lets what the block left behind pass: nothing if it was dropped before
+    /// its end, or if the manager has caught its error. A panic goes on.
     #[inline]
-    pub(crate) fn take_end(&self) -> Option<End<Value<Rest, T>, Jump, Return>> {
-        match self.content.get().replace(Content::Nothing) {
-            Content::Value(value) | Content::FailedValue(value) => Some(End::Value(value)),
+    pub(crate) fn take_end<S: Around<Rest>>(&self) -> Option<End<Value<S::Both, T>, Jump, Return>> {
+        match self.take() {
+            Content::Value(value) | Content::FailedValue(value) => Some(End::Value(S::value(value))),
             Content::Jump(jump) => Some(End::Jump(jump)),
             Content::Return(value) => Some(End::Return(value)),
             Content::Panicked(parcel) => parcel.resume(),
-            Content::Nothing | Content::Lent(_) | Content::Caught(_) => None,
+            other => {
+                drop(other);
+                None
+            }
         }
     }
 
@@ -272,7 +278,7 @@ where
     /// `lost` has been called.
     #[inline]
     pub(crate) fn give_way(&self, lost: impl FnOnce()) {
-        if let Content::Panicked(parcel) = self.content.get().replace(Content::Nothing) {
+        if let Content::Panicked(parcel) = self.take() {
             lost();
             parcel.resume();
         }
@@ -280,13 +286,15 @@ where
 
     /// Drops what nobody came for.
     pub(crate) fn clear(&self) {
-        drop(self.content.get().replace(Content::Nothing));
+        drop(self.take());
     }
 
     #[cold]
     #[inline(never)]
     pub(crate) fn set_panic(&self, payload: Payload) {
-        self.content.get().set(Content::Panicked(Parcel::new(payload)));
+        let before = self.take();
+        self.set(Content::Panicked(Parcel::new(payload)));
+        panics::contain(|| drop(before));
     }
 
     #[inline]
@@ -294,11 +302,15 @@ where
         self.set(Content::Lent(value));
     }
 
-    /// Puts something where nothing is: nothing has been lent yet, or the block has taken it. So there is nothing to be
-    /// dropped.
     #[inline]
-    fn set(&self, content: Content<X::Caught, V, Value<Rest, T>, Jump, Return>) {
-        mem::forget(self.content.get().replace(content));
+    fn take(&self) -> ContentOf<X, V, Rest, T, Jump, Return> {
+        ManuallyDrop::into_inner(self.content.get().replace(ManuallyDrop::new(Content::Nothing)))
+    }
+
+    /// Puts something where nothing is: nothing has been lent yet, or the block has taken it.
+    #[inline]
+    fn set(&self, content: ContentOf<X, V, Rest, T, Jump, Return>) {
+        self.content.get().set(ManuallyDrop::new(content));
     }
 }
 

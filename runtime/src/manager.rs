@@ -3,6 +3,7 @@
 use core::fmt;
 use core::future::{Future, Pending};
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 
 use crate::exit::Exit;
 use crate::lend::Terms;
@@ -66,6 +67,17 @@ impl<F: Future<Output = OutputOf<L>>, L: Terms> Manager<F, L> {
     #[inline]
     pub const fn new(about: &'static About, body: F) -> Self {
         Self { body, about, terms: PhantomData }
+    }
+}
+
+/// A manager on its way into a `with!`, which is the next to have it. So it need not be looked after until then.
+pub(crate) type Held<F, L> = Manager<ManuallyDrop<F>, L>;
+
+impl<F, L> Manager<F, L> {
+    #[inline]
+    pub(crate) fn hold(self) -> Held<F, L> {
+        let Self { body, about, terms } = self;
+        Manager { body: ManuallyDrop::new(body), about, terms }
     }
 }
 

@@ -14,7 +14,7 @@ pub use core::future::Future;
 use crate::exit::Exit;
 use crate::layer::{Block, ShapeOf};
 use crate::lend::Lent;
-use crate::manager::Manager;
+use crate::manager::{Held, Manager};
 use crate::outcome::Outcome;
 pub use async_context_manager_macros::{context_managers, with};
 
@@ -22,20 +22,20 @@ pub use async_context_manager_macros::{context_managers, with};
 #[inline]
 pub fn open<'a, 'b, 'm, F, L, X, V, T, Jump, Return>(
     manager: Manager<F, L>,
-) -> (Manager<F, L>, Opened<'a, 'b, 'm, Handoff<X, V, ShapeOf<X>, Block, T, Jump, Return>>)
+) -> (Held<F, L>, Opened<'a, 'b, 'm, Handoff<X, V, ShapeOf<X>, Block, T, Jump, Return>>)
 where
     F: 'm,
     L: Lent<'a, 'b, Exit = X, Value = V>,
     X: Exit,
 {
-    (manager, Opened::new())
+    (manager.hold(), Opened::new())
 }
 
 /// As [`open`], for a manager that has others after it in the header, with the shape `Rest`.
 #[inline]
 pub fn open_around<'a, 'b, 'm, F, L, X, V, Both, Rest, T, Jump, Return>(
     manager: Manager<F, L>,
-) -> (Manager<F, L>, Opened<'a, 'b, 'm, Handoff<X, V, Both, Rest, T, Jump, Return>>)
+) -> (Held<F, L>, Opened<'a, 'b, 'm, Handoff<X, V, Both, Rest, T, Jump, Return>>)
 where
     F: 'm,
     L: Lent<'a, 'b, Exit = X, Value = V>,
@@ -44,7 +44,7 @@ where
     Both: Shape,
     Rest: Shape,
 {
-    (manager, Opened::new())
+    (manager.hold(), Opened::new())
 }
 
 /// What is to be entered. It makes the compiler tell once that it can't be.

@@ -17,7 +17,7 @@ use crate::exit::{Ending, Exit, TakesFrom};
 use crate::handoff::{End, Handoff};
 use crate::layer::{Around, Shape, ShapeOf, Value};
 use crate::lend::{Lent, Terms};
-use crate::manager::{About, Manager, OutputOf};
+use crate::manager::{About, Held, OutputOf};
 use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
 use crate::rescue;
@@ -203,7 +203,7 @@ where
 /// lent value outlives the `with!`. For `literal` see [`Verdict`]; for `within` see [`Within`].
 #[inline]
 pub fn run<'h, 'a, 'b, F, L, V, Both, Rest, T, Jump, B, Literal, W>(
-    manager: Manager<F, L>,
+    manager: Held<F, L>,
     handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,
     block: B,
     within: W,
@@ -220,7 +220,7 @@ where
     let head = Head::new(manager.about, Way::Straight);
     let block = UnsafeCell::new(ManuallyDrop::new(block));
     let frame = Frame { head, handoff, within, literal: PhantomData, block };
-    Driver { frame, body: ManuallyDrop::new(manager.body), _pinned: PhantomPinned }
+    Driver { frame, body: manager.body, _pinned: PhantomPinned }
 }
 
 impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
@@ -287,15 +287,10 @@ where
             self.frame.handoff.give_way(lost);
             return End::Value(error);
         }
-        match self.frame.handoff.take_end() {
-            Some(End::Value(value)) => End::Value(<ShapeOf<L::Exit>>::value(value)),
-            Some(End::Jump(jump)) => End::Jump(jump),
-            Some(End::Return(value)) => End::Return(value),
-            None => match <ShapeOf<L::Exit>>::nothing() {
-                Some(nothing) if before != Stage::Entering => End::Value(nothing),
-                _ => no_value(about, before),
-            },
-        }
+        self.frame.handoff.take_end::<ShapeOf<L::Exit>>().unwrap_or_else(|| match <ShapeOf<L::Exit>>::nothing() {
+            Some(nothing) if before != Stage::Entering => End::Value(nothing),
+            _ => no_value(about, before),
+        })
     }
 }
 
