@@ -4,6 +4,7 @@ mod by_hand;
 mod by_hand_boxed;
 mod by_hand_caught;
 mod exit_stack;
+mod generic;
 mod least;
 mod scope;
 mod shielded;
@@ -62,6 +63,7 @@ pub(crate) fn all() -> Vec<Contestant> {
         exit_stack::contestant(),
         by_hand_boxed::contestant(),
         least::contestant(),
+        generic::contestant(),
     ];
     ours.into_iter().chain(peers()).collect()
 }
