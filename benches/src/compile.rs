@@ -164,41 +164,44 @@ pub(crate) struct Compiled {
 
 /// Compiles the three, below `folder`.
 pub(crate) fn measure(folder: &Path) -> Result<Vec<Compiled>, Box<dyn Error>> {
-    SOURCES.iter().map(|source| compile(source.name, &source.write(folder)?)).collect()
+    let packages = SOURCES.iter().map(|source| source.write(folder)).collect::<Result<Vec<_>, _>>()?;
+    let check = times(&packages, "--profile=check", 5)?;
+    let debug = times(&packages, "--profile=dev", 3)?;
+    let release = times(&packages, "--profile=release", 2)?;
+    let compiled = SOURCES.iter().zip(&packages).enumerate().map(|(at, (source, package))| {
+        Ok(Compiled {
+            name: source.name,
+            times: [check[at][0], debug[at][0], release[at][0]],
+            expansion: check[at][1],
+            llvm_lines: llvm_lines(package)?,
+            expanded_lines: rustc(package, "--profile=check", &["-Zunpretty=expanded"])?.lines().count(),
+        })
+    });
+    compiled.collect()
 }
 
-fn compile(name: &'static str, package: &Path) -> Result<Compiled, Box<dyn Error>> {
-    let [check, expansion] = times(package, "--profile=check", 5)?;
-    let [debug, _] = times(package, "--profile=dev", 3)?;
-    let [release, _] = times(package, "--profile=release", 2)?;
-    let expanded = rustc(package, "--profile=check", &["-Zunpretty=expanded"])?;
+/// Of functions, which are what is indented.
+fn llvm_lines(package: &Path) -> Result<usize, Box<dyn Error>> {
     let ir = package.join("main.ll");
-    rustc(
-        package,
-        "--profile=dev",
-        &["-Cno-prepopulate-passes", "-Ccodegen-units=1", "-Cdebuginfo=0", &format!("--emit=llvm-ir={}", ir.display())],
-    )?;
-    Ok(Compiled {
-        name,
-        times: [check, debug, release],
-        expansion,
-        // Of functions, which are what is indented.
-        llvm_lines: fs::read_to_string(ir)?.lines().filter(|line| line.starts_with("  ")).count(),
-        expanded_lines: expanded.lines().count(),
-    })
+    let emit = format!("--emit=llvm-ir={}", ir.display());
+    let args = ["-Cno-prepopulate-passes", "-Ccodegen-units=1", "-Cdebuginfo=0", &emit];
+    rustc(package, "--profile=dev", &args)?;
+    Ok(fs::read_to_string(ir)?.lines().filter(|line| line.starts_with("  ")).count())
 }
 
-/// All that rustc takes, and the expansion of the macros: the least of so many runs, as what else the machine does only
-/// adds to it.
-fn times(package: &Path, profile: &str, runs: u32) -> Result<[f64; 2], Box<dyn Error>> {
-    let mut least = [f64::INFINITY; 2];
+/// All that rustc takes for each, and the expansion of the macros: the least of so many runs, as what else the machine
+/// does only adds to it. They take turns, as it does not do so evenly.
+fn times(packages: &[PathBuf], profile: &str, runs: u32) -> Result<Vec<[f64; 2]>, Box<dyn Error>> {
+    let mut all = vec![[f64::INFINITY; 2]; packages.len()];
     for _ in 0..runs {
-        let passes = rustc(package, profile, &["-Ztime-passes"])?;
-        for (least, pass) in least.iter_mut().zip(["total", "macro_expand_crate"]) {
-            *least = least.min(seconds(&passes, pass)?);
+        for (package, least) in packages.iter().zip(&mut all) {
+            let passes = rustc(package, profile, &["-Ztime-passes"])?;
+            for (least, pass) in least.iter_mut().zip(["total", "macro_expand_crate"]) {
+                *least = least.min(seconds(&passes, pass)?);
+            }
         }
     }
-    Ok(least)
+    Ok(all)
 }
 
 /// The seconds in a line such as `time:   0.055; rss:   41MB ->   49MB (   +8MB)  macro_expand_crate`.
