@@ -336,6 +336,31 @@ mod composed {
         with!(connection(&log) as conn, begin(conn) as tx => r#yield!(tx))
     }
 
+    #[async_context_manager(shielded)]
+    async fn around_what_leaves_something(log: Log) {
+        with!(shielded(log.clone(), "inner") => {
+            let dropped = async { with!(shielded(log.clone(), "dropped") => pending::<()>().await) };
+            tokio::select! {
+                biased;
+                () = dropped => {}
+                () = yields(3) => {}
+            }
+            r#yield!();
+        });
+    }
+
+    #[test]
+    fn what_is_left_in_an_inner_one_goes_on_while_the_block_runs() {
+        let log = Log::new();
+        let left_in_time = block_on(async {
+            with!(around_what_leaves_something(log.clone()) => {
+                yields(6).await;
+                log.take().contains(&"dropped left".to_string())
+            })
+        });
+        assert!(left_in_time);
+    }
+
     #[test]
     fn it_is_shielded_as_a_whole() {
         let log = Log::new();

@@ -10,7 +10,7 @@ use core::task::{Context, Poll, ready};
 
 use super::Link;
 use super::call::Call;
-use super::head::{Head, Host, Stage, Way};
+use super::head::{Head, Host, Stage};
 use super::marker::Within;
 use super::unfinished::{Unfinished, abort_leaked, drop_unfinished};
 use crate::exit::{Ending, Exit, TakesFrom};
@@ -217,7 +217,7 @@ where
     B: Future<Output: Verdict<Literal>>,
     W: Within,
 {
-    let head = Head::new(manager.about, Way::Straight);
+    let head = Head::new(manager.about);
     let block = UnsafeCell::new(ManuallyDrop::new(block));
     let frame = Frame { head, handoff, within, literal: PhantomData, block };
     Driver { frame, body: manager.body, _pinned: PhantomPinned }

@@ -40,7 +40,7 @@ impl Stage {
     }
 }
 
-/// What stands between a driver and the marker of its manager. The later one of several counts.
+/// What stands between a host and the marker of its manager. The later one of several counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
     /// Nothing: the body itself waits at the marker, and can't but do so.
@@ -164,13 +164,13 @@ unsafe fn take_error<H: Host>(head: NonNull<Head>, slot: NonNull<()>) {
 
 impl Head {
     #[inline]
-    pub(super) const fn new(about: &'static About, way: Way) -> Self {
+    pub(super) const fn new(about: &'static About) -> Self {
         Self {
             about,
             ops: Cell::new(None),
             home: Cell::new(None),
             stage: Cell::new(Stage::New),
-            way: Cell::new(way),
+            way: Cell::new(Way::Straight),
             outcome: Cell::new(Outcome::Completed),
             panicked: Cell::new(false),
         }

@@ -98,7 +98,7 @@ where
     /// The value that is lent `borrows` from the body, or not.
     pub(crate) fn new(about: &'static About, body: F, borrows: bool) -> Self {
         let relay = Relay {
-            head: Head::new(about, Way::Shielded),
+            head: Head::new(about),
             frame: Cell::new(None),
             is_cancelled: Cell::new(false),
             is_over: Cell::new(false),
@@ -265,8 +265,7 @@ impl<L: Terms> Relay<L> {
 
     /// Polls the block, where all that a poll of the body would come to is that: whether there is no more to do.
     fn stands_in(&self, cx: &mut Context<'_>) -> bool {
-        let is_straight = self.head.way.get() == Way::Shielded && self.head.stage.get() == Stage::LentApart;
-        if !is_straight || self.is_over.get() {
+        if self.head.stage.get() != Stage::Lent || self.is_over.get() {
             return false;
         }
         self.poll_block(cx);
@@ -333,7 +332,7 @@ unsafe impl<L: Terms> Host for Relay<L> {
 
     unsafe fn lend(&self, slot: NonNull<()>) {
         if let (Some(frame), Some(head)) = (self.frame.get(), self.connected()) {
-            head.set_way(self.head.way.get());
+            head.set_way(self.head.way.get().max(Way::Shielded));
             head.begin_lending();
             // SAFETY: the caller says it; and the frame is there: see `connected`.
             unsafe { frame.lend(slot) };
