@@ -50,6 +50,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 
 pub use self::driver::{Driver, run};
+pub(crate) use self::head::Ops;
 pub(crate) use self::marker::Lending;
 pub use self::marker::{Within, YieldPoint, attach};
 use crate::exit::Exit;

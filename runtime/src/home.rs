@@ -4,7 +4,7 @@
 use core::cell::Cell;
 use core::task::{Context, Poll, Waker};
 
-use crate::frame::OneTask;
+use crate::frame::{OneTask, Ops};
 use crate::rescue::Rescues;
 
 /// Where the marker of a body stands.
@@ -50,6 +50,8 @@ pub struct Home {
 
 #[derive(Default)]
 struct State {
+    /// The functions of the host, to which the head has this home in the way.
+    ops: Cell<Option<&'static Ops>>,
     /// The thread that polls the driver.
     thread: Cell<usize>,
     /// The addresses that make up the waker that the driver was polled with.
@@ -61,6 +63,15 @@ struct State {
 }
 
 impl Home {
+    /// Keeps these for the head.
+    pub(crate) fn keep(&self, ops: &'static Ops) {
+        self.state.get().ops.set(Some(ops));
+    }
+
+    pub(crate) fn ops(&self) -> Option<&'static Ops> {
+        self.state.get().ops.get()
+    }
+
     /// The driver is about to poll or drop the body.
     pub(crate) fn enter(&self, waker: &Waker) {
         let state = self.state.get();

@@ -12,7 +12,7 @@ use super::Link;
 use super::call::Call;
 use super::head::{Head, Host, Stage};
 use super::marker::Within;
-use super::unfinished::{Unfinished, abort_leaked, drop_unfinished};
+use super::unfinished::{Unfinished, drop_unfinished};
 use crate::exit::{Ending, Exit, TakesFrom};
 use crate::handoff::{End, Handoff};
 use crate::layer::{Around, Shape, ShapeOf, Value};
@@ -272,24 +272,16 @@ where
     where
         ShapeOf<L::Exit>: Around<Rest, Both = Both, Ending = OutputOf<L>>,
     {
-        let Head { stage, about, home, .. } = &self.frame.head;
-        // It was a local of the body.
-        home.set(None);
-        let before = stage.get();
-        if before.is_lent() {
-            abort_leaked(about);
-        }
-        if before != Stage::Entering {
-            stage.set(Stage::Concluded);
-        }
+        let before = self.frame.head.conclude();
         if let Some(error) = <ShapeOf<L::Exit>>::error(output) {
-            let lost = || rescue::failed(about.name(), "failed while a panic was under way; its error is lost");
+            let name = || self.frame.head.about.name();
+            let lost = || rescue::failed(name(), "failed while a panic was under way; its error is lost");
             self.frame.handoff.give_way(lost);
             return End::Value(error);
         }
         self.frame.handoff.take_end::<ShapeOf<L::Exit>>().unwrap_or_else(|| match <ShapeOf<L::Exit>>::nothing() {
             Some(nothing) if before != Stage::Entering => End::Value(nothing),
-            _ => no_value(about, before),
+            _ => no_value(self.frame.head.about, before),
         })
     }
 }
@@ -300,7 +292,7 @@ struct Panics<'h>(&'h Head);
 impl Drop for Panics<'_> {
     fn drop(&mut self) {
         self.0.panicked.set(true);
-        self.0.home.set(None);
+        self.0.leave_body();
     }
 }
 
@@ -377,7 +369,7 @@ where
 
     fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> bool {
         let Poll::Ready(output) = self.go_on(cx) else { return false };
-        self.frame.head.home.set(None);
+        self.frame.head.leave_body();
         output.error().is_some()
     }
 

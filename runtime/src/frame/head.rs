@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use core::task::{Context, Waker};
 
 use super::Link;
+use super::unfinished::abort_leaked;
 use crate::home::Home;
 use crate::manager::About;
 use crate::outcome::Outcome;
@@ -54,10 +55,9 @@ pub enum Way {
 /// The beginning of a [`Host`].
 pub(super) struct Head {
     pub(super) about: &'static About,
-    /// From the first poll on.
-    ops: Cell<Option<&'static Ops>>,
-    /// What there is to be looked after when the marker stands in an `async` block.
-    pub(super) home: Cell<Option<Link<Home>>>,
+    reach: Cell<Reach>,
+    /// Which of these it is.
+    reached: Cell<Reached>,
     pub(super) stage: Cell<Stage>,
     /// Where the marker stands in the body, and what the managers in whose blocks it stands have on their way.
     pub(super) way: Cell<Way>,
@@ -65,6 +65,25 @@ pub(super) struct Head {
     pub(super) outcome: Cell<Outcome>,
     /// The body has panicked.
     pub(super) panicked: Cell<bool>,
+}
+
+/// How the marker comes from the head to the functions of its host: in one word, as each `with!` has one.
+#[derive(Clone, Copy)]
+union Reach {
+    /// (A `()` would leave the word open, and the compiler moves what is open piece by piece.)
+    nothing: usize,
+    ops: &'static Ops,
+    home: Link<Home>,
+}
+
+/// Which member of a [`Reach`] there is.
+#[derive(Clone, Copy)]
+enum Reached {
+    /// The body has not been polled, or has ended.
+    Nothing,
+    Ops,
+    /// The marker stands in an `async` block, which has to be looked after. The home has the functions.
+    Home,
 }
 
 /// What has the block, or can reach it, as the marker sees it: a frame or a relay.
@@ -119,7 +138,7 @@ pub(super) unsafe trait Host: Sized {
 }
 
 /// The functions of a [`Host`]. Each takes the head of one of that type.
-pub(super) struct Ops {
+pub(crate) struct Ops {
     lend: unsafe fn(NonNull<Head>, NonNull<()>),
     poll: unsafe fn(NonNull<Head>, Option<NonNull<()>>, &mut Context<'_>) -> bool,
     drop_block: unsafe fn(NonNull<Head>),
@@ -167,8 +186,8 @@ impl Head {
     pub(super) const fn new(about: &'static About) -> Self {
         Self {
             about,
-            ops: Cell::new(None),
-            home: Cell::new(None),
+            reach: Cell::new(Reach { nothing: 0 }),
+            reached: Cell::new(Reached::Nothing),
             stage: Cell::new(Stage::New),
             way: Cell::new(Way::Straight),
             outcome: Cell::new(Outcome::Completed),
@@ -179,20 +198,44 @@ impl Head {
     /// The body of an `H` is about to be polled for the first time.
     #[inline]
     pub(super) fn begin<H: Host>(&self) {
-        self.ops.set(Some(H::OPS));
+        self.reach.set(Reach { ops: H::OPS });
+        self.reached.set(Reached::Ops);
         self.stage.set(Stage::Entering);
+    }
+
+    /// The marker stands in an `async` block, and the body looks after it here.
+    pub(super) fn set_home(&self, home: &Home) {
+        home.keep(self.ops());
+        self.reach.set(Reach { home: Link(NonNull::from(home)) });
+        self.reached.set(Reached::Home);
+    }
+
+    /// The body has ended, and its locals are gone.
+    #[inline]
+    pub(super) fn leave_body(&self) {
+        self.reached.set(Reached::Nothing);
     }
 
     #[inline]
     fn ops(&self) -> &'static Ops {
-        self.ops.get().expect("a marker is reached when its body is polled")
+        let Reached::Ops = self.reached.get() else { return self.ops_at_home() };
+        // SAFETY: it is this member, as `reached` says.
+        unsafe { self.reach.get().ops }
+    }
+
+    #[cold]
+    fn ops_at_home(&self) -> &'static Ops {
+        self.home().and_then(Home::ops).expect("a marker is reached when its body is polled")
     }
 
     #[inline]
     pub(super) fn home(&self) -> Option<&Home> {
+        let Reached::Home = self.reached.get() else { return None };
+        // SAFETY: it is this member, as `reached` says.
+        let home = unsafe { self.reach.get().home };
         // SAFETY: `attach` got it from a reference to the first local of the body, which is pinned; whoever polls the
-        // body forgets it when that has ended.
-        self.home.get().map(|home| unsafe { home.0.as_ref() })
+        // body calls `leave_body` when that has ended.
+        Some(unsafe { home.0.as_ref() })
     }
 
     /// The body is about to be polled or dropped.
@@ -222,6 +265,30 @@ impl Head {
             yielded_twice(self.about);
         }
         self.stage.set(if self.way.get() == Way::Straight { Stage::Lent } else { Stage::LentApart });
+    }
+
+    /// The body has ended: how far it had come.
+    #[inline]
+    pub(super) fn conclude(&self) -> Stage {
+        self.leave_body();
+        let before = self.stage.get();
+        if before == Stage::Ended {
+            self.stage.set(Stage::Concluded);
+        } else {
+            self.conclude_without_end(before);
+        }
+        before
+    }
+
+    /// The body has ended, but not the block.
+    #[cold]
+    fn conclude_without_end(&self, before: Stage) {
+        if before.is_lent() {
+            abort_leaked(self.about);
+        }
+        if before != Stage::Entering {
+            self.stage.set(Stage::Concluded);
+        }
     }
 
     /// How the block ended. On another thread it is not even looked at.

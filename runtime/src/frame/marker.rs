@@ -42,7 +42,7 @@ impl<'f, L: Terms, H: Here> Future for Attach<'f, '_, L, H> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let point = YieldPoint { host: call_of::<L>(cx.waker()).host(), terms: PhantomData };
         if let Some(home) = self.home.home() {
-            point.head().home.set(Some(Link(NonNull::from(home))));
+            point.head().set_home(home);
             home.enter(cx.waker());
             point.head().set_way(Way::Apart);
         }

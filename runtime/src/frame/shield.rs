@@ -195,8 +195,7 @@ where
             Ok(Poll::Ready(output)) => Some(Ok(output)),
             Err(payload) => Some(Err(payload)),
         };
-        // It was a local of the body.
-        relay.head.home.set(None);
+        relay.head.leave_body();
     }
 
     /// Has the block dropped. The marker gives the outcome in a later poll, of a rescuer.
