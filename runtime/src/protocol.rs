@@ -246,17 +246,20 @@ impl<M: AsyncContextManager> IntoManager for M {
 }
 
 /// What a manager function would be for it.
-async fn body<M: AsyncContextManager>(mut manager: M) -> OutputOf<Own<M>> {
-    let this = Lifespan;
-    let point = attach::<Own<M>, _>(&this, &Inline).await;
-    let block = match <OutputOf<Own<M>>>::split(manager.enter().await) {
-        // The value is given away at once: if it were held over an `.await`, the future of a manager that borrows would
-        // not be known to be `Send`.
-        Ok(value) => point.lend_own(value),
-        Err(error) => return <OutputOf<Own<M>>>::failed(error),
-    };
-    let outcome = block.await;
-    manager.exit(outcome).await
+#[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
+fn body<M: AsyncContextManager>(mut manager: M) -> impl Future<Output = OutputOf<Own<M>>> {
+    async move {
+        let this = Lifespan;
+        let point = attach::<Own<M>, _>(&this, &Inline).await;
+        let block = match <OutputOf<Own<M>>>::split(manager.enter().await) {
+            // The value is given away at once: if it were held over an `.await`, the future of a manager that borrows
+            // would not be known to be `Send`.
+            Ok(value) => point.lend_own(value),
+            Err(error) => return <OutputOf<Own<M>>>::failed(error),
+        };
+        let outcome = block.await;
+        manager.exit(outcome).await
+    }
 }
 
 /// For a manager that is used more than once.

@@ -91,7 +91,7 @@ impl<L, H> YieldPoint<'_, L, H> {
     /// The end of a body that races its block: waits for what is left of the managers in that.
     pub async fn end<B: Future>(self, mut body: Pin<&mut B>) -> B::Output {
         let mut ended = None;
-        let all = poll_fn(|cx| {
+        let all = poll_fn(move |cx| {
             if ended.is_none() {
                 ended = match panics::catch(|| body.as_mut().poll(cx)) {
                     Ok(Poll::Pending) => None,

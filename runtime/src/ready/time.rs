@@ -2,6 +2,7 @@
 
 use core::convert::Infallible;
 use core::future::pending;
+use core::pin::pin;
 use core::time::Duration;
 
 use tokio::time::error::Elapsed;
@@ -78,8 +79,9 @@ use crate::async_context_manager;
 #[async_context_manager(crate = crate)]
 pub async fn timeout(limit: Duration) -> Result<(), Elapsed> {
     // It is tokio that makes an `Elapsed`.
-    let elapsed = tokio::time::timeout(limit, pending::<Infallible>());
-    match race(async { r#yield!() }, elapsed).await {
+    let elapsed = pin!(tokio::time::timeout(limit, pending::<Infallible>()));
+    let ended = race(pin!(async { r#yield!() }), elapsed).await;
+    match ended {
         Ok(_outcome) => Ok(()),
         Err(Err(elapsed)) => Err(elapsed),
     }
@@ -118,8 +120,9 @@ pub async fn timeout(limit: Duration) -> Result<(), Elapsed> {
 /// It is Python's `asyncio.timeout_at`.
 #[async_context_manager(crate = crate)]
 pub async fn timeout_at(deadline: Instant) -> Result<(), Elapsed> {
-    let elapsed = tokio::time::timeout_at(deadline, pending::<Infallible>());
-    match race(async { r#yield!() }, elapsed).await {
+    let elapsed = pin!(tokio::time::timeout_at(deadline, pending::<Infallible>()));
+    let ended = race(pin!(async { r#yield!() }), elapsed).await;
+    match ended {
         Ok(_outcome) => Ok(()),
         Err(Err(elapsed)) => Err(elapsed),
     }
@@ -153,5 +156,5 @@ pub async fn timeout_at(deadline: Instant) -> Result<(), Elapsed> {
 /// It is `trio.move_on_after`.
 #[async_context_manager(crate = crate, suppress)]
 pub async fn move_on_after(limit: Duration) {
-    let _stopped = race(async { r#yield!() }, sleep(limit)).await;
+    let _stopped = race(pin!(async { r#yield!() }), pin!(sleep(limit))).await;
 }

@@ -6,6 +6,7 @@ mod task;
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 pub use error::TaskGroupError;
@@ -87,7 +88,8 @@ pub async fn task_group<E: Send + 'static>() -> Result<&TaskGroup<E>, TaskGroupE
     let group = TaskGroup { members: Arc::new(Members::new()) };
     let members = &*group.members;
     let _dropped = StopOnDrop(members);
-    let outcome = race(async { r#yield!(&group) }, members.until(State::has_failures)).await.ok();
+    let failed = pin!(members.until(State::has_failures));
+    let outcome = race(pin!(async { r#yield!(&group) }), failed).await.ok();
     if outcome == Some(Outcome::Completed) {
         members.until(|state| state.has_failures() || state.is_empty()).await;
     }
