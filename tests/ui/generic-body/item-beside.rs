@@ -1,0 +1,12 @@
+//! Why a body is not generic over its block, 1: an attribute can't declare a type beside a function, as it does not know
+//! whether that stands in an `impl`.
+
+struct Pool<T>(T);
+
+impl<T> Pool<T> {
+    struct Lease<T>(Pool<T>);
+
+    fn lease(self) {}
+}
+
+fn main() {}
