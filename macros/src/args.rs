@@ -1,17 +1,17 @@
 //! The options of the attribute.
 
 use proc_macro2::TokenStream;
-use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Ident, Lit, Path, Token, parse_quote};
 
 use crate::errors::Errors;
+use crate::tokens::Prefix;
 
 pub(crate) struct Args {
     /// Where the runtime crate is.
-    pub(crate) krate: TokenStream,
+    pub(crate) krate: Prefix,
     /// The word `catch`: errors go through the manager.
     pub(crate) catch: Option<Ident>,
     /// The word `suppress`: the manager may end the block without a value.
@@ -71,7 +71,7 @@ impl Args {
             }
         }
         let krate: Path = krate.unwrap_or_else(|| parse_quote!(::async_context_manager));
-        Self { krate: quote!(#krate), catch, suppress, shielded }
+        Self { krate: Prefix::new(krate), catch, suppress, shielded }
     }
 }
 

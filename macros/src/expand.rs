@@ -4,12 +4,13 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, FnArg, Pat, PatIdent, Receiver, Signature, Token, parse_quote};
+use syn::{Block, FnArg, Pat, PatIdent, Receiver, ReturnType, Signature, Token, Type, parse_quote};
 
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::input::{Body, Header, Input};
 use crate::returns::Returns;
+use crate::tokens::Prefix;
 use crate::yields::{self, Marker, YIELD_POINT};
 use crate::{fallback, tokens, validate};
 
@@ -71,7 +72,7 @@ pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> T
 /// `Manager::new(...).shielded()`
 fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Block, args: &Args) -> TokenStream {
     let krate = &args.krate;
-    let private = quote!(#krate::__private);
+    let private = krate.private();
     let name = header.sig.ident.to_string();
     let arguments = own_arguments(&mut header.sig, block);
     let attach = attach(&header.sig.ident, returns, markers, &private);
@@ -108,14 +109,14 @@ fn body(name: &Ident, body: TokenStream, markers: &[Marker]) -> TokenStream {
 
 /// Output: `let home = Inline; let this_manager = Lifespan; let manager_yield_point = attach::<...>(&this_manager,
 /// &home).await;`
-fn attach(name: &Ident, returns: &Returns, markers: &[Marker], private: &TokenStream) -> TokenStream {
+fn attach(name: &Ident, returns: &Returns, markers: &[Marker], private: &Prefix) -> TokenStream {
     let site = Span::mixed_site().located_at(name.span());
     let in_async = markers.iter().any(|marker| marker.in_async);
     let home = if in_async { quote_spanned!(site=> Home::default()) } else { quote_spanned!(site=> Inline) };
     // An error about something that outlives the body shows it by this name, so it is not a hygienic one.
     let this = Ident::new("__this_manager", name.span());
     let yield_point = Ident::new(YIELD_POINT, site);
-    let lent = returns.lent(private);
+    let lent = &returns.lent;
     quote_spanned! {site=>
         let home = #private::#home;
         let #this = #private::Lifespan;
@@ -133,19 +134,19 @@ pub(crate) fn expected_output(output: &syn::Type) -> TokenStream {
 }
 
 /// The attributes, the visibility and the signature of the function that gives the manager.
-fn signature(header: Header, returns: &Returns, krate: &TokenStream) -> TokenStream {
+fn signature(header: Header, returns: &Returns, krate: &Prefix) -> TokenStream {
     let Header { attrs, vis, mut sig } = header;
-    let private = quote!(#krate::__private);
-    let lent = returns.lent(&private);
-    let output = &returns.output;
+    let private = krate.private();
+    let Returns { lent, output, .. } = returns;
     sig.asyncness = None;
     sig.constness = None;
     sig.variadic = None;
+    let site = Span::mixed_site();
     // `impl` from here captures all lifetimes, in crates of edition 2021 too.
-    sig.output = syn::parse2(quote_spanned! {Span::mixed_site()=>
-        -> #krate::Manager<impl #private::Future<Output = #output>, #lent>
-    })
-    .unwrap_or(syn::ReturnType::Default);
+    let manager = quote_spanned! {site=>
+        #krate::Manager<impl #private::Future<Output = #output>, #lent>
+    };
+    sig.output = ReturnType::Type(Token![->](site), Box::new(Type::Verbatim(manager)));
     quote!(#(#attrs)* #vis #sig)
 }
 

@@ -1,34 +1,29 @@
 //! What the return type of a manager function says: what the block gets, and what the body ends in.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{GenericArgument, Lifetime, Path, PathArguments, ReturnType, Type, TypeImplTrait, parse_quote};
 
 use crate::args::Args;
 use crate::errors::Errors;
-use crate::{lifetime, tokens};
+use crate::lifetime;
+use crate::tokens::Prefix;
 
-/// `dyn for<#names> LendN<#names, Out = #value>`, N the number of names, and the body's type.
 pub(crate) struct Returns {
-    /// What the block gets.
-    value: Type,
-    /// The lifetimes that it leaves out.
-    names: Vec<Lifetime>,
+    /// The family of types that the manager lends, and how it ends: as `output` says, but for the options.
+    pub(crate) lent: TokenStream,
     /// What the body ends in.
     pub(crate) output: Type,
-    /// How the manager ends: as `output` says, but for the options.
-    exit: TokenStream,
-    /// Whether there is an error about `value`, so that the marker's can't be compared to it.
+    /// Whether there is an error about what is lent, so that the marker's value can't be compared to it.
     pub(crate) broken: bool,
 }
 
 impl Returns {
     /// Reads the return type; what is wrong with it goes to `errors`, and `()` is taken.
     pub(crate) fn parse(returned: &ReturnType, args: &Args, errors: &mut Errors) -> Self {
-        let krate = &args.krate;
-        let private = quote!(#krate::__private);
+        let private = args.krate.private();
         let (mut value, output) = match returned {
             ReturnType::Default => (parse_quote!(()), None),
             ReturnType::Type(_, ty) => split(ty, &private),
@@ -43,23 +38,23 @@ impl Returns {
                 "a manager can't lend an `impl Trait`: name the type, or lend a `Box<dyn Trait>` or a `&mut dyn Trait`",
             );
         }
+        let broken = !impls.0.is_empty();
+        if broken {
+            value = parse_quote!(());
+        }
         let names = lifetime::name_left_out(&mut value);
-        if !impls.0.is_empty() {
-            return Self { value: parse_quote!(()), names: Vec::new(), output, exit, broken: true };
-        }
-        Self { value, names, output, exit, broken: false }
+        Self { lent: lent(&value, &names, &exit, &private), output, broken }
     }
+}
 
-    /// The family of types that the manager lends.
-    pub(crate) fn lent(&self, private: &TokenStream) -> TokenStream {
-        let Self { value, names, exit, .. } = self;
-        let count = names.len();
-        let lend = quote::format_ident!("Lend{count}", span = Span::mixed_site());
-        if names.is_empty() {
-            quote!(#private::Lends<dyn #private::#lend<Out = #value>, #count, #exit>)
-        } else {
-            quote!(#private::Lends<dyn for<#(#names),*> #private::#lend<#(#names,)* Out = #value>, #count, #exit>)
-        }
+/// Output: `Lends<dyn for<#names> LendN<#names, Out = #value>, N, #exit>`, N the number of left-out lifetimes
+fn lent(value: &Type, names: &[Lifetime], exit: &TokenStream, private: &Prefix) -> TokenStream {
+    let count = names.len();
+    let lend = format_ident!("Lend{count}", span = Span::mixed_site());
+    if names.is_empty() {
+        quote!(#private::Lends<dyn #private::#lend<Out = #value>, #count, #exit>)
+    } else {
+        quote!(#private::Lends<dyn for<#(#names),*> #private::#lend<#(#names,)* Out = #value>, #count, #exit>)
     }
 }
 
@@ -80,7 +75,7 @@ fn exit(output: Option<&Type>, Args { krate, catch, suppress, .. }: &Args, error
 /// Input:  `io::Result<V>`
 ///
 /// Output: `V` and, if that is a `Result`, `io::Result<()>`
-fn split(ty: &Type, private: &TokenStream) -> (Type, Option<Type>) {
+fn split(ty: &Type, private: &Prefix) -> (Type, Option<Type>) {
     let path = match ty {
         Type::Path(ty) if ty.qself.is_none() && is_result(&ty.path) => &ty.path,
         Type::Group(group) => return split(&group.elem, private),
@@ -95,7 +90,7 @@ fn split(ty: &Type, private: &TokenStream) -> (Type, Option<Type>) {
     let mut whole = ty.clone();
     Static.visit_type_mut(&mut whole);
     let span = Span::mixed_site().located_at(ty.span());
-    let private = tokens::locate(private, span);
+    let private = private.locate(span);
     // A type of syn's own, as the lifetimes in it are yet to be named.
     let part = |part: TokenStream| syn::parse2(part.clone()).unwrap_or(Type::Verbatim(part));
     let value = quote_spanned!(span=> <#ty as #private::ResultAlias>::Value);

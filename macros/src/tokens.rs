@@ -1,13 +1,13 @@
 //! Looks into token streams that need not be Rust: the arguments of macros.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::parse::Parser;
 use syn::{Block, Stmt};
 
-/// Whether a token is the marker's name, in one of its two spellings.
-pub(crate) fn is_yield(token: &TokenTree) -> bool {
-    matches!(token, TokenTree::Ident(ident) if ident == "r#yield" || ident == "yield")
+/// Whether this is the marker's name, in one of its two spellings.
+pub(crate) fn is_yield(ident: &Ident) -> bool {
+    matches!(&*ident.to_string(), "r#yield" | "yield")
 }
 
 /// Whether an identifier that `found` accepts is in `tokens`, at any depth: the first such.
@@ -21,6 +21,13 @@ pub(crate) fn find_ident(tokens: TokenStream, found: &dyn Fn(&Ident) -> bool) ->
 
 /// Spells each `yield!(...)` as `r#yield!(...)`, which `syn` takes for a macro. Gives the places.
 pub(crate) fn spell_raw(tokens: TokenStream, places: &mut Vec<Span>) -> TokenStream {
+    match find_ident(tokens.clone(), &|ident| ident == "yield") {
+        Some(_) => spell_each_raw(tokens, places),
+        None => tokens,
+    }
+}
+
+fn spell_each_raw(tokens: TokenStream, places: &mut Vec<Span>) -> TokenStream {
     let mut tokens = tokens.into_iter().peekable();
     let mut spelled = TokenStream::new();
     while let Some(token) = tokens.next() {
@@ -29,7 +36,7 @@ pub(crate) fn spell_raw(tokens: TokenStream, places: &mut Vec<Span>) -> TokenStr
                 places.push(ident.span());
                 TokenTree::Ident(Ident::new_raw("yield", ident.span()))
             }
-            TokenTree::Group(group) => regroup(&group, spell_raw(group.stream(), places)).into(),
+            TokenTree::Group(group) => regroup(&group, spell_each_raw(group.stream(), places)).into(),
             other => other,
         };
         token.to_tokens(&mut spelled);
@@ -37,13 +44,36 @@ pub(crate) fn spell_raw(tokens: TokenStream, places: &mut Vec<Span>) -> TokenStr
     spelled
 }
 
-/// The same tokens, to be seen at `span` in errors.
-pub(crate) fn locate(tokens: &TokenStream, span: Span) -> TokenStream {
-    let locate = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(span));
-        token
-    };
-    tokens.clone().into_iter().map(locate).collect()
+/// A path that stands before many names. It is kept token by token: the compiler is called for each stream that is put
+/// into another one.
+#[derive(Clone)]
+pub(crate) struct Prefix(Vec<TokenTree>);
+
+impl Prefix {
+    pub(crate) fn new(path: impl ToTokens) -> Self {
+        Self(path.into_token_stream().into_iter().collect())
+    }
+
+    /// The path of what only generated code calls, for the path of the crate.
+    pub(crate) fn private(&self) -> Self {
+        Self::new(quote!(#self::__private))
+    }
+
+    /// The same, to be seen at `span` in errors.
+    pub(crate) fn locate(&self, span: Span) -> Self {
+        let locate = |token: &TokenTree| {
+            let mut token = token.clone();
+            token.set_span(token.span().located_at(span));
+            token
+        };
+        Self(self.0.iter().map(locate).collect())
+    }
+}
+
+impl ToTokens for Prefix {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(self.0.iter().cloned());
+    }
 }
 
 pub(crate) fn is_bang(token: &TokenTree) -> bool {

@@ -8,6 +8,7 @@ use syn::{Attribute, Block, Expr, Lit, Meta, Path, ReturnType, Token, Type, pars
 
 use crate::errors::Errors;
 use crate::input::{Body, Header, Input};
+use crate::tokens::Prefix;
 use crate::with::header::{self, Entry};
 use crate::{expand, fallback, tokens, with, wrapper};
 
@@ -15,7 +16,7 @@ use crate::{expand, fallback, tokens, with, wrapper};
 struct Layer {
     entries: Vec<Entry>,
     /// Where the runtime crate is.
-    krate: TokenStream,
+    krate: Prefix,
 }
 
 /// The attribute: errors, if any, and the function in any case.
@@ -79,7 +80,7 @@ fn layer(input: ParseStream) -> syn::Result<Layer> {
             return Err(syn::Error::new_spanned(manager, "`crate = path` stands once, before the managers"));
         }
     }
-    Ok(Layer { entries, krate: krate.to_token_stream() })
+    Ok(Layer { entries, krate: Prefix::new(krate) })
 }
 
 fn krate(input: ParseStream) -> syn::Result<Path> {

@@ -9,6 +9,7 @@ use syn::{Attribute, Expr, ImplItemFn, Item, ItemFn, Macro, Meta, Stmt, Token, T
 
 use crate::errors::Errors;
 use crate::input::Input;
+use crate::tokens::Prefix;
 use crate::{expand, tokens, yields};
 
 /// Input:  `(path::to::crate) #[async_context_manager] async fn a() { yield!(); }`
@@ -30,13 +31,13 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
 }
 
 /// The crate's path, which the declarative macros put in parentheses before the user's tokens; and these.
-pub(crate) fn split_crate(input: TokenStream) -> (TokenStream, TokenStream) {
+pub(crate) fn split_crate(input: TokenStream) -> (Prefix, TokenStream) {
     let mut input = input.into_iter();
-    let krate = match input.next() {
+    let krate: TokenStream = match input.next() {
         Some(TokenTree::Group(path)) => path.stream(),
         other => other.into_iter().collect(),
     };
-    (krate, input.collect())
+    (Prefix::new(krate), input.collect())
 }
 
 /// The items. A manager function in which someone is typing is expanded here, as `rustc` could not parse it.
@@ -66,7 +67,7 @@ fn broken_function(input: ParseStream) -> syn::Result<TokenStream> {
 
 /// Finds markers in functions that are no managers.
 struct Outside<'a> {
-    krate: &'a TokenStream,
+    krate: &'a Prefix,
     errors: &'a mut Errors,
 }
 
@@ -77,12 +78,7 @@ impl Outside<'_> {
 }
 
 /// What stands in for a marker outside a manager function; the error goes to `errors`.
-pub(crate) fn misplaced(
-    name: impl ToTokens,
-    value: TokenStream,
-    krate: &TokenStream,
-    errors: &mut Errors,
-) -> TokenStream {
+pub(crate) fn misplaced(name: impl ToTokens, value: TokenStream, krate: &Prefix, errors: &mut Errors) -> TokenStream {
     errors.on(name, "`yield!` outside a manager function: put `#[async_context_manager]` on the `async fn` that it is to be the yield point of");
     let value = yields::parse_value.parse2(value).unwrap_or_else(|_| syn::parse_quote!(()));
     quote::quote_spanned!(proc_macro2::Span::mixed_site()=> #krate::__private::misplaced(#value))
@@ -131,11 +127,13 @@ impl VisitMut for Outside<'_> {
 }
 
 /// The same for the arguments of a macro.
-pub(crate) fn replace_misplaced(stream: TokenStream, krate: &TokenStream, errors: &mut Errors) -> TokenStream {
+pub(crate) fn replace_misplaced(stream: TokenStream, krate: &Prefix, errors: &mut Errors) -> TokenStream {
     let mut stream = stream.into_iter().peekable();
     let mut replaced = TokenStream::new();
     while let Some(token) = stream.next() {
-        if tokens::is_yield(&token) && stream.peek().is_some_and(tokens::is_bang) {
+        if matches!(&token, TokenTree::Ident(name) if tokens::is_yield(name))
+            && stream.peek().is_some_and(tokens::is_bang)
+        {
             stream.next();
             let value = stream.next().map_or_else(TokenStream::new, yields::content);
             replaced.extend(misplaced(token, value, krate, errors));

@@ -11,7 +11,7 @@ use syn::{
 };
 
 use crate::errors::Errors;
-use crate::tokens::{self, is_bang, is_yield};
+use crate::tokens::{self, Prefix, is_bang, is_yield};
 use crate::with::header::Entry;
 use crate::{with, wrapper};
 
@@ -46,7 +46,7 @@ pub(crate) enum Problem {
 /// Output: `{ let tx = begin().await?; manager_yield_point.lend(&mut tx).await; tx.end().await }`
 ///
 /// Where there is an error about what is lent, nothing is (`lends`).
-pub(crate) fn replace(body: &mut Block, lends: bool, krate: &TokenStream, errors: &mut Errors) -> Vec<Marker> {
+pub(crate) fn replace(body: &mut Block, lends: bool, krate: &Prefix, errors: &mut Errors) -> Vec<Marker> {
     let mut yields = Yields {
         lends,
         krate,
@@ -99,13 +99,18 @@ fn parse_with(with: &Macro) -> Option<(Vec<Entry>, Expr)> {
     }
 }
 
+/// Whether this is the name of a marker, or what is found where one was.
+pub(crate) fn is_marked(ident: &Ident) -> bool {
+    matches!(&*ident.to_string(), "r#yield" | "yield" | YIELD_POINT)
+}
+
 pub(crate) fn is_marker(path: &Path) -> bool {
-    path.segments.last().is_some_and(|segment| is_yield(&TokenTree::Ident(segment.ident.clone())))
+    path.segments.last().is_some_and(|segment| is_yield(&segment.ident))
 }
 
 struct Yields<'a> {
     lends: bool,
-    krate: &'a TokenStream,
+    krate: &'a Prefix,
     errors: &'a mut Errors,
     markers: Vec<Marker>,
     place: Place,
@@ -184,7 +189,6 @@ impl Yields<'_> {
     /// A macro may do what it likes with what it is given, and put a marker's future on another thread. Only a `with!`
     /// is known to run its block where it stands; so that it is this crate's, it is called by its own path.
     fn any_macro(&mut self, mac: &mut Macro) -> Option<TokenStream> {
-        let is_yield = |ident: &Ident| is_yield(&TokenTree::Ident(ident.clone()));
         tokens::find_ident(mac.tokens.clone(), &is_yield)?;
         if let Some((mut entries, mut block)) = parse_with(mac) {
             for entry in &mut entries {
@@ -209,9 +213,7 @@ impl Yields<'_> {
         let mut in_loop = None;
         while let Some(token) = stream.next() {
             match token {
-                TokenTree::Ident(name)
-                    if is_yield(&TokenTree::Ident(name.clone())) && stream.peek().is_some_and(is_bang) =>
-                {
+                TokenTree::Ident(name) if is_yield(&name) && stream.peek().is_some_and(is_bang) => {
                     stream.next();
                     let value = stream.next().map_or_else(TokenStream::new, content);
                     replaced.extend(self.marker(&name, value));

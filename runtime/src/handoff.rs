@@ -36,6 +36,11 @@ pub enum Either<A, B> {
     Other(B),
 }
 
+/// What tells the compiler a type, where nothing is run. (A `T` by itself may be `!`, and lints are wary of calls that
+/// give such.)
+#[derive(Debug)]
+pub struct Typed<T>(pub T);
+
 /// The first local of a manager's body, so that the borrow checker knows how long a marker may live.
 #[derive(Debug)]
 pub struct Lifespan;
@@ -156,7 +161,7 @@ where
     }
 
     /// The type of the `with!`.
-    pub fn typed(&self) -> Value<Both, T> {
+    pub fn typed(&self) -> Typed<Value<Both, T>> {
         self.not_run()
     }
 
@@ -167,7 +172,7 @@ where
     }
 
     /// The type of what a `return` in the block gives.
-    pub fn returned(&self) -> Return {
+    pub fn returned(&self) -> Typed<Return> {
         self.not_run()
     }
 
@@ -368,7 +373,7 @@ impl<End, Value> BlockType<End, Value> {
     ///
     /// Always.
     #[cold]
-    pub fn typed(self) -> Value {
+    pub fn typed(self) -> Typed<Value> {
         unreachable!("only for a type")
     }
 }

@@ -8,7 +8,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprBreak, Item, Label, Lifetime, Macro, Stmt};
 
 use super::header::Entry;
-use crate::tokens;
+use crate::tokens::{self, Prefix};
 
 /// What leaves a block, other than its end.
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl Jump {
 ///
 /// Where there are several jumps, their values stand in as many `Either`s. The managers after the first are in a block,
 /// too.
-pub(crate) fn carry(entries: &mut [Entry], block: &mut Expr, private: &TokenStream) -> Ways {
+pub(crate) fn carry(entries: &mut [Entry], block: &mut Expr, private: &Prefix) -> Ways {
     let mut parts: Vec<&mut Expr> = entries.iter_mut().skip(1).map(|entry| &mut entry.manager).chain([block]).collect();
     let original: Vec<Expr> = parts.iter().map(|part| (**part).clone()).collect();
     let mut ways = visit(&mut parts, private, 1);
@@ -53,7 +53,7 @@ pub(crate) fn carry(entries: &mut [Entry], block: &mut Expr, private: &TokenStre
     ways
 }
 
-fn visit(parts: &mut [&mut Expr], private: &TokenStream, count: usize) -> Ways {
+fn visit(parts: &mut [&mut Expr], private: &Prefix, count: usize) -> Ways {
     let mut carrier = Carrier::new(private, count);
     for part in parts {
         carrier.visit_expr_mut(part);
@@ -64,7 +64,7 @@ fn visit(parts: &mut [&mut Expr], private: &TokenStream, count: usize) -> Ways {
 /// The `index`th of `count` values, or patterns.
 ///
 /// Output, for 0, 1, 2 of 3: `This(v)`, `Other(This(v))`, `Other(Other(v))`
-pub(crate) fn either(value: TokenStream, index: usize, count: usize, private: &TokenStream) -> TokenStream {
+pub(crate) fn either(value: TokenStream, index: usize, count: usize, private: &Prefix) -> TokenStream {
     let site = Span::mixed_site();
     let innermost = if index + 1 == count { value } else { quote_spanned!(site=> #private::Either::This(#value)) };
     (0..index).fold(innermost, |inner, _| quote_spanned!(site=> #private::Either::Other(#inner)))
@@ -76,7 +76,7 @@ pub(crate) fn block_label() -> Lifetime {
 }
 
 struct Carrier<'a> {
-    private: &'a TokenStream,
+    private: &'a Prefix,
     /// How many different jumps there are.
     count: usize,
     ways: Ways,
@@ -86,7 +86,7 @@ struct Carrier<'a> {
 }
 
 impl<'a> Carrier<'a> {
-    fn new(private: &'a TokenStream, count: usize) -> Self {
+    fn new(private: &'a Prefix, count: usize) -> Self {
         Self { private, count, ways: Ways::default(), in_loop: false, labels: Vec::new() }
     }
 

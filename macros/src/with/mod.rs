@@ -9,7 +9,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 
 use crate::errors::Errors;
-use crate::{fallback, wrapper};
+use crate::tokens::{self, Prefix};
+use crate::{fallback, wrapper, yields};
 use header::{Block, Entry};
 
 /// Input:  `(path::to::crate) connection(&pool) as conn => { conn.insert(1).await?; }`
@@ -18,9 +19,10 @@ use header::{Block, Entry};
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let (krate, tokens) = wrapper::split_crate(input);
     let mut errors = Errors::default();
-    let tokens = wrapper::replace_misplaced(tokens, &krate, &mut errors);
+    let is_marked = tokens::find_ident(tokens.clone(), &yields::is_marked).is_some();
+    let tokens = if is_marked { wrapper::replace_misplaced(tokens, &krate, &mut errors) } else { tokens };
     let expanded = match parse.parse2(tokens) {
-        Ok((entries, Block::Parsed(block))) => expand::with(entries, *block, &krate),
+        Ok((entries, Block::Parsed(block))) => expand::with(entries, *block, is_marked, &krate),
         Ok((entries, Block::Broken(tokens, error))) => {
             errors.push(error);
             broken(&entries, tokens, &krate)
@@ -44,14 +46,14 @@ pub(crate) fn parse(input: ParseStream) -> syn::Result<(Vec<Entry>, Block)> {
 
 /// What stands in for a `with!` whose block can't be parsed: the managers, the names that the header binds, and what
 /// can be read of the block.
-fn broken(entries: &[Entry], block: TokenStream, krate: &TokenStream) -> TokenStream {
+fn broken(entries: &[Entry], block: TokenStream, krate: &Prefix) -> TokenStream {
     let bindings = bindings(entries, krate);
     let saved = fallback::salvage(braces_off(block));
     quote_spanned!(Span::mixed_site()=> #bindings #saved ::core::unreachable!())
 }
 
 /// The names that a header binds, for code next to an error.
-pub(crate) fn bindings(entries: &[Entry], krate: &TokenStream) -> TokenStream {
+pub(crate) fn bindings(entries: &[Entry], krate: &Prefix) -> TokenStream {
     let bindings = entries.iter().map(|Entry { manager, pattern, .. }| {
         let pattern = pattern.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
         quote_spanned!(Span::mixed_site()=> let #pattern = #krate::__private::lent_by(&#manager);)
