@@ -69,13 +69,13 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
             let handoff = opened.until(&__lent_value);
             // Each `if false` only tells the compiler a type, so that the block is inferred as if it stood outside.
             if false {
-                return handoff.returned().0;
+                return handoff.returned().value;
             }
             if false {
                 // Returns `!`, and so there is no way past the block.
                 handoff.not_run();
                 #[allow(unreachable_code)]
-                handoff.typed().0
+                handoff.typed().value
             } else {
                 // The future of `run` polls the body of the manager and nothing else. It is the future of the yield
                 // point that polls the block, wherever the manager has put it.
@@ -86,7 +86,7 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                     // end this future; the function is left below, after the exit phase.
                     async {
                         if false {
-                            return handoff.returned().0;
+                            return handoff.returned().value;
                         }
                         let block = handoff.block();
                         let end = {
@@ -96,7 +96,7 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                                 let wish: usize = wish.parse()?;
                                 Ok(seats.remove(wish))
                             } else {
-                                block.typed().0
+                                block.typed().value
                             })
                         };
                         // The number is for the compiler: by it, it tells a `Result` from other types.

@@ -74,7 +74,8 @@ fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Bl
     let krate = &args.krate;
     let private = krate.private();
     let name = header.sig.ident.to_string();
-    let arguments = own_arguments(&mut header.sig, block);
+    let block = block.to_token_stream();
+    let arguments = own_arguments(&mut header.sig, &block);
     let attach = attach(&header.sig.ident, returns, markers, &private);
     let expect = expected_output(&returns.output);
     let body = body(&header.sig.ident, quote!(#arguments #expect #block), markers);
@@ -155,11 +156,10 @@ fn signature(header: Header, returns: &Returns, krate: &Prefix) -> TokenStream {
 /// Input:  `(&self, mut n: u32)`
 ///
 /// Output: `let _ = &n; let _ = &self;`, which moves them into the body without taking room twice
-fn own_arguments(sig: &mut Signature, body: &Block) -> TokenStream {
-    let body = body.to_token_stream();
+fn own_arguments(sig: &mut Signature, body: &TokenStream) -> TokenStream {
     let to_be_bound = |argument: &FnArg| match argument {
         FnArg::Receiver(_) => false,
-        FnArg::Typed(argument) => name(&argument.pat).is_none_or(|name| is_unused(name, &body)),
+        FnArg::Typed(argument) => name(&argument.pat).is_none_or(|name| is_unused(name, body)),
     };
     if sig.inputs.iter().any(to_be_bound) {
         return sig.inputs.iter_mut().enumerate().map(|(index, argument)| bind_argument(argument, index)).collect();

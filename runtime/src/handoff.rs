@@ -39,7 +39,10 @@ pub enum Either<A, B> {
 /// What tells the compiler a type, where nothing is run. (A `T` by itself may be `!`, and lints are wary of calls that
 /// give such.)
 #[derive(Debug)]
-pub struct Typed<T>(pub T);
+pub struct Typed<T> {
+    /// It is of this type.
+    pub value: T,
+}
 
 /// The first local of a manager's body, so that the borrow checker knows how long a marker may live.
 #[derive(Debug)]

@@ -1,9 +1,8 @@
 //! Puts a `with!` together.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Expr;
-use syn::spanned::Spanned;
 
 use super::header::Entry;
 use super::jumps::{self, Jump, Ways};
@@ -32,17 +31,17 @@ struct With {
 ///         let __lent_value = Loan::new();
 ///         let __lent_value = Loan::inside(&__lent_value);
 ///         let handoff0 = opened.until(&__lent_value);
-///         if false { return handoff0.returned().0; }
+///         if false { return handoff0.returned().value; }
 ///         if false {
 ///             handoff0.not_run();
-///             handoff0.typed().0
+///             handoff0.typed().value
 ///         } else {
 ///             match run(manager, &handoff0, async {
-///                 if false { return handoff0.returned().0; }
+///                 if false { return handoff0.returned().value; }
 ///                 let block = handoff0.block();
 ///                 let end = {
 ///                     let conn = handoff0.value();
-///                     block.end(if true { conn.insert(1).await?; } else { block.typed().0 })
+///                     block.end(if true { conn.insert(1).await?; } else { block.typed().value })
 ///                 };
 ///                 let end = handoff0.end(end, 0);
 ///                 match end.await {}
@@ -84,7 +83,7 @@ pub(crate) fn with(mut entries: Vec<Entry>, mut block: Expr, is_marked: bool, kr
 /// Output: as above, but the block is
 ///
 /// ```text
-/// return if true { conn.insert(1).await?; Ok(()) } else { handoff0.returned().0 }
+/// return if true { conn.insert(1).await?; Ok(()) } else { handoff0.returned().value }
 /// ```
 ///
 /// and in place of the outer `if false`
@@ -97,7 +96,7 @@ pub(crate) fn body(entries: Vec<Entry>, body: &TokenStream, krate: &Prefix, outp
     let handoff = handoff(0, Span::mixed_site());
     let block = quote_spanned! {Span::mixed_site()=> {
         return if true #body else {
-            #handoff.returned().0
+            #handoff.returned().value
         }
     }};
     let ways = Ways { may_return: true, ..Ways::default() };
@@ -111,22 +110,26 @@ struct Level {
     site: Span,
     private: Prefix,
     handoff: Ident,
+    /// A number by which the compiler tells a `Result` from other types.
+    literal: Literal,
     /// Tells the compiler what a `return` is to give.
     expect_return: Option<TokenStream>,
 }
 
 impl Level {
     fn new(index: usize, entry: Entry, private: &Prefix, may_return: bool) -> Self {
-        let site = Span::mixed_site().located_at(entry.manager.span());
+        let site = Span::mixed_site().located_at(entry.manager_span);
         let handoff = handoff(index, site);
+        let mut literal = Literal::i32_unsuffixed(0);
+        literal.set_span(site);
         let expect_return = may_return.then(|| {
             quote_spanned! {site=>
                 if false {
-                    return #handoff.returned().0;
+                    return #handoff.returned().value;
                 }
             }
         });
-        Self { site, private: private.locate(site), handoff, expect_return, entry }
+        Self { site, private: private.locate(site), handoff, literal, expect_return, entry }
     }
 }
 
@@ -175,7 +178,7 @@ impl With {
             if false {
                 #handoff.not_run();
                 #[allow(unreachable_code)]
-                #handoff.typed().0
+                #handoff.typed().value
             } else {
                 #run
             }
@@ -184,7 +187,7 @@ impl With {
 
     fn run(&self, index: usize, level: &Level, block: &TokenStream) -> TokenStream {
         let within = &self.within;
-        let Level { entry: Entry { pattern, span, .. }, site, private, handoff, expect_return } = level;
+        let Level { entry: Entry { pattern, span, .. }, site, private, handoff, literal, expect_return } = level;
         // What is not bound lives as long as if it were.
         let pattern =
             pattern.as_ref().map_or_else(|| quote_spanned!(Span::mixed_site()=> _value), ToTokens::to_token_stream);
@@ -192,43 +195,52 @@ impl With {
         let end = self.end(level, &bind, &self.level(index + 1, block));
         let arms = self.arms(index, level);
         quote_spanned! {*site=>
-            match #private::run(manager, &#handoff, async { #expect_return #end }, #within, 0).await { #arms }
+            match #private::run(manager, &#handoff, async { #expect_return #end }, #within, #literal).await { #arms }
         }
     }
 
     /// The block: what is bound to what is lent, up to its end.
-    fn end(&self, Level { site, handoff, .. }: &Level, bind: &TokenStream, block: &TokenStream) -> TokenStream {
-        let value = quote_spanned! {*site=>
-            if true #block else {
-                block.typed().0
-            }
-        };
-        let statements = if self.ways.jumps.is_empty() {
+    fn end(
+        &self,
+        Level { site, handoff, literal, .. }: &Level,
+        bind: &TokenStream,
+        block: &TokenStream,
+    ) -> TokenStream {
+        let mut end = if self.ways.jumps.is_empty() {
             quote_spanned! {*site=>
                 let block = #handoff.block();
-                let end = { #bind block.end(#value) };
-                let end = #handoff.end(end, 0);
+                let end = { #bind block.end(if true #block else { block.typed().value }) };
+                let end = #handoff.end(end, #literal);
             }
         } else {
             let label = jumps::block_label();
             quote_spanned! {*site=>
                 let block = #handoff.jumping_block();
-                let end = { #bind block.end(#label: { ::core::ops::ControlFlow::Continue(#value) }) };
-                let end = #handoff.end_or_jump(end, 0);
+                let end = {
+                    #bind
+                    block.end(#label: {
+                        ::core::ops::ControlFlow::Continue(if true #block else { block.typed().value })
+                    })
+                };
+                let end = #handoff.end_or_jump(end, #literal);
             }
         };
-        if self.ways.may_return {
-            quote_spanned!(*site=> #statements match end.await {})
+        end.extend(if self.ways.may_return {
+            quote_spanned!(*site=> match end.await {})
         } else {
-            quote_spanned!(*site=> #statements end.await)
-        }
+            quote_spanned!(*site=> end.await)
+        });
+        end
     }
 
     /// What comes after the exit phase.
     fn arms(&self, index: usize, Level { site, private, .. }: &Level) -> TokenStream {
         let Ways { jumps, may_return } = &self.ways;
-        let returned = may_return.then(|| quote_spanned!(*site=> #private::End::Return(value) => return value,));
-        let mut arms = quote_spanned!(*site=> #private::End::Value(value) => value, #returned);
+        let mut arms = if *may_return {
+            quote_spanned!(*site=> #private::End::Value(value) => value, #private::End::Return(value) => return value,)
+        } else {
+            quote_spanned!(*site=> #private::End::Value(value) => value,)
+        };
         if index > 0 && !jumps.is_empty() {
             let label = jumps::block_label();
             arms.extend(
@@ -236,7 +248,9 @@ impl With {
             );
             return arms;
         }
-        arms.extend(jumps.iter().enumerate().map(|(index, jump)| self.jump(index, jump)));
+        for (index, jump) in jumps.iter().enumerate() {
+            arms.extend(self.jump(index, jump));
+        }
         arms
     }
 

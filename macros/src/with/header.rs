@@ -4,6 +4,7 @@ use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
 use syn::{Expr, Ident, Pat, Token, token};
 
 /// One manager of a header.
@@ -11,8 +12,10 @@ pub(crate) struct Entry {
     pub(crate) manager: Expr,
     /// What its value is bound to.
     pub(crate) pattern: Option<Pat>,
-    /// The keyword or the manager, whichever an error about the value is to point at.
+    /// Where the value is bound, or the manager: what an error about the value is to point at.
     pub(crate) span: Span,
+    /// Where the manager is.
+    pub(crate) manager_span: Span,
 }
 
 pub(crate) enum Block {
@@ -74,17 +77,16 @@ pub(crate) fn parse_all(input: ParseStream) -> syn::Result<Vec<Entry>> {
 impl Parse for Entry {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let manager = manager(input)?;
-        let span = syn::spanned::Spanned::span(&manager);
+        let manager_span = manager.span();
         let Some(word) = input.parse::<Option<Token![as]>>()? else {
-            return Ok(Self { manager, pattern: None, span });
+            return Ok(Self { manager, pattern: None, span: manager_span, manager_span });
         };
         if input.is_empty() || input.peek(Token![=>]) || input.peek(Token![,]) {
             return Err(syn::Error::new(word.span, "expected a name after `as`; without one, leave out the `as`"));
         }
         no_arrow(&input.fork())?;
         let pattern = Pat::parse_single(input)?;
-        let span = syn::spanned::Spanned::span(&pattern);
-        Ok(Self { manager, pattern: Some(pattern), span })
+        Ok(Self { manager, span: pattern.span(), pattern: Some(pattern), manager_span })
     }
 }
 
