@@ -94,14 +94,9 @@ fn end_block_in_statement(with: &mut Macro) {
 fn parse_with(with: &Macro) -> Option<(Vec<Entry>, Expr)> {
     with.path.segments.last().filter(|name| name.ident == "with")?;
     match with::parse.parse2(with.tokens.clone()) {
-        Ok((entries, with::header::Block::Parsed(block))) => Some((entries, *block)),
+        Ok((entries, with::header::Block::Parsed(block, _))) => Some((entries, *block)),
         Ok(_) | Err(_) => None,
     }
-}
-
-/// Whether this is the name of a marker, or what is found where one was.
-pub(crate) fn is_marked(ident: &Ident) -> bool {
-    matches!(&*ident.to_string(), "r#yield" | "yield" | YIELD_POINT)
 }
 
 pub(crate) fn is_marker(path: &Path) -> bool {

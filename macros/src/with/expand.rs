@@ -1,9 +1,10 @@
 //! Puts a `with!` together.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Expr;
 
+use super::Words;
 use super::header::Entry;
 use super::jumps::{self, Jump, Ways};
 use crate::tokens::{self, Prefix};
@@ -60,16 +61,25 @@ struct With {
 /// true` has the compiler go on behind a block that never ends. Of several managers, each next one stands in the block
 /// of the one before.
 ///
-/// There may be a marker in the block only if it `is_marked`.
-pub(crate) fn with(mut entries: Vec<Entry>, mut block: Expr, is_marked: bool, krate: &Prefix) -> TokenStream {
+/// The block is the same as the `braces`, if there are any; these need not be written anew.
+pub(crate) fn with(
+    mut entries: Vec<Entry>,
+    mut block: Expr,
+    braces: Option<Group>,
+    words: Words,
+    krate: &Prefix,
+) -> TokenStream {
     let private = krate.private();
     let yield_point = || tokens::find_ident(block.to_token_stream(), &|ident| ident == YIELD_POINT);
-    let within = is_marked.then(yield_point).flatten().map_or_else(|| quote!(()), Ident::into_token_stream);
-    let mut ways = jumps::carry(&mut entries, &mut block, &private);
+    let within = words.has_marker.then(yield_point).flatten().map_or_else(|| quote!(()), Ident::into_token_stream);
+    let mut ways = jumps::carry(&mut entries, &mut block, words.has_jump, &private);
     // The managers after the first are in its block.
     ways.may_return |= entries.len() > 1;
     let block = match block {
-        Expr::Block(block) if block.label.is_none() && block.attrs.is_empty() => block.into_token_stream(),
+        Expr::Block(block) if block.label.is_none() && block.attrs.is_empty() => match braces {
+            Some(braces) if !words.has_jump => braces.into_token_stream(),
+            _ => block.into_token_stream(),
+        },
         other => quote_spanned!(Span::mixed_site()=> { #other }),
     };
     With::new(entries, private, ways, within, None).level(0, &block)

@@ -1,6 +1,6 @@
 //! Parses the header of a `with!`, `manager as pattern, ... =>`, and the block behind it.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
@@ -19,7 +19,8 @@ pub(crate) struct Entry {
 }
 
 pub(crate) enum Block {
-    Parsed(Box<Expr>),
+    /// If it is nothing but braces, these as they are written, too.
+    Parsed(Box<Expr>, Option<Group>),
     /// Someone is typing.
     Broken(TokenStream, syn::Error),
 }
@@ -137,6 +138,7 @@ pub(crate) fn block(input: ParseStream) -> syn::Result<Block> {
     if input.is_empty() {
         return Err(input.error("expected a block after `=>`"));
     }
+    let braces = braces(&input.fork());
     let ahead = input.fork();
     let parsed = ahead.parse::<Expr>().and_then(|block| {
         ahead.parse::<Option<Token![,]>>()?;
@@ -149,8 +151,15 @@ pub(crate) fn block(input: ParseStream) -> syn::Result<Block> {
     match parsed {
         Ok(block) => {
             input.advance_to(&ahead);
-            Ok(Block::Parsed(Box::new(block)))
+            Ok(Block::Parsed(Box::new(block), braces))
         }
         Err(error) => Ok(Block::Broken(input.parse()?, error)),
     }
+}
+
+/// What is ahead, if it is one group of braces and that is all.
+fn braces(ahead: ParseStream) -> Option<Group> {
+    let group: Group = ahead.parse().ok()?;
+    ahead.parse::<Option<Token![,]>>().ok()?;
+    (ahead.is_empty() && group.delimiter() == Delimiter::Brace).then_some(group)
 }

@@ -1,5 +1,4 @@
-//! The `break`s and `continue`s that leave the block of a `with!`: they are carried over the exit phase. A marker in it
-//! is completed.
+//! The `break`s and `continue`s that leave the block of a `with!`: they are carried over the exit phase.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
@@ -39,9 +38,12 @@ impl Jump {
 /// Output: `{ if done { break 'with_block ControlFlow::Break(5); } }`, and `[break 'outer value]`
 ///
 /// Where there are several jumps, their values stand in as many `Either`s. The managers after the first are in a block,
-/// too.
-pub(crate) fn carry(entries: &mut [Entry], block: &mut Expr, private: &Prefix) -> Ways {
+/// too. Without the words (`has_jump`), there are none.
+pub(crate) fn carry(entries: &mut [Entry], block: &mut Expr, has_jump: bool, private: &Prefix) -> Ways {
     let mut parts: Vec<&mut Expr> = entries.iter_mut().skip(1).map(|entry| &mut entry.manager).chain([block]).collect();
+    if !has_jump {
+        return visit(&mut parts, private, 1);
+    }
     let original: Vec<Expr> = parts.iter().map(|part| (**part).clone()).collect();
     let mut ways = visit(&mut parts, private, 1);
     if ways.jumps.len() > 1 {

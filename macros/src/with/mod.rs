@@ -9,8 +9,9 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 
 use crate::errors::Errors;
-use crate::tokens::{self, Prefix};
-use crate::{fallback, wrapper, yields};
+use crate::tokens::Prefix;
+use crate::yields::YIELD_POINT;
+use crate::{fallback, wrapper};
 use header::{Block, Entry};
 
 /// Input:  `(path::to::crate) connection(&pool) as conn => { conn.insert(1).await?; }`
@@ -19,10 +20,10 @@ use header::{Block, Entry};
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let (krate, tokens) = wrapper::split_crate(input);
     let mut errors = Errors::default();
-    let is_marked = tokens::find_ident(tokens.clone(), &yields::is_marked).is_some();
-    let tokens = if is_marked { wrapper::replace_misplaced(tokens, &krate, &mut errors) } else { tokens };
+    let words = Words::of(tokens.clone());
+    let tokens = if words.has_marker { wrapper::replace_misplaced(tokens, &krate, &mut errors) } else { tokens };
     let expanded = match parse.parse2(tokens) {
-        Ok((entries, Block::Parsed(block))) => expand::with(entries, *block, is_marked, &krate),
+        Ok((entries, Block::Parsed(block, braces))) => expand::with(entries, *block, braces, words, &krate),
         Ok((entries, Block::Broken(tokens, error))) => {
             errors.push(error);
             broken(&entries, tokens, &krate)
@@ -37,6 +38,37 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     }
     let errors = errors.into_tokens();
     quote!({ #errors #expanded })
+}
+
+/// What there may be in the tokens of a `with!`, by their words. Mostly there is nothing, and nothing to be done then.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Words {
+    /// A marker, or what stands in its place.
+    has_marker: bool,
+    /// A `break` or `continue`.
+    has_jump: bool,
+}
+
+impl Words {
+    fn of(tokens: TokenStream) -> Self {
+        let mut words = Self::default();
+        words.look(tokens);
+        words
+    }
+
+    fn look(&mut self, tokens: TokenStream) {
+        for token in tokens {
+            match token {
+                TokenTree::Ident(word) => match &*word.to_string() {
+                    "yield" | "r#yield" | YIELD_POINT => self.has_marker = true,
+                    "break" | "continue" => self.has_jump = true,
+                    _ => {}
+                },
+                TokenTree::Group(group) => self.look(group.stream()),
+                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            }
+        }
+    }
 }
 
 /// The managers, and the block.
