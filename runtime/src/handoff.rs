@@ -36,12 +36,22 @@ pub enum Either<A, B> {
     Other(B),
 }
 
-/// What tells the compiler a type, where nothing is run. (A `T` by itself may be `!`, and lints are wary of calls that
-/// give such.)
+/// Tells the compiler a type, in code that is not run: there is no such value, so the borrow checker sees no way on from
+/// where one is given. (A function that returns `!` would do so, too, but lints are wary of calling one.)
 #[derive(Debug)]
 pub struct Typed<T> {
-    /// It is of this type.
+    /// It is of the type.
     pub value: T,
+    /// There is none.
+    pub never: Infallible,
+}
+
+impl<T> Typed<T> {
+    /// Stands in for such a value.
+    #[cold]
+    fn none() -> Self {
+        unreachable!("only for a type")
+    }
 }
 
 /// The first local of a manager's body, so that the borrow checker knows how long a marker may live.
@@ -153,19 +163,9 @@ where
         self
     }
 
-    /// Stands before expressions that only tell the compiler a type.
-    ///
-    /// # Panics
-    ///
-    /// Always.
-    #[cold]
-    pub fn not_run(&self) -> ! {
-        unreachable!("only for a type")
-    }
-
     /// The type of the `with!`.
     pub fn typed(&self) -> Typed<Value<Both, T>> {
-        self.not_run()
+        Typed::none()
     }
 
     /// The type of a block that may jump out.
@@ -176,7 +176,7 @@ where
 
     /// The type of what a `return` in the block gives.
     pub fn returned(&self) -> Typed<Return> {
-        self.not_run()
+        Typed::none()
     }
 
     /// Takes the lent value: the first thing that a block does.
@@ -371,13 +371,8 @@ impl<End, Value> BlockType<End, Value> {
     }
 
     /// The type of the value.
-    ///
-    /// # Panics
-    ///
-    /// Always.
-    #[cold]
     pub fn typed(self) -> Typed<Value> {
-        unreachable!("only for a type")
+        Typed::none()
     }
 }
 

@@ -34,7 +34,6 @@ struct With {
 ///         let handoff0 = opened.until(&__lent_value);
 ///         if false { return handoff0.returned().value; }
 ///         if false {
-///             handoff0.not_run();
 ///             handoff0.typed().value
 ///         } else {
 ///             match run(manager, &handoff0, async {
@@ -57,7 +56,7 @@ struct With {
 ///
 /// The outer `match` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of
 /// the `with!` or of the function to the block, so that what is in it is inferred and coerced as if it stood outside;
-/// the call of `not_run`, which returns `!`, has the borrow checker see that there is no way past the block. The `if
+/// there are no values of what `typed` returns, so the borrow checker sees that there is no way past the block. The `if
 /// true` has the compiler go on behind a block that never ends. Of several managers, each next one stands in the block
 /// of the one before.
 ///
@@ -186,8 +185,6 @@ impl With {
         quote_spanned! {*site=>
             #expect_return
             if false {
-                #handoff.not_run();
-                #[allow(unreachable_code)]
                 #handoff.typed().value
             } else {
                 #run
