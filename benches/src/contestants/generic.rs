@@ -1,5 +1,5 @@
 //! The block is an argument of the body, by hand: what `with!` could come to if a function could return a body that is
-//! generic over its block, and it were known to be `Send`. Releases nothing when the future is dropped in the block.
+//! generic over its block, see `tests/ui/generic-body`. Releases nothing when the future is dropped in the block.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
