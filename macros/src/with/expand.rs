@@ -158,7 +158,7 @@ impl With {
         let open = Ident::new(if index + 1 == self.levels.len() { "open" } else { "open_around" }, *site);
         // An error about a value that escapes shows it by this name, so it is not a hygienic one.
         let lent = Ident::new("__lent_value", *span);
-        let body = self.opened(index, level, &self.run(index, level, block));
+        let body = self.opened(index, &self.run(index, block));
         quote_spanned! {*site=> {
             match #private::#open(#private::IntoManager::into_manager(#private::it(#manager))) {
                 (manager, opened) => {
@@ -172,8 +172,8 @@ impl With {
     }
 
     /// What is done with the handoff: `run`, and what tells the compiler the types of it.
-    fn opened(&self, index: usize, level: &Level, run: &TokenStream) -> TokenStream {
-        let Level { site, handoff, expect_return, .. } = level;
+    fn opened(&self, index: usize, run: &TokenStream) -> TokenStream {
+        let Level { site, handoff, expect_return, .. } = &self.levels[index];
         if index > 0 {
             let outer = &self.levels[index - 1].handoff;
             return quote_spanned!(*site=> let #handoff = #handoff.inside(&#outer); #run);
@@ -192,27 +192,24 @@ impl With {
         }
     }
 
-    fn run(&self, index: usize, level: &Level, block: &TokenStream) -> TokenStream {
+    fn run(&self, index: usize, block: &TokenStream) -> TokenStream {
         let within = &self.within;
-        let Level { entry: Entry { pattern, span, .. }, site, private, handoff, literal, expect_return } = level;
+        let Level { entry, site, private, handoff, literal, expect_return } = &self.levels[index];
+        let Entry { pattern, span, .. } = entry;
         // What is not bound lives as long as if it were.
         let pattern =
             pattern.as_ref().map_or_else(|| quote_spanned!(Span::mixed_site()=> _value), ToTokens::to_token_stream);
         let bind = quote_spanned!(site.located_at(*span)=> let #pattern = #handoff.value(););
-        let end = self.end(level, &bind, &self.level(index + 1, block));
-        let arms = self.arms(index, level);
+        let end = self.end(index, &bind, &self.level(index + 1, block));
+        let arms = self.arms(index);
         quote_spanned! {*site=>
             match #private::run(manager, &#handoff, async { #expect_return #end }, #within, #literal).await { #arms }
         }
     }
 
     /// The block: what is bound to what is lent, up to its end.
-    fn end(
-        &self,
-        Level { site, handoff, literal, .. }: &Level,
-        bind: &TokenStream,
-        block: &TokenStream,
-    ) -> TokenStream {
+    fn end(&self, index: usize, bind: &TokenStream, block: &TokenStream) -> TokenStream {
+        let Level { site, handoff, literal, .. } = &self.levels[index];
         let mut end = if self.ways.jumps.is_empty() {
             quote_spanned! {*site=>
                 let block = #handoff.block();
@@ -241,7 +238,8 @@ impl With {
     }
 
     /// What comes after the exit phase.
-    fn arms(&self, index: usize, Level { site, private, .. }: &Level) -> TokenStream {
+    fn arms(&self, index: usize) -> TokenStream {
+        let Level { site, private, .. } = &self.levels[index];
         let Ways { jumps, may_return } = &self.ways;
         let mut arms = if *may_return {
             quote_spanned!(*site=> #private::End::Value(value) => value, #private::End::Return(value) => return value,)

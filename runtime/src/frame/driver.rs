@@ -292,7 +292,7 @@ struct Panics<'h>(&'h Head);
 impl Drop for Panics<'_> {
     fn drop(&mut self) {
         self.0.panicked.set(true);
-        self.0.leave_body();
+        self.0.leave_home();
     }
 }
 
@@ -369,7 +369,7 @@ where
 
     fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> bool {
         let Poll::Ready(output) = self.go_on(cx) else { return false };
-        self.frame.head.leave_body();
+        self.frame.head.leave_home();
         output.error().is_some()
     }
 

@@ -210,16 +210,18 @@ impl Head {
         self.reached.set(Reached::Home);
     }
 
-    /// The body has ended, and its locals are gone.
-    #[inline]
-    pub(super) fn leave_body(&self) {
-        self.reached.set(Reached::Nothing);
+    /// The body has ended, or has panicked, and its locals are gone. (What stands between the driver and the body may have
+    /// panicked, too: then the marker is still there.)
+    pub(super) fn leave_home(&self) {
+        if let Reached::Home = self.reached.get() {
+            self.reached.set(Reached::Nothing);
+        }
     }
 
     #[inline]
     fn ops(&self) -> &'static Ops {
         let Reached::Ops = self.reached.get() else { return self.ops_at_home() };
-        // SAFETY: it is this member, as `reached` says.
+        // SAFETY: `begin` has set this member together with `reached`, and `set_home` would have changed both.
         unsafe { self.reach.get().ops }
     }
 
@@ -231,10 +233,10 @@ impl Head {
     #[inline]
     pub(super) fn home(&self) -> Option<&Home> {
         let Reached::Home = self.reached.get() else { return None };
-        // SAFETY: it is this member, as `reached` says.
+        // SAFETY: `set_home` has set this member together with `reached`.
         let home = unsafe { self.reach.get().home };
         // SAFETY: `attach` got it from a reference to the first local of the body, which is pinned; whoever polls the
-        // body calls `leave_body` when that has ended.
+        // body calls `leave_home` or `conclude` when that has ended.
         Some(unsafe { home.0.as_ref() })
     }
 
@@ -270,7 +272,8 @@ impl Head {
     /// The body has ended: how far it had come.
     #[inline]
     pub(super) fn conclude(&self) -> Stage {
-        self.leave_body();
+        // There is no marker any more, wherever it stood.
+        self.reached.set(Reached::Nothing);
         let before = self.stage.get();
         if before == Stage::Ended {
             self.stage.set(Stage::Concluded);

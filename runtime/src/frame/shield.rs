@@ -195,7 +195,7 @@ where
             Ok(Poll::Ready(output)) => Some(Ok(output)),
             Err(payload) => Some(Err(payload)),
         };
-        relay.head.leave_body();
+        relay.head.leave_home();
     }
 
     /// Has the block dropped. The marker gives the outcome in a later poll, of a rescuer.
