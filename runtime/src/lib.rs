@@ -65,6 +65,8 @@
 extern crate std;
 
 mod exit;
+#[cfg(feature = "std")]
+mod foreign;
 mod frame;
 mod handoff;
 mod home;

@@ -6,11 +6,16 @@
 //!
 //! 1. the executor that [`set`] has named, if any;
 //! 2. else, with the feature `tokio`, the runtime on which the manager was entered;
-//! 3. else, or when that is gone or shuts down before the rescue ends, a thread of this crate's own. With the feature
-//!    `tokio` that thread has a runtime, so that timers and connections can still be opened there.
+//! 3. else, or when that is gone or shuts down before the rescue ends, threads of this crate's own. With the feature
+//!    `tokio` they have a runtime, so that timers and connections can still be opened there.
 //!
-//! Rescues keep the order of the scopes: what is left of the `with!`s in the block of a shielded manager is finished
-//! before its exit phase begins, in the same task.
+//! It starts at once. Rescues keep the order of the scopes: the exit phase of a shielded manager begins when what is
+//! left of the `with!`s in its block is done. So a stack is left from its top, and what waits in a block (a task group,
+//! a time limit) waits for what is left in that.
+//!
+//! A manager that has not come to its `yield!` when its `with!` is dropped is rescued, too: it is entered, is told
+//! [`Cancelled`](crate::Outcome::Cancelled) at once, and leaves. Nobody waits for that but [`drain`](drain()), as nothing
+//! has used what it makes. Where it waits for its turn, it can be given up instead: see [`cancellable`].
 //!
 //! A process that ends does not wait for them by itself. [`drain`](drain()) does:
 //!
@@ -53,15 +58,18 @@
 //!   it. That is a [`Loss`], too. One that lends no reference goes on.
 //! - A manager after a panic with `panic = "abort"`.
 
+mod cancellable;
 mod count;
+mod done;
 mod drain;
 mod executor;
 mod loss;
 mod origin;
-#[cfg(not(feature = "tokio"))]
 mod queue;
 mod thread;
+mod timer;
 mod together;
+mod waiters;
 
 use core::fmt;
 use core::future::Future;
@@ -69,70 +77,92 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
 
-use crate::panics;
-use drain::UnderWay;
+use crate::foreign;
+pub use cancellable::cancellable;
+pub(crate) use cancellable::{Phase, watch};
+pub(crate) use done::Rescues;
+#[cfg(not(feature = "tokio"))]
+use done::completion;
+pub(crate) use drain::UnderWay;
+pub use drain::{drain, drain_for, under_way};
+pub use executor::set;
 pub use loss::{Loss, LossKind, set_hook};
 pub(crate) use loss::{failed, panicked, rescue_failed, unfinished};
 pub(crate) use origin::Origin;
-pub(crate) use together::{Rescues, block_first, collect, in_turn, is_in_place, of_block};
-
-pub use drain::{drain, drain_for, under_way};
-pub use executor::set;
+pub(crate) use together::{apart, block_first, collect, in_turn, is_in_place, of_block};
+#[cfg(feature = "tokio")]
+pub(crate) use {
+    done::{Completion, completion},
+    loss::{Lost, replaced},
+    together::add,
+};
 
 /// What is left to be done of a manager.
 pub(crate) trait Rest: Send {
     /// Polls it to its end, and tells of what it ends in.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Tells that it can't be done. What is made of others leaves that to them.
-    fn lose(&self) {}
+    /// Tells that it can't be done.
+    fn lose(&self);
 }
 
 /// A rescue: the future that [`set`] hands to an executor.
 ///
 /// It never panics, and may be moved to another thread between polls. One that is dropped before its end goes on on the
-/// crate's own thread.
-#[must_use = "a rescue goes on when it is polled, or on the crate's own thread when it is dropped"]
+/// crate's own threads.
+#[must_use = "a rescue goes on when it is polled, or on the crate's own threads when it is dropped"]
 pub struct Rescue {
     /// Nothing when it has ended, or goes on elsewhere.
-    rest: Option<Pin<Box<dyn Rest>>>,
-    origin: Origin,
+    parts: Option<Parts>,
     place: Place,
-    /// Nothing for one that is made of others.
-    under_way: Option<UnderWay>,
+}
+
+/// Dropped in this order: when others are told that it is done, nothing of the manager is left.
+struct Parts {
+    rest: Pin<Box<dyn Rest>>,
+    origin: Origin,
+    /// What has to be done before it is polled.
+    before: Rescues,
+    _under_way: UnderWay,
+    _completion: done::Completion,
 }
 
 /// Who has a rescue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// The `with!` around it, or nobody yet.
-    With,
     /// An executor.
     Executor,
-    /// The crate's own thread.
+    /// The crate's own threads.
     Thread,
 }
 
 impl Rescue {
-    /// Has `rest` done: as a part of what is being dropped at the moment, or by itself.
-    pub(crate) fn begin(rest: Pin<Box<dyn Rest>>, origin: Origin) {
-        let under_way = Some(UnderWay::begin());
-        Self { rest: Some(rest), origin, place: Place::With, under_way }.go_on();
+    /// Has `rest` done, from now on. What is being dropped or polled at the moment waits for it if it `entered`, that
+    /// is, if its manager has lent: one that has not is in nobody's use.
+    pub(crate) fn begin(rest: Pin<Box<dyn Rest>>, origin: Origin, entered: bool) {
+        let (completion, handle) = completion();
+        let before = together::before();
+        if entered {
+            together::add_rescue(handle);
+        }
+        let parts = Parts { rest, origin, before, _under_way: UnderWay::begin(), _completion: completion };
+        executor::spawn(Self { parts: Some(parts), place: Place::Executor });
+    }
+}
+
+impl Parts {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.before.poll(cx));
+        let mut polled = None;
+        foreign::call(|| polled = Some(self.origin.within_span(|| self.rest.as_mut().poll(cx))));
+        // A subscriber that panics when it is told of the span.
+        polled.unwrap_or_else(|| apart(|| self.rest.as_mut().poll(cx)))
     }
 
-    fn go_on(mut self) {
-        match self.place {
-            Place::With => {
-                if let Some(rescue) = together::add(self) {
-                    executor::spawn(rescue);
-                }
-            }
-            Place::Executor => thread::spawn(self),
-            Place::Thread => self.rest.take().into_iter().for_each(|rest| {
-                rest.lose();
-                panics::contain(|| drop(rest));
-            }),
-        }
+    /// Drops what is the user's. The others are told then.
+    fn discard(self) {
+        foreign::discard(self.rest);
+        foreign::discard(self.origin);
     }
 }
 
@@ -140,22 +170,22 @@ impl Future for Rescue {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        if let Some(rest) = &mut this.rest {
-            ready!(this.origin.within_span(|| rest.as_mut().poll(cx)));
+        if let Some(parts) = &mut self.parts {
+            ready!(parts.poll(cx));
         }
-        this.rest = None;
-        this.under_way = None;
+        self.parts.take().into_iter().for_each(Parts::discard);
         Poll::Ready(())
     }
 }
 
 impl Drop for Rescue {
     fn drop(&mut self) {
-        if let Some(rest) = self.rest.take() {
-            let (origin, under_way) = (self.origin.clone(), self.under_way.take());
-            Self { rest: Some(rest), origin, place: self.place, under_way }.go_on();
+        let Some(parts) = self.parts.take() else { return };
+        if self.place == Place::Executor {
+            return thread::spawn(Self { parts: Some(parts), place: Place::Thread });
         }
+        foreign::call(|| parts.rest.lose());
+        parts.discard();
     }
 }
 

@@ -32,7 +32,7 @@ use crate::lend::Terms;
 use crate::manager::{About, OutputOf};
 use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
-use crate::rescue::{self, Origin, Rescue, Rescues, Rest};
+use crate::rescue::{self, Origin, Phase, Rescue, Rescues, Rest};
 
 /// Terms of which nothing is tied to the place of the `with!`, so that the manager can end elsewhere.
 pub trait Rescuable:
@@ -66,6 +66,8 @@ struct Hull<F: Future, L: Terms> {
     is_begun: bool,
     /// Where that was.
     origin: Option<Origin>,
+    /// It is entering, and waits in a [`cancellable`](rescue::cancellable) future.
+    gives_up: bool,
     /// What is lent may borrow from the body.
     borrows: bool,
     /// The relay is reached by pointer.
@@ -112,6 +114,7 @@ where
             ended: None,
             is_begun: false,
             origin: None,
+            gives_up: false,
             borrows,
             _pinned: PhantomPinned,
         };
@@ -145,8 +148,9 @@ where
 {
     fn drop(&mut self) {
         let Some(mut hull) = self.hull.take() else { return };
+        let entered = hull.relay.has_lent();
         if let Some(origin) = hull.as_mut().disconnect() {
-            Rescue::begin(hull, origin);
+            Rescue::begin(hull, origin, entered);
         }
     }
 }
@@ -164,7 +168,7 @@ where
             if this.ended.is_none() && !this.relay.stands_in(cx) {
                 this.poll_body(cx);
             }
-            if this.relay.has_none_left() {
+            if this.relay.has_none_left() || (this.ended.is_none() && !this.relay.is_over.get()) {
                 return this.ended.take().map_or(Poll::Pending, Poll::Ready);
             }
             ready!(this.relay.poll_left(cx));
@@ -178,7 +182,7 @@ where
         let Some(body) = body.as_pin_mut() else { return };
         let relay = &self.relay;
         relay.head.enter_home(cx.waker());
-        let polled = panics::catch(|| {
+        let poll = || {
             if replace(&mut self.is_begun, true) {
                 body.poll(cx)
             } else {
@@ -189,7 +193,9 @@ where
                 let call = Call::new::<L, _>(driver.waker, relay);
                 body.poll(&mut Context::from_waker(&call.waker()))
             }
-        });
+        };
+        let (polled, gives_up) = rescue::watch(relay.phase(), || panics::catch(poll));
+        self.gives_up = gives_up && !relay.has_lent();
         self.ended = match polled {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(output)) => Some(Ok(output)),
@@ -216,18 +222,26 @@ where
     fn disconnect(self: Pin<&mut Self>) -> Option<Origin> {
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
+        if this.gives_up {
+            this.drop_body();
+        }
         let has_block = this.relay.connected().is_some_and(|frame| frame.stage.get().is_lent());
         if has_block {
-            this.origin = None;
-            // SAFETY: as in `poll_body`.
-            let mut body = unsafe { Pin::new_unchecked(&mut this.body) };
-            panics::contain(|| body.set(None));
+            this.drop_body();
             let name = this.relay.head.about.name();
             rescue::unfinished(name, "did not wait for its `yield!` when it was cancelled; the rest of it is lost");
         }
         this.relay.frame.set(None);
         this.relay.is_cancelled.set(false);
         this.origin.take()
+    }
+
+    /// Ends it here: there is nothing to be rescued.
+    fn drop_body(&mut self) {
+        self.origin = None;
+        // SAFETY: as in `poll_body`.
+        let mut body = unsafe { Pin::new_unchecked(&mut self.body) };
+        panics::contain(|| body.set(None));
     }
 }
 
@@ -236,12 +250,16 @@ where
     F: Future<Output = OutputOf<L>> + Send + 'static,
     L: Rescuable,
 {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let name = self.relay.head.about.name();
-        match ready!(Hull::poll(self, cx)).map(Ending::error) {
+        let Poll::Ready(ended) = Hull::poll(self.as_mut(), cx) else {
+            // What it waits for nobody wants. The body is dropped with the rest.
+            return if self.gives_up { Poll::Ready(()) } else { Poll::Pending };
+        };
+        match ended.map(Ending::error) {
             Ok(None) => {}
             Ok(Some(error)) => {
-                rescue::rescue_failed(name, &error);
+                rescue::rescue_failed(name, &error, None);
                 panics::contain(|| drop(error));
             }
             Err(payload) => rescue::panicked(name, payload),
@@ -260,6 +278,18 @@ impl<L: Terms> Relay<L> {
         // SAFETY: the frame outlives `Shielded` (fact 1), which cuts the tie before it gives the hull away. As long as it
         // has the hull, nobody else polls or drops that.
         self.frame.get().map(|frame| unsafe { frame.0.as_ref() })
+    }
+
+    fn has_lent(&self) -> bool {
+        !matches!(self.head.stage.get(), Stage::New | Stage::Entering)
+    }
+
+    fn phase(&self) -> Phase {
+        match self.head.stage.get() {
+            Stage::New | Stage::Entering => Phase::Entering,
+            Stage::Lent | Stage::LentApart | Stage::Cancelled => Phase::Lent,
+            Stage::Ended | Stage::RacedAway | Stage::Concluded => Phase::Leaving,
+        }
     }
 
     /// Polls the block, where all that a poll of the body would come to is that: whether there is no more to do.

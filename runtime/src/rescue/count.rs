@@ -1,9 +1,9 @@
-//! A count that one can wait for: of the rescues that are under way.
+//! A count that one can wait for: of what is under way.
 
-use std::mem::take;
-use std::task::{Context, Poll, Waker};
-use std::vec::Vec;
+use std::task::{Context, Poll};
 
+use super::waiters::Waiters;
+use crate::foreign;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many there are, and who waits for there to be none.
@@ -13,7 +13,7 @@ pub(crate) struct Count(Mutex<State>);
 #[derive(Default)]
 struct State {
     count: usize,
-    waiting: Vec<Waker>,
+    waiters: Waiters,
 }
 
 impl Count {
@@ -25,8 +25,9 @@ impl Count {
         let mut state = self.lock();
         state.count -= 1;
         if state.count == 0 {
+            let wakers = state.waiters.take();
             drop(state);
-            self.wake();
+            wakers.for_each(foreign::wake);
         }
     }
 
@@ -34,26 +35,52 @@ impl Count {
         self.lock().count
     }
 
-    /// Has those who wait look again.
-    pub(crate) fn wake(&self) {
-        let waiting = take(&mut self.lock().waiting);
-        waiting.into_iter().for_each(Waker::wake);
+    /// One who is going to wait for there to be none.
+    pub(crate) fn wait(&self) -> WaitForNone<'_> {
+        WaitForNone { count: self, key: None }
     }
 
-    /// Waits for there to be none.
-    pub(crate) fn poll_none(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.lock();
+    /// Nothing under the lock panics.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for there to be none. Nothing is kept of one that is dropped.
+pub(crate) struct WaitForNone<'c> {
+    count: &'c Count,
+    key: Option<u64>,
+}
+
+impl WaitForNone<'_> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let state = self.count.lock();
         if state.count == 0 {
             return Poll::Ready(());
         }
-        if !state.waiting.iter().any(|known| known.will_wake(cx.waker())) {
-            state.waiting.push(cx.waker().clone());
+        if state.waiters.knows(self.key, cx.waker()) {
+            return Poll::Pending;
         }
+        drop(state);
+        let Some(waker) = foreign::clone(cx.waker()) else { return Poll::Pending };
+        let mut state = self.count.lock();
+        if state.count == 0 {
+            drop(state);
+            foreign::discard(waker);
+            return Poll::Ready(());
+        }
+        let before = state.waiters.register(&mut self.key, waker);
+        drop(state);
+        foreign::discard(before);
         Poll::Pending
     }
+}
 
-    /// Nothing under the lock panics but a waker's clone.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for WaitForNone<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let waker = self.count.lock().waiters.remove(key);
+            foreign::discard(waker);
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Place, Rescue, thread};
-use crate::panics;
+use super::{Rescue, thread};
+use crate::foreign;
 
 type Spawn = dyn Fn(Rescue) + Send + Sync;
 
@@ -13,7 +13,7 @@ static SPAWN: RwLock<Option<Arc<Spawn>>> = RwLock::new(None);
 /// to its end.
 ///
 /// It is called from drops, so it should not block. A rescue that the executor drops before its end, or that `spawn`
-/// itself drops because it panics, goes on on the crate's own thread.
+/// itself drops because it panics, goes on on the crate's own threads.
 ///
 /// ```
 /// use std::sync::{LazyLock, Mutex};
@@ -27,18 +27,20 @@ static SPAWN: RwLock<Option<Arc<Spawn>>> = RwLock::new(None);
 /// ```
 pub fn set(spawn: impl Fn(Rescue) + Send + Sync + 'static) {
     let before = SPAWN.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(spawn));
-    // Here, where the tasks in that executor may be dropped with it, and be rescued.
-    drop(before);
+    // Not under the lock: tasks in that executor may be dropped with it, and be rescued.
+    foreign::discard(before);
 }
 
-pub(super) fn spawn(mut rescue: Rescue) {
-    rescue.place = Place::Executor;
+pub(super) fn spawn(rescue: Rescue) {
     let spawn = SPAWN.read().unwrap_or_else(PoisonError::into_inner).clone();
-    match spawn {
-        Some(spawn) => panics::contain(move || spawn(rescue)),
-        None => match rescue.origin.spawn() {
-            Some(spawn) => spawn(rescue),
-            None => thread::spawn(rescue),
-        },
+    if let Some(spawn) = spawn {
+        foreign::call(|| spawn(rescue));
+        // It may have been replaced meanwhile.
+        return foreign::discard(spawn);
+    }
+    let origin = rescue.parts.as_ref().and_then(|parts| parts.origin.spawn());
+    match origin {
+        Some(spawn) => foreign::call(|| spawn(rescue)),
+        None => thread::spawn(rescue),
     }
 }

@@ -1,23 +1,64 @@
 //! What a manager came to when nobody was left to be told of it.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Write};
+use std::string::{String, ToString};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::panics;
+use crate::{foreign, panics};
 
 /// What a manager came to when nobody was left to be told: the error that its exit phase returned after the future
 /// around its `with!` was dropped, say.
 ///
 /// It goes to the hook that [`set_hook`] has set. With the feature `tracing`, it is an event of the level `ERROR` with
-/// the field `manager`, if there is a subscriber. Where there is neither, it goes to standard error; but for a panic, of
-/// which the panic hook has told.
+/// the fields `manager`, `kind` and `error`, if there is a subscriber. Where there is neither, it goes to standard error;
+/// but for a panic, of which the panic hook has told.
+///
+/// It is shown with its error, as far as that can be shown.
 pub struct Loss<'a> {
     manager: &'static str,
     kind: LossKind,
+    lost: Lost<'a>,
+}
+
+/// Shows an error.
+pub(crate) type Show<'a> = &'a dyn Fn(&mut fmt::Formatter<'_>) -> fmt::Result;
+
+/// What is lost: a text, and the error, and how that is shown, if these are known.
+#[derive(Clone, Copy)]
+pub(crate) struct Lost<'a> {
     what: &'a str,
     error: Option<&'a (dyn Any + Send)>,
+    show: Option<Show<'a>>,
+}
+
+impl<'a> Lost<'a> {
+    #[allow(dead_code, reason = "not all features have errors of which they know the type")]
+    pub(crate) fn error(self, error: &'a (dyn Any + Send)) -> Self {
+        Self { error: Some(error), ..self }
+    }
+
+    #[allow(dead_code, reason = "not all features have errors that can be shown")]
+    pub(crate) fn show(self, show: Show<'a>) -> Self {
+        Self { show: Some(show), ..self }
+    }
+}
+
+impl<'a> From<&'a str> for Lost<'a> {
+    fn from(what: &'a str) -> Self {
+        Self { what, error: None, show: None }
+    }
+}
+
+/// The error alone.
+struct Shown<'a>(Show<'a>);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
 }
 
 /// In what way something was lost.
@@ -30,6 +71,8 @@ pub enum LossKind {
     Panicked,
     /// The manager could not be brought to its end. What it had done was dropped.
     Unfinished,
+    /// An error that was replaced by a later one, or by a panic.
+    Replaced,
 }
 
 impl Loss<'_> {
@@ -62,13 +105,20 @@ impl Loss<'_> {
     /// ```
     #[must_use]
     pub fn error(&self) -> Option<&(dyn Any + Send)> {
-        self.error
+        self.lost.error
+    }
+
+    /// What is told of it without its error.
+    fn head(&self) -> String {
+        std::format!("`{}` {}", self.manager, self.lost.what)
     }
 }
 
+/// What was lost, and its error after a colon, if that can be shown.
 impl fmt::Display for Loss<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` {}", self.manager, self.what)
+        f.write_str(&self.head())?;
+        self.lost.show.map_or(Ok(()), |show| write!(f, ": {}", Shown(show)))
     }
 }
 
@@ -85,52 +135,104 @@ static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 /// Has `hook` told of each [`Loss`] in this process from now on, in place of the one before.
 ///
 /// It is called where the loss happens: in a rescue, in the drop of a `with!`, or in one that ends. A panic in it goes
-/// no further.
+/// no further. What is lost while it runs, on its thread, goes to standard error.
 pub fn set_hook(hook: impl Fn(&Loss<'_>) + Send + Sync + 'static) {
     let before = HOOK.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(hook));
-    // Here, where it may tell of a loss.
-    drop(before);
+    // Not under the lock: it may tell of a loss.
+    foreign::discard(before);
 }
 
-/// Tells that `manager` failed with an error that can't be shown.
-pub(crate) fn failed(manager: &'static str, what: &str) {
-    tell(&Loss { manager, kind: LossKind::Failed, what, error: None });
+/// Tells that `manager` failed.
+pub(crate) fn failed<'a>(manager: &'static str, lost: impl Into<Lost<'a>>) {
+    tell(&Loss { manager, kind: LossKind::Failed, lost: lost.into() });
+}
+
+/// Tells of an error of `manager` that was replaced.
+#[allow(dead_code, reason = "not all features have errors that can be replaced")]
+pub(crate) fn replaced<'a>(manager: &'static str, lost: impl Into<Lost<'a>>) {
+    tell(&Loss { manager, kind: LossKind::Replaced, lost: lost.into() });
 }
 
 /// Tells of the error that a rescue of `manager` ended in.
-pub(crate) fn rescue_failed(manager: &'static str, error: &(dyn Any + Send)) {
-    let what = "failed after a cancellation; its error is lost";
-    tell(&Loss { manager, kind: LossKind::Failed, what, error: Some(error) });
+pub(crate) fn rescue_failed(manager: &'static str, error: &(dyn Any + Send), show: Option<Show<'_>>) {
+    let lost = Lost { error: Some(error), show, what: "failed after a cancellation; its error is lost" };
+    failed(manager, lost);
 }
 
 /// Tells of a panic after a cancellation.
 pub(crate) fn panicked(manager: &'static str, payload: panics::Payload) {
-    let what = "panicked after a cancellation";
-    tell(&Loss { manager, kind: LossKind::Panicked, what, error: Some(&*payload) });
-    panics::contain(|| drop(payload));
+    let message = message(&*payload);
+    let show = |f: &mut fmt::Formatter<'_>| f.write_str(message.unwrap_or_default());
+    let show = message.is_some().then_some(&show as Show<'_>);
+    let lost = Lost { what: "panicked after a cancellation", error: Some(&*payload), show };
+    tell(&Loss { manager, kind: LossKind::Panicked, lost });
+    foreign::discard(payload);
+}
+
+/// What a panic says, if that is a text.
+fn message(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 /// Tells that `manager` was dropped before its end.
-pub(crate) fn unfinished(manager: &'static str, what: &str) {
-    tell(&Loss { manager, kind: LossKind::Unfinished, what, error: None });
+pub(crate) fn unfinished<'a>(manager: &'static str, lost: impl Into<Lost<'a>>) {
+    tell(&Loss { manager, kind: LossKind::Unfinished, lost: lost.into() });
 }
 
 fn tell(loss: &Loss<'_>) {
+    let is_told = Telling::begin().is_some_and(|_telling| {
+        let is_hooked = hook(loss);
+        trace(loss) || is_hooked
+    });
+    if !is_told && loss.kind != LossKind::Panicked {
+        write(loss);
+    }
+}
+
+/// A hook or a subscriber is being told on this thread.
+struct Telling;
+
+impl Telling {
+    /// Nothing while another one is told: a hook whose work loses something is not called for that again and again.
+    fn begin() -> Option<Self> {
+        TELLING.try_with(|telling| !telling.replace(true)).unwrap_or(false).then_some(Self)
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        let _at_end = TELLING.try_with(|telling| telling.set(false));
+    }
+}
+
+std::thread_local! {
+    static TELLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether there is a hook, which is told.
+fn hook(loss: &Loss<'_>) -> bool {
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
-    let told = hook.is_some();
-    if let Some(hook) = hook {
-        panics::contain(|| hook(loss));
-    }
-    if !trace(loss) && !told && loss.kind != LossKind::Panicked {
-        // Unlike `eprintln!` it does not panic where there is nothing to write to.
-        let _ = writeln!(io::stderr(), "async-context-manager: {loss}");
-    }
+    let Some(hook) = hook else { return false };
+    foreign::call(|| hook(loss));
+    // It may have been replaced meanwhile, and may panic.
+    foreign::discard(hook);
+    true
+}
+
+/// Writes to standard error. Unlike `eprintln!` it does not panic where there is nothing to write to.
+fn write(loss: &Loss<'_>) {
+    let mut text = loss.head();
+    foreign::call(|| text = loss.to_string());
+    let _ = writeln!(io::stderr(), "async-context-manager: {text}");
 }
 
 /// Whether there is a subscriber, who is told.
 #[cfg(feature = "tracing")]
 fn trace(loss: &Loss<'_>) -> bool {
-    panics::contain(|| tracing::error!(manager = loss.manager, kind = ?loss.kind, "{loss}"));
+    let error = loss.lost.show.map(|show| tracing::field::display(Shown(show)));
+    let head = loss.head();
+    foreign::call(|| tracing::error!(manager = loss.manager, kind = ?loss.kind, error, "{head}"));
     // There may be some for other threads only.
     tracing::dispatcher::get_default(|subscriber| !subscriber.is::<tracing::subscriber::NoSubscriber>())
 }

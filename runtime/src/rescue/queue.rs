@@ -1,68 +1,154 @@
-//! The least executor: a queue of the tasks that were woken, for one thread that polls them.
+//! A small executor: a queue of the tasks that were woken, for threads that poll them.
 
 use std::boxed::Box;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::mem::take;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
-use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
+use crate::foreign;
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// How many threads there may be at a time.
+const MOST: usize = 32;
+
+/// For how long a thread waits for a task before it ends.
+const IDLE: Duration = Duration::from_secs(5);
+
+type Grow = dyn Fn(&Arc<Queue>) -> bool + Send + Sync;
 
 /// The tasks that were woken and have not been polled since.
-#[derive(Default)]
 pub(crate) struct Queue {
-    woken: Mutex<VecDeque<Arc<Task>>>,
+    state: Mutex<State>,
     filled: Condvar,
+    grow: Box<Grow>,
+}
+
+#[derive(Default)]
+struct State {
+    woken: VecDeque<Arc<Task>>,
+    threads: usize,
+    /// Those of them that wait for a task.
+    idle: usize,
 }
 
 struct Task {
-    /// Nothing when it has ended.
-    future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
-    is_woken: AtomicBool,
+    state: Mutex<TaskState>,
     queue: Arc<Queue>,
 }
 
+struct TaskState {
+    /// Nothing while it is polled, and when it has ended.
+    future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    is_woken: bool,
+    is_polled: bool,
+}
+
 impl Queue {
-    pub(crate) fn spawn(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
-        let future = Mutex::new(Some(Box::pin(future) as _));
-        Arc::new(Task { future, is_woken: AtomicBool::new(false), queue: Arc::clone(self) }).wake();
+    /// `grow` starts one more thread, which calls [`poll_next`](Self::poll_next) until that is false, or gives false.
+    pub(crate) fn new(grow: impl Fn(&Arc<Self>) -> bool + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), filled: Condvar::new(), grow: Box::new(grow) })
     }
 
-    /// Waits for a task to be woken, and polls it. It must not panic.
-    pub(crate) fn poll_next(&self) {
-        let mut woken = lock(&self.woken);
-        let task = loop {
-            match woken.pop_front() {
-                Some(task) => break task,
-                None => woken = self.filled.wait(woken).unwrap_or_else(PoisonError::into_inner),
-            }
-        };
-        drop(woken);
+    /// Has `future` polled. If there is no thread to be had, it is dropped.
+    pub(crate) fn spawn(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
+        let state = TaskState { future: Some(Box::pin(future)), is_woken: false, is_polled: false };
+        Arc::new(Task { state: Mutex::new(state), queue: Arc::clone(self) }).wake();
+    }
+
+    /// Waits for a task to be woken, and polls it. False if there was none for a while: the thread is to end.
+    pub(crate) fn poll_next(&self) -> bool {
+        let Some(task) = self.next() else { return false };
         task.poll();
+        true
+    }
+
+    fn next(&self) -> Option<Arc<Task>> {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(task) = state.woken.pop_front() {
+                return Some(task);
+            }
+            state.idle += 1;
+            let (after, waited) = self.filled.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            state = after;
+            state.idle -= 1;
+            if waited.timed_out() && state.woken.is_empty() {
+                state.threads -= 1;
+                return None;
+            }
+        }
+    }
+
+    /// Has a task polled by a thread that is idle, or by one more: the others may be blocked.
+    fn push(self: &Arc<Self>, task: Arc<Task>) {
+        let mut state = lock(&self.state);
+        state.woken.push_back(task);
+        let grows = state.woken.len() > state.idle && state.threads < MOST;
+        state.threads += usize::from(grows);
+        drop(state);
+        self.filled.notify_one();
+        if grows && !(self.grow)(self) {
+            self.not_grown();
+        }
+    }
+
+    /// Where there are no threads at all, what was woken is lost.
+    fn not_grown(&self) {
+        let mut state = lock(&self.state);
+        state.threads -= 1;
+        let lost = if state.threads == 0 { take(&mut state.woken) } else { VecDeque::new() };
+        drop(state);
+        for task in lost {
+            let future = lock(&task.state).future.take();
+            foreign::discard(future);
+        }
     }
 }
 
 impl Task {
     fn poll(self: Arc<Self>) {
-        // Before the poll: what it is woken for meanwhile may come too late for this one.
-        self.is_woken.store(false, Ordering::SeqCst);
+        let Some(mut future) = self.begin() else { return };
         let waker = Waker::from(Arc::clone(&self));
-        let mut future = lock(&self.future);
-        if let Some(polled) = &mut *future {
-            if let Poll::Ready(()) = polled.as_mut().poll(&mut Context::from_waker(&waker)) {
-                *future = None;
-            }
+        let mut polled = Poll::Ready(());
+        foreign::call(|| polled = future.as_mut().poll(&mut Context::from_waker(&waker)));
+        let kept = if polled.is_pending() {
+            Some(future)
+        } else {
+            // Here, and not under the lock. One that has panicked has ended, too.
+            foreign::discard(future);
+            None
+        };
+        let mut state = lock(&self.state);
+        state.is_polled = false;
+        let again = kept.is_some() && state.is_woken;
+        state.future = kept;
+        drop(state);
+        if again {
+            Arc::clone(&self.queue).push(self);
         }
+    }
+
+    fn begin(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let mut state = lock(&self.state);
+        // Before the poll: what it is woken for meanwhile may come too late for this one.
+        state.is_woken = false;
+        state.is_polled = true;
+        state.future.take()
     }
 }
 
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
-        if !self.is_woken.swap(true, Ordering::SeqCst) {
-            let queue = Arc::clone(&self.queue);
-            lock(&queue.woken).push_back(self);
-            queue.filled.notify_one();
+        let mut state = lock(&self.state);
+        let was_woken = std::mem::replace(&mut state.is_woken, true);
+        let is_polled = state.is_polled;
+        drop(state);
+        if !was_woken && !is_polled {
+            Arc::clone(&self.queue).push(self);
         }
     }
 }

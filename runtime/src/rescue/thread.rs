@@ -1,13 +1,47 @@
-//! The crate's own thread, for rescues that have no executor (any more).
+//! The crate's own threads, for rescues that have no executor (any more).
+//!
+//! A cleanup may block, and what blocks one must not hold up the others. So there are several threads, up to a limit,
+//! that poll what was woken, and one more is started when none is idle. They end when there is nothing to do.
+//!
+//! With the feature `tokio` there is one thread more, on which a runtime of one thread keeps timers and connections
+//! going, and the tasks that a rescue spawns. Rescues are polled within that runtime, but not by it: so
+//! `block_in_place`, and another runtime's `block_on`, are no panics in them.
+//!
+//! After a `fork` the threads are not in the child, which starts its own.
 
-use super::{Place, Rescue};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder as Thread;
 
-/// Has the thread poll `rescue`. If there is no thread to be had, it is lost, which its drop tells.
+use super::Rescue;
+use super::queue::Queue;
+
+/// Of which process, and its queue.
+static QUEUE: Mutex<Option<(u32, Arc<Queue>)>> = Mutex::new(None);
+
+/// Has the threads poll `rescue`. If there is no thread to be had, it is lost, which its drop tells.
 pub(super) fn spawn(mut rescue: Rescue) {
-    rescue.place = Place::Thread;
-    if let Ok(executor) = imp::executor() {
-        imp::spawn(&executor, rescue);
+    rescue.place = super::Place::Thread;
+    if let Ok(queue) = queue() {
+        queue.spawn(rescue);
     }
+}
+
+/// Nothing under its lock panics.
+fn queue() -> io::Result<Arc<Queue>> {
+    let mut running = QUEUE.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if let Some((_, queue)) = running.as_ref().filter(|(of, _)| *of == process) {
+        return Ok(Arc::clone(queue));
+    }
+    let context = imp::Context::new()?;
+    let queue = Queue::new(move |queue| {
+        let (queue, context) = (Arc::clone(queue), context.clone());
+        let work = move || context.run(|| while queue.poll_next() {});
+        Thread::new().name("rescue".into()).spawn(work).is_ok()
+    });
+    *running = Some((process, Arc::clone(&queue)));
+    Ok(queue)
 }
 
 /// A runtime, so that what is rescued can open connections and timers.
@@ -15,64 +49,51 @@ pub(super) fn spawn(mut rescue: Rescue) {
 mod imp {
     use std::future::pending;
     use std::io;
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::Arc;
     use std::thread::Builder as Thread;
 
     use tokio::runtime::{Builder, Handle, Runtime};
 
-    use super::Rescue;
+    #[derive(Clone)]
+    pub(super) struct Context(Handle);
 
-    static RUNTIME: Mutex<Option<Handle>> = Mutex::new(None);
-
-    pub(super) fn executor() -> io::Result<Handle> {
-        let mut running = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = &*running {
-            return Ok(handle.clone());
-        }
-        let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
-        let driven = Arc::clone(&runtime);
-        match Thread::new().name("rescue".into()).spawn(move || driven.block_on(pending::<()>())) {
-            Ok(_thread) => Ok(running.insert(runtime.handle().clone()).clone()),
-            Err(error) => {
-                // Its drop would wait, which is a panic on another runtime.
-                Arc::into_inner(runtime).into_iter().for_each(Runtime::shutdown_background);
-                Err(error)
+    impl Context {
+        pub(super) fn new() -> io::Result<Self> {
+            let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
+            let driven = Arc::clone(&runtime);
+            match Thread::new().name("rescue-io".into()).spawn(move || driven.block_on(pending::<()>())) {
+                Ok(_thread) => Ok(Self(runtime.handle().clone())),
+                Err(error) => {
+                    // Its drop would wait, which is a panic on another runtime.
+                    Arc::into_inner(runtime).into_iter().for_each(Runtime::shutdown_background);
+                    Err(error)
+                }
             }
         }
-    }
 
-    pub(super) fn spawn(runtime: &Handle, rescue: Rescue) {
-        drop(runtime.spawn(rescue));
+        pub(super) fn run(&self, work: impl FnOnce()) {
+            let _within = self.0.enter();
+            work();
+        }
     }
 }
 
 #[cfg(not(feature = "tokio"))]
 mod imp {
     use std::io;
-    use std::sync::{Arc, Mutex, PoisonError};
-    use std::thread::Builder as Thread;
 
-    use super::Rescue;
-    use crate::rescue::queue::Queue;
+    #[derive(Clone)]
+    pub(super) struct Context;
 
-    static QUEUE: Mutex<Option<Arc<Queue>>> = Mutex::new(None);
-
-    pub(super) fn executor() -> io::Result<Arc<Queue>> {
-        let mut running = QUEUE.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(queue) = &*running {
-            return Ok(Arc::clone(queue));
+    impl Context {
+        #[expect(clippy::unnecessary_wraps, reason = "as with a runtime")]
+        pub(super) fn new() -> io::Result<Self> {
+            Ok(Self)
         }
-        let queue = Arc::new(Queue::default());
-        let polled = Arc::clone(&queue);
-        Thread::new().name("rescue".into()).spawn(move || {
-            loop {
-                polled.poll_next();
-            }
-        })?;
-        Ok(Arc::clone(running.insert(queue)))
-    }
 
-    pub(super) fn spawn(queue: &Arc<Queue>, rescue: Rescue) {
-        queue.spawn(rescue);
+        #[expect(clippy::unused_self, reason = "as with a runtime")]
+        pub(super) fn run(&self, work: impl FnOnce()) {
+            work();
+        }
     }
 }

@@ -1,234 +1,234 @@
-//! What is left of several managers that are dropped together.
+//! What a thread knows of the rescues that begin on it: who waits for them, and what they wait for.
+//!
+//! A rescue runs from the moment on in which it begins. What is gathered here are only the handles that tell when it is
+//! done. So an executor that runs in a block or in a destructor keeps nothing back.
+//!
+//! None of this has a destructor, so that it is there at the end of a thread as well.
 
-use std::boxed::Box;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::mem::forget;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::mem::{ManuallyDrop, forget, take};
 use std::vec::Vec;
 
-use super::{Origin, Place, Rescue, Rest};
+use super::cancellable;
+use super::done::{Handle, Rescues};
 
 std::thread_local! {
     static TOGETHER: Together = const {
-        Together { level: Cell::new(0), in_place: Cell::new(false), begun: RefCell::new(Vec::new()) }
+        Together {
+            kind: Cell::new(Kind::NONE),
+            lists: RefCell::new(ManuallyDrop::new(Lists { begun: Vec::new(), before: Vec::new() })),
+        }
     };
 }
 
 /// What is gathered at the moment.
 struct Together {
-    /// How many there are that gather, one in another.
-    level: Cell<usize>,
-    /// The innermost of them is a `with!` that is being dropped.
-    in_place: Cell<bool>,
-    /// Those of the innermost are the last.
-    begun: RefCell<Vec<Begun>>,
+    kind: Cell<Kind>,
+    /// Both have no memory where nothing gathers.
+    lists: RefCell<ManuallyDrop<Lists>>,
 }
 
-/// A rescue that has begun while something gathers.
+/// The innermost that gathers.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// How many gather, one in another.
+    level: usize,
+    /// It is a `with!` that is being dropped.
+    in_place: bool,
+    /// What begins in it is done one after the other.
+    in_turn: bool,
+}
+
+impl Kind {
+    const NONE: Self = Self { level: 0, in_place: false, in_turn: false };
+}
+
+#[derive(Default)]
+struct Lists {
+    /// What has begun. Those of the innermost are the last.
+    begun: Vec<Begun>,
+    /// What has to be done before a rescue that begins now. Those of the innermost are the last.
+    before: Vec<(usize, Handle)>,
+}
+
+/// Something that has begun while something gathers.
 struct Begun {
     level: usize,
-    /// It is left of the block of a `with!` that is being dropped.
-    of_block: bool,
-    rescue: Rescue,
+    handle: Handle,
+    /// It waits for all that had to be done before when it began.
+    waits: bool,
 }
 
-/// Takes the rescue into what is being gathered, or gives it back.
-pub(super) fn add(rescue: Rescue) -> Option<Rescue> {
-    put(rescue, false)
+impl Lists {
+    /// What has begun belongs to the innermost.
+    fn add(&mut self, kind: Kind, mut begun: Vec<Begun>) {
+        if kind.level == 0 || begun.is_empty() {
+            return;
+        }
+        if kind.in_turn {
+            if begun.iter().all(|begun| begun.waits) {
+                self.drop_before(kind.level);
+            }
+            self.before.extend(begun.iter().map(|begun| (kind.level, begun.handle.clone())));
+        }
+        for begun in &mut begun {
+            begun.level = kind.level;
+        }
+        self.begun.append(&mut begun);
+    }
+
+    fn drop_before(&mut self, level: usize) {
+        self.before.truncate(self.before.partition_point(|(of, _)| *of < level));
+    }
+
+    /// What has begun in the innermost, which is at its end.
+    fn end(&mut self, level: usize) -> Vec<Begun> {
+        self.drop_before(level);
+        let begun = self.begun.split_off(self.begun.partition_point(|begun| begun.level < level));
+        if level == 1 {
+            *self = Self::default();
+        }
+        begun
+    }
 }
 
-fn put(rescue: Rescue, of_block: bool) -> Option<Rescue> {
-    let mut rescue = Some(rescue);
-    // Where a thread is at its end, nothing is gathered.
-    let _at_end = TOGETHER.try_with(|together| {
-        let level = together.level.get();
-        if level > 0 {
-            together.begun.borrow_mut().extend(rescue.take().map(|rescue| Begun { level, of_block, rescue }));
+/// Runs `f` with what is known. Nothing of the user's runs in it.
+fn with<T>(f: impl FnOnce(Kind, &mut Lists) -> T) -> Option<T> {
+    TOGETHER.try_with(|together| f(together.kind.get(), &mut together.lists.borrow_mut())).ok()
+}
+
+fn replace_kind(kind: Kind) -> Kind {
+    TOGETHER.try_with(|together| together.kind.replace(kind)).unwrap_or(Kind::NONE)
+}
+
+/// What is gathered waits for this.
+#[cfg(feature = "tokio")]
+pub(crate) fn add(handle: Handle) {
+    put(handle, false);
+}
+
+/// The same, of a rescue that waits for what [`before`] gave.
+pub(super) fn add_rescue(handle: Handle) {
+    put(handle, true);
+}
+
+fn put(handle: Handle, waits: bool) {
+    with(|kind, lists| {
+        if kind.level > 0 {
+            lists.add(kind, std::vec![Begun { level: kind.level, handle, waits }]);
         }
     });
-    rescue
+}
+
+/// What has to be done before a rescue that begins now.
+pub(super) fn before() -> Rescues {
+    let handles = with(|_kind, lists| lists.before.iter().map(|(_, handle)| handle.clone()).collect());
+    Rescues::new(handles.unwrap_or_default())
 }
 
 /// Whether a `with!` that is being dropped has its manager leave in place.
 pub(crate) fn is_in_place() -> bool {
-    TOGETHER.try_with(|together| together.in_place.get()).unwrap_or(false)
+    TOGETHER.try_with(|together| together.kind.get().in_place).unwrap_or(false)
 }
 
 /// Runs `f`: the rescues that have begun in it.
 pub(crate) fn collect(f: &mut dyn FnMut()) -> Rescues {
-    let mut begun = gather(false, f);
-    if begun.is_empty() {
-        return Rescues::default();
-    }
-    begun.sort_by_key(|begun| !begun.of_block);
-    Rescues(begun.into_iter().map(|begun| begun.rescue).collect())
+    let begun = gather(false, false, f);
+    Rescues::new(begun.into_iter().map(|begun| begun.handle).collect())
 }
 
-fn gather(in_place: bool, f: &mut dyn FnMut()) -> Vec<Begun> {
-    let level = Level::begin(in_place);
+fn gather(in_place: bool, in_turn: bool, f: &mut dyn FnMut()) -> Vec<Begun> {
+    let level = Level::begin(in_place, in_turn);
     f();
-    level.map_or_else(Vec::new, Level::end)
+    level.end()
 }
 
 /// One that gathers.
 struct Level {
     number: usize,
-    /// Of the one around it.
-    in_place: bool,
+    around: Kind,
 }
 
 impl Level {
-    fn begin(in_place: bool) -> Option<Self> {
-        let begin = |together: &Together| {
-            let number = together.level.get() + 1;
-            together.level.set(number);
-            Self { number, in_place: together.in_place.replace(in_place) }
-        };
-        TOGETHER.try_with(begin).ok()
+    fn begin(in_place: bool, in_turn: bool) -> Self {
+        let around = TOGETHER.try_with(|together| together.kind.get()).unwrap_or(Kind::NONE);
+        let number = around.level + 1;
+        replace_kind(Kind { level: number, in_place, in_turn });
+        Self { number, around }
     }
 
+    /// Goes back to the one around it.
     fn end(self) -> Vec<Begun> {
         let begun = self.take();
         forget(self);
         begun
     }
 
-    /// Goes back to the one around it.
     fn take(&self) -> Vec<Begun> {
-        let take = |together: &Together| {
-            together.level.set(self.number - 1);
-            together.in_place.set(self.in_place);
-            let mut begun = together.begun.borrow_mut();
-            let is_none = begun.last().is_none_or(|last| last.level < self.number);
-            if is_none { Vec::new() } else { self.split(&mut begun) }
-        };
-        TOGETHER.try_with(take).unwrap_or_default()
-    }
-
-    fn split(&self, begun: &mut Vec<Begun>) -> Vec<Begun> {
-        let first = begun.partition_point(|begun| begun.level < self.number);
-        begun.split_off(first)
+        replace_kind(self.around);
+        with(|_kind, lists| lists.end(self.number)).unwrap_or_default()
     }
 }
 
-/// After a panic. The rescues go on in what is around it.
+/// After a panic. What has begun belongs to what is around it.
 impl Drop for Level {
     fn drop(&mut self) {
-        drop(self.take());
+        move_out(self.take());
     }
 }
 
-/// Rescues that somebody waits for. They run side by side. When it is dropped, they go on by themselves.
-#[derive(Default)]
-pub(crate) struct Rescues(Vec<Rescue>);
-
-impl Rescues {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
-    }
-
-    /// Waits for there to be none.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.retain_mut(|rescue| Pin::new(rescue).poll(cx).is_pending());
-        if self.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+fn move_out(begun: Vec<Begun>) {
+    if !begun.is_empty() {
+        with(|kind, lists| lists.add(kind, begun));
     }
 }
 
-#[cfg(feature = "tokio")]
-impl Rescues {
-    /// Has `then` done when they have ended.
-    pub(crate) fn then(self, then: impl FnOnce() + Send + 'static) {
-        let then = Then(Some(then));
-        if let Some(first) = self.0.first() {
-            as_one(first.origin.clone(), Before(self, then)).go_on();
-        }
-    }
-}
-
-/// What is done when this is dropped: also where nobody can wait.
-#[cfg(feature = "tokio")]
-struct Then<F: FnOnce()>(Option<F>);
-
-#[cfg(feature = "tokio")]
-impl<F: FnOnce()> Drop for Then<F> {
-    fn drop(&mut self) {
-        self.0.take().into_iter().for_each(|then| then());
-    }
-}
-
-#[cfg(feature = "tokio")]
-struct Before<F: FnOnce()>(Rescues, Then<F>);
-
-// Nothing in it is pinned.
-#[cfg(feature = "tokio")]
-impl<F: FnOnce()> Unpin for Before<F> {}
-
-#[cfg(feature = "tokio")]
-impl<F: FnOnce() + Send> Rest for Before<F> {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll(cx)
-    }
-}
-
-/// Runs `f`, which drops the block of a `with!` that is being dropped.
+/// Runs `f`, which drops the block of a `with!` that is being dropped: what begins later on waits for what is left of
+/// that.
 pub(crate) fn of_block(f: &mut dyn FnMut()) {
-    for rescue in collect(f).0 {
-        drop(put(rescue, true));
-    }
+    let begun = gather(false, false, f);
+    let waits = begun.iter().all(|begun| begun.waits);
+    let handles = begun.into_iter().map(|begun| begun.handle).collect();
+    let Some(handle) = Handle::all(handles) else { return };
+    with(|kind, lists| {
+        if kind.level > 0 {
+            lists.add(kind, std::vec![Begun { level: kind.level, handle: handle.clone(), waits }]);
+            lists.before.push((kind.level, handle));
+        }
+    });
 }
 
 /// Runs `f`, which drops a `with!`: what is left of its block is finished before the others begin.
 pub(crate) fn block_first(f: &mut dyn FnMut()) {
-    let begun = gather(true, f);
-    if begun.len() > 1 {
-        let (block, others): (Vec<_>, Vec<_>) = begun.into_iter().partition(|begun| begun.of_block);
-        one_after_the_other([block, others].into_iter().filter_map(side_by_side).collect());
-    }
+    move_out(gather(true, false, f));
 }
 
 /// Runs `f`. The rescues that begin in it run one after the other.
 pub(crate) fn in_turn(f: &mut dyn FnMut()) {
-    one_after_the_other(collect(f).0.into());
+    move_out(gather(false, true, f));
 }
 
-/// Of one alone, nothing need be made: it goes on when it is dropped.
-fn one_after_the_other(rescues: VecDeque<Rescue>) {
-    if rescues.len() > 1 {
-        as_one(rescues[0].origin.clone(), InTurn(rescues)).go_on();
-    }
+/// Runs `f`, which is no part of what is being dropped or polled here: a rescue, a task, or the user's code.
+pub(crate) fn apart<T>(f: impl FnOnce() -> T) -> T {
+    let _back = Aside { kind: replace_kind(Kind::NONE), lists: take_lists(), watch: cancellable::put_aside() };
+    f()
 }
 
-fn side_by_side(begun: Vec<Begun>) -> Option<Rescue> {
-    let rescues: Vec<_> = begun.into_iter().map(|begun| begun.rescue).collect();
-    let origin = rescues.first()?.origin.clone();
-    Some(as_one(origin, Rescues(rescues)))
+fn take_lists() -> Lists {
+    with(|_kind, lists| take(lists)).unwrap_or_default()
 }
 
-/// A rescue that is made of others, and goes where they come from.
-fn as_one(origin: Origin, rest: impl Rest + 'static) -> Rescue {
-    Rescue { rest: Some(Box::pin(rest)), origin, place: Place::With, under_way: None }
+/// What was known before.
+struct Aside {
+    kind: Kind,
+    lists: Lists,
+    watch: cancellable::Aside,
 }
 
-struct InTurn(VecDeque<Rescue>);
-
-impl Rest for InTurn {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(rescue) = self.0.front_mut() {
-            ready!(Pin::new(rescue).poll(cx));
-            self.0.pop_front();
-        }
-        Poll::Ready(())
-    }
-}
-
-impl Rest for Rescues {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Rescues::poll(&mut self, cx)
+impl Drop for Aside {
+    fn drop(&mut self) {
+        replace_kind(self.kind);
+        with(|_kind, lists| *lists = take(&mut self.lists));
+        self.watch.put_back();
     }
 }

@@ -1,5 +1,7 @@
 //! Without `std` nothing is shielded: there is nothing to be rescued, and nobody to be told of a loss.
 
+use core::fmt;
+use core::marker::PhantomData;
 use core::task::{Context, Poll};
 
 use crate::panics::Payload;
@@ -29,7 +31,31 @@ pub(crate) fn of_block(f: &mut dyn FnMut()) {
     f();
 }
 
-pub(crate) fn failed(_manager: &'static str, _what: &str) {}
+/// Shows an error.
+pub(crate) type Show<'a> = &'a dyn Fn(&mut fmt::Formatter<'_>) -> fmt::Result;
+
+pub(crate) struct Lost<'a>(PhantomData<&'a str>);
+
+impl<'a> Lost<'a> {
+    #[allow(dead_code, reason = "as with `std`")]
+    pub(crate) fn show(self, _show: Show<'a>) -> Self {
+        self
+    }
+}
+
+impl<'a> From<&'a str> for Lost<'a> {
+    fn from(_what: &'a str) -> Self {
+        Self(PhantomData)
+    }
+}
+
+pub(crate) fn failed<'a>(_manager: &'static str, _lost: impl Into<Lost<'a>>) {}
+
+#[allow(dead_code, reason = "as with `std`")]
+pub(crate) fn replaced<'a>(_manager: &'static str, _lost: impl Into<Lost<'a>>) {}
+
+#[allow(dead_code, reason = "as with `std`")]
+pub(crate) fn unfinished<'a>(_manager: &'static str, _lost: impl Into<Lost<'a>>) {}
 
 pub(crate) fn panicked(_manager: &'static str, payload: Payload) {
     match payload {}

@@ -9,7 +9,9 @@ use std::vec::Vec;
 
 use tokio::task::AbortHandle;
 
+use crate::foreign;
 use crate::panics::Payload;
+use crate::rescue::{self, Completion, UnderWay};
 
 /// The tasks of a group. Nothing of anybody else's runs while they are locked: no destructor, no waker, no runtime.
 pub(super) struct Members<E>(Mutex<State<E>>);
@@ -18,11 +20,24 @@ pub(super) struct State<E> {
     /// There may be more tasks.
     open: bool,
     spawned: u64,
-    /// Those that are not gone, by their number: how to abort them, if that is known and has not been done.
-    tasks: BTreeMap<u64, Option<AbortHandle>>,
+    /// Those that are not gone, by their number.
+    tasks: BTreeMap<u64, Member>,
     failures: Failures<E>,
+    /// Nobody waits for the tasks any more, and these are told when they are gone.
+    abandoned: Option<Completion>,
     /// Of the one who leaves the group.
     waker: Option<Waker>,
+}
+
+/// A task that is not gone.
+#[derive(Default)]
+struct Member {
+    /// How to abort it, if that is known and has not been done.
+    handle: Option<AbortHandle>,
+    /// It has dropped all that it had, but rescues that it has left are under way.
+    is_dropped: bool,
+    /// Its group was dropped.
+    under_way: Option<UnderWay>,
 }
 
 /// What tasks have failed with, in this order.
@@ -54,7 +69,14 @@ impl<E> Failures<E> {
 impl<E> Members<E> {
     pub(super) const fn new() -> Self {
         let tasks = BTreeMap::new();
-        Self(Mutex::new(State { open: true, spawned: 0, tasks, failures: Failures::NONE, waker: None }))
+        Self(Mutex::new(State {
+            open: true,
+            spawned: 0,
+            tasks,
+            failures: Failures::NONE,
+            abandoned: None,
+            waker: None,
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State<E>> {
@@ -74,7 +96,7 @@ impl<E> Members<E> {
         }
         state.spawned += 1;
         let number = state.spawned;
-        state.tasks.insert(number, None);
+        state.tasks.insert(number, Member::default());
         Some(number)
     }
 
@@ -83,7 +105,7 @@ impl<E> Members<E> {
         let mut state = self.lock();
         let open = state.open;
         match state.tasks.get_mut(&number) {
-            Some(place) if open => *place = Some(handle),
+            Some(member) if open => member.handle = Some(handle),
             // It is gone already, or the others have been aborted meanwhile.
             _ => {
                 drop(state);
@@ -92,10 +114,26 @@ impl<E> Members<E> {
         }
     }
 
-    /// The task is gone, and all that it had.
-    pub(super) fn left(&self, number: u64, failures: impl Iterator<Item = Failure<E>>) {
+    /// The task has dropped all that it had. What it has left is counted by itself.
+    pub(super) fn dropped(&self, number: u64) {
         let mut state = self.lock();
-        let handle = state.tasks.remove(&number);
+        let Some(member) = state.tasks.get_mut(&number) else { return };
+        member.is_dropped = true;
+        let (handle, under_way) = (member.handle.take(), member.under_way.take());
+        drop(state);
+        foreign::discard(handle);
+        drop(under_way);
+    }
+
+    /// The task is gone, and all that it has left. If it is the last one of a group that was dropped, there is something
+    /// to be completed, and what is to be told before.
+    pub(super) fn left(
+        &self,
+        number: u64,
+        failures: impl Iterator<Item = Failure<E>>,
+    ) -> Option<(Completion, Failures<E>)> {
+        let mut state = self.lock();
+        let member = state.tasks.remove(&number);
         for failure in failures {
             match failure {
                 Failure::Error(error) => state.failures.errors.push(error),
@@ -103,11 +141,12 @@ impl<E> Members<E> {
             }
         }
         let waker = state.waker.take();
+        let abandoned = if state.is_empty() { state.abandoned.take() } else { None };
+        let last = abandoned.map(|completion| (completion, replace(&mut state.failures, Failures::NONE)));
         drop(state);
-        drop(handle);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        foreign::discard(member);
+        waker.into_iter().for_each(foreign::wake);
+        last
     }
 
     /// Waits until the tasks have come to this. There is one who waits.
@@ -128,21 +167,50 @@ impl<E> Members<E> {
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.open = false;
-        let handles: Vec<_> = state.tasks.values_mut().filter_map(Option::take).collect();
+        let handles = state.take_handles();
         drop(state);
-        for handle in handles {
-            handle.abort();
+        abort(handles);
+    }
+
+    /// The same, where nobody is left to wait for them: what is dropped or polled here waits, if it can, and `drain`.
+    /// Gives what has failed if there are none.
+    pub(super) fn abandon(&self) -> Failures<E> {
+        let mut state = self.lock();
+        state.open = false;
+        let handles = state.take_handles();
+        let waker = state.waker.take();
+        let mut failures = Failures::NONE;
+        if state.is_empty() {
+            swap(&mut failures, &mut state.failures);
+        } else {
+            let (completion, gone) = rescue::completion();
+            state.abandoned = Some(completion);
+            for member in state.tasks.values_mut().filter(|member| !member.is_dropped) {
+                member.under_way = Some(UnderWay::begin());
+            }
+            rescue::add(gone);
         }
+        drop(state);
+        foreign::discard(waker);
+        abort(handles);
+        failures
     }
 
     /// What tasks have failed with.
     pub(super) fn take_failures(&self) -> Failures<E> {
         replace(&mut self.lock().failures, Failures::NONE)
     }
+}
 
-    /// Nobody waits any more.
-    pub(super) fn forget_waker(&self) {
-        let waker = self.lock().waker.take();
-        drop(waker);
+impl<E> State<E> {
+    fn take_handles(&mut self) -> Vec<AbortHandle> {
+        self.tasks.values_mut().filter_map(|member| member.handle.take()).collect()
+    }
+}
+
+fn abort(handles: Vec<AbortHandle>) {
+    for handle in handles {
+        foreign::call(|| handle.abort());
+        foreign::discard(handle);
     }
 }

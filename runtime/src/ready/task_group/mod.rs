@@ -8,13 +8,15 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::vec::Vec;
 
 pub use error::TaskGroupError;
 pub use task::Task;
 
 use self::members::{Failures, Members, State};
 use super::race::race;
-use crate::{Outcome, async_context_manager, panics, rescue};
+use crate::rescue::{self, Lost};
+use crate::{Outcome, async_context_manager, foreign, panics};
 
 /// For messages.
 const NAME: &str = "task_group";
@@ -66,8 +68,8 @@ const NAME: &str = "task_group";
 /// # Errors
 ///
 /// [`TaskGroupError`], with the error of the task that failed first, and those of others that failed before they could
-/// be aborted. When the block has failed by itself, its error goes on, and those of tasks are told of on standard
-/// error.
+/// be aborted. When the block has failed by itself, its error goes on, and those of tasks go to the hook of
+/// [`rescue`].
 ///
 /// # Panics
 ///
@@ -79,8 +81,10 @@ const NAME: &str = "task_group";
 /// # Cancel safety
 ///
 /// When the future around the `with!` is dropped, the block is, and the tasks are aborted. A drop can't wait until they
-/// are gone: each is dropped when its runtime gets to it, or at the end of the poll it is in. This is also what happens
-/// to a group that stands in the block of another one which is stopped, or of a [`timeout`](crate::timeout).
+/// are gone: each is dropped when its runtime gets to it, or at the end of the poll it is in. What is around it waits,
+/// if it can, as for a shielded manager: another group that is stopped, a [`timeout`](crate::timeout), the exit phase of
+/// a shielded manager. [`drain`](crate::rescue::drain()) waits in any case. Errors of such tasks go to the hook of
+/// [`rescue`].
 ///
 /// It is Python's `asyncio.TaskGroup`, in which the errors of the block and of the tasks are one `ExceptionGroup`.
 #[async_context_manager(crate = crate)]
@@ -98,37 +102,47 @@ pub async fn task_group<E: Send + 'static>() -> Result<&TaskGroup<E>, TaskGroupE
     conclude(outcome, members.take_failures())
 }
 
-/// Aborts the tasks when the `with!` is dropped.
-struct StopOnDrop<'g, E>(&'g Members<E>);
+/// Aborts the tasks when the `with!` is dropped, which `drain` waits for then.
+struct StopOnDrop<'g, E: Send + 'static>(&'g Members<E>);
 
-impl<E> Drop for StopOnDrop<'_, E> {
+impl<E: Send + 'static> Drop for StopOnDrop<'_, E> {
     fn drop(&mut self) {
-        self.0.stop();
-        self.0.forget_waker();
+        lost(self.0.abandon());
     }
 }
 
 /// What the group comes to, when all tasks are gone. There is no outcome if they have stopped the block.
-fn conclude<E>(outcome: Option<Outcome>, failures: Failures<E>) -> Result<(), TaskGroupError<E>> {
+fn conclude<E: Send + 'static>(outcome: Option<Outcome>, failures: Failures<E>) -> Result<(), TaskGroupError<E>> {
     let mut panics = failures.panics.into_iter();
     let panic = if outcome == Some(Outcome::Panicked) { None } else { panics.next() };
     // The panic hook has told of the others.
-    panics.for_each(|payload| panics::contain(|| drop(payload)));
-    let error = TaskGroupError::new(failures.errors);
+    panics.for_each(foreign::discard);
     if let Some(payload) = panic {
-        if error.is_some() {
-            rescue::failed(NAME, "lost errors of tasks, as another task panicked");
-        }
+        replaced(failures.errors, "lost an error of a task, as another task panicked");
         panics::resume(payload);
     }
-    match error {
-        Some(_lost) if outcome == Some(Outcome::Failed(())) => {
-            rescue::failed(NAME, "lost errors of tasks, as its block had failed");
-            Ok(())
-        }
-        Some(error) => Err(error),
-        None => Ok(()),
+    if outcome == Some(Outcome::Failed(())) {
+        replaced(failures.errors, "lost an error of a task, as its block had failed");
+        return Ok(());
     }
+    TaskGroupError::new(failures.errors).map_or(Ok(()), Err)
+}
+
+/// Tells of each of these errors.
+fn replaced<E: Send + 'static>(errors: Vec<E>, what: &str) {
+    for error in errors {
+        rescue::replaced(NAME, Lost::from(what).error(&error));
+        foreign::discard(error);
+    }
+}
+
+/// Tells of what tasks of a group have failed with whose `with!` was dropped.
+fn lost<E: Send + 'static>(failures: Failures<E>) {
+    for error in failures.errors {
+        rescue::failed(NAME, Lost::from("lost an error of a task, as its `with!` was dropped").error(&error));
+        foreign::discard(error);
+    }
+    failures.panics.into_iter().for_each(|payload| rescue::panicked(NAME, payload));
 }
 
 /// What [`task_group`](crate::task_group()) lends: where tasks are spawned.

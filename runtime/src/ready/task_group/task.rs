@@ -11,9 +11,10 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::task::AbortHandle;
 
+use super::lost;
 use super::members::{Failure, Members};
 use crate::panics::catch;
-use crate::rescue;
+use crate::{foreign, rescue};
 
 /// A task of a [`task_group`](crate::task_group()): await it for what it gives.
 ///
@@ -122,9 +123,7 @@ impl<T> Place<T> {
         content.value = Some(value);
         let waker = content.waker.take();
         drop(content);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waker.into_iter().for_each(foreign::wake);
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<T> {
@@ -167,11 +166,19 @@ struct Child<T, E: Send + 'static, F> {
 impl<T, E: Send + 'static, F> Child<T, E, F> {
     fn leave(&mut self, failure: Option<Failure<E>>) {
         let mut dropped = Ok(());
-        let rescues = rescue::collect(&mut || dropped = catch(|| drop(self.parts.take())));
+        let mut drop_parts = || dropped = catch(|| drop(self.parts.take()));
+        // Also when it is dropped where something else is, it is a part of its group alone.
+        let rescues = rescue::apart(|| rescue::collect(&mut drop_parts));
+        self.members.dropped(self.number);
         let failures = failure.into_iter().chain(dropped.err().map(Failure::Panic));
         let (members, number) = (Arc::clone(&self.members), self.number);
         // What is left of the shielded managers in it is of the group, too.
-        rescues.then(move || members.left(number, failures));
+        rescues.then(move || {
+            if let Some((completion, failures)) = members.left(number, failures) {
+                lost(failures);
+                drop(completion);
+            }
+        });
     }
 }
 
@@ -180,7 +187,7 @@ impl<T, E: Send + 'static, F: Future<Output = Result<T, E>>> Future for Child<T,
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some((future, place)) = &mut self.parts else { return Poll::Ready(()) };
-        let failure = match catch(|| future.as_mut().poll(cx)) {
+        let failure = match rescue::apart(|| catch(|| future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(value))) => {
                 place.fill(value);

@@ -1,0 +1,178 @@
+//! Parts of an enter phase that may be given up.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A poll of the body of a shielded manager that is entering.
+#[derive(Clone, Copy)]
+struct Watch {
+    /// No other poll has this number.
+    number: u64,
+    /// How many futures of [`cancellable`] are pending in it.
+    pending: u32,
+}
+
+std::thread_local! {
+    static WATCH: Cell<Option<Watch>> = const { Cell::new(None) };
+}
+
+fn current() -> Option<Watch> {
+    WATCH.try_with(Cell::get).unwrap_or(None)
+}
+
+fn replace(watch: Option<Watch>) -> Option<Watch> {
+    WATCH.try_with(|current| current.replace(watch)).unwrap_or(None)
+}
+
+/// The poll around something that is no part of it.
+pub(super) struct Aside(Option<Watch>);
+
+pub(super) fn put_aside() -> Aside {
+    Aside(replace(None))
+}
+
+impl Aside {
+    pub(super) fn put_back(&self) {
+        replace(self.0);
+    }
+}
+
+/// What a poll of a shielded body is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The manager has not lent, and may be given up at a [`cancellable`] future.
+    Entering,
+    /// The manager has lent, and its block is under way.
+    Lent,
+    /// The exit phase.
+    Leaving,
+}
+
+/// Runs `f`, which polls a shielded body: what it gives, and whether the body is pending in a [`cancellable`] future.
+pub(crate) fn watch<T>(phase: Phase, f: impl FnOnce() -> T) -> (T, bool) {
+    let around = PutBack(current());
+    match phase {
+        Phase::Entering => drop(replace(Some(Watch { number: next(), pending: 0 }))),
+        // What is polled in the block may be in the enter phase of a manager around this one.
+        Phase::Lent => {}
+        Phase::Leaving => drop(replace(None)),
+    }
+    let polled = f();
+    let pending = current().map_or(0, |watch| watch.pending);
+    drop(around);
+    if phase == Phase::Entering && pending > 0 {
+        // It is also a part of the enter phase around it.
+        replace(current().map(|watch| Watch { pending: watch.pending + pending, ..watch }));
+    }
+    (polled, phase == Phase::Entering && pending > 0)
+}
+
+fn next() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+struct PutBack(Option<Watch>);
+
+impl Drop for PutBack {
+    fn drop(&mut self) {
+        replace(self.0);
+    }
+}
+
+/// Marks a part of the enter phase of a shielded manager that may be given up: the wait for a permit, a lock or a pool.
+///
+/// A shielded manager is entered to its end, though the future around its `with!` is dropped. For a manager that waits
+/// for its turn that means that it goes on waiting for a thing that nobody wants any more. `cancellable(future).await`
+/// waits like `future.await`, but:
+///
+/// - When the `with!` is dropped while the manager waits there, the entering ends there. The manager is dropped like any
+///   future, with `future` and all its locals, and nothing is rescued.
+/// - When the `with!` was dropped earlier, and the manager comes to a `cancellable(future)` that is not ready at once,
+///   the entering ends there.
+///
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use async_context_manager::{async_context_manager, rescue, with};
+/// use tokio::sync::Semaphore;
+/// # type Pool = Arc<Semaphore>;
+/// # async fn begin() { tokio::task::yield_now().await }
+/// # async fn end() { tokio::task::yield_now().await }
+///
+/// #[async_context_manager(shielded)]
+/// async fn transaction(pool: Pool) {
+///     let _conn = rescue::cancellable(pool.acquire()).await; // may be given up
+///     begin().await; // has to be finished, and so has all that follows
+///     r#yield!();
+///     end().await;
+/// }
+///
+/// let pool = Arc::new(Semaphore::new(1));
+/// with!(transaction(pool.clone()) => {
+///     // There is no second one.
+///     let second = async { with!(transaction(pool.clone()) => ()) };
+///     tokio::time::timeout(Duration::from_millis(1), second).await.unwrap_err();
+///     assert_eq!(rescue::under_way(), 0); // it does not wait any more
+/// });
+/// assert_eq!(pool.available_permits(), 1);
+/// # }
+/// # #[cfg(not(feature = "tokio"))]
+/// # fn main() {}
+/// ```
+///
+/// It may stand in a function that the manager calls, in a manager that is entered by it, and in a time limit. In any
+/// other place it only awaits `future`: in a manager that is not shielded, in a block, in an exit phase, outside of
+/// managers. So a function that gets a connection from a pool may use it whoever calls it.
+///
+/// Await it by itself. A manager that awaits it next to something else, as in `join!(cancellable(a), b)`, is given up
+/// when `a` is pending in the last poll, however far `b` is: what can't be given up must not be awaited at the same time.
+/// A future that is not polled by the manager itself, but as a task or in a `FuturesUnordered` that polls only what was
+/// woken, is not seen; such a manager is entered to its end.
+///
+/// # Cancel safety
+///
+/// That of `future`: it must lose nothing when it is dropped while it is pending.
+///
+/// # Panics
+///
+/// When `future` does. A panic of a destructor of what is given up goes no further.
+pub async fn cancellable<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut counted = Counted(None);
+    poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
+        counted.set(polled.is_pending());
+        polled
+    })
+    .await
+}
+
+/// In which poll a future is counted as pending.
+struct Counted(Option<u64>);
+
+impl Counted {
+    fn set(&mut self, is_pending: bool) {
+        let Some(watch) = current() else { return };
+        let was_pending = self.0 == Some(watch.number);
+        self.0 = is_pending.then_some(watch.number);
+        let pending = match (was_pending, is_pending) {
+            (false, true) => watch.pending + 1,
+            (true, false) => watch.pending - 1,
+            _ => return,
+        };
+        replace(Some(Watch { pending, ..watch }));
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.set(false);
+    }
+}

@@ -1,0 +1,125 @@
+//! Deadlines of the process's own clock, whatever executor there is: one thread keeps them all.
+//!
+//! A timer of tokio's would not do: it needs a runtime that somebody drives, and its clock may be paused.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::Builder as Thread;
+use std::time::{Duration, Instant};
+use std::vec::Vec;
+
+use crate::foreign;
+
+/// Of which process, and its thread.
+static TIMER: Mutex<Option<(u32, Arc<Timer>)>> = Mutex::new(None);
+
+#[derive(Default)]
+struct Timer {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    last: u64,
+    /// By their time, and their number.
+    alarms: BTreeMap<(Instant, u64), Waker>,
+}
+
+/// Nothing under these locks panics.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The one of this process: after a `fork` its thread is another.
+fn timer() -> io::Result<Arc<Timer>> {
+    let mut running = lock(&TIMER);
+    let process = std::process::id();
+    if let Some((_, timer)) = running.as_ref().filter(|(of, _)| *of == process) {
+        return Ok(Arc::clone(timer));
+    }
+    let timer = Arc::new(Timer::default());
+    let kept = Arc::clone(&timer);
+    Thread::new().name("rescue-timer".into()).spawn(move || kept.run())?;
+    *running = Some((process, Arc::clone(&timer)));
+    Ok(timer)
+}
+
+impl Timer {
+    fn run(&self) {
+        loop {
+            self.wait().into_iter().for_each(foreign::wake);
+        }
+    }
+
+    /// Waits for alarms to be due.
+    fn wait(&self) -> Vec<Waker> {
+        let mut state = lock(&self.state);
+        loop {
+            let now = Instant::now();
+            let due = state.due(now);
+            if !due.is_empty() {
+                return due;
+            }
+            let next = state.alarms.keys().next().map(|(at, _)| at.saturating_duration_since(now));
+            state = match next {
+                Some(time) => {
+                    let waited = self.changed.wait_timeout(state, time);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+impl State {
+    fn due(&mut self, now: Instant) -> Vec<Waker> {
+        let later = self.alarms.split_off(&(now, u64::MAX));
+        std::mem::replace(&mut self.alarms, later).into_values().collect()
+    }
+}
+
+/// Rings at its time. Nothing is kept of one that is dropped.
+pub(super) struct Alarm {
+    /// Nothing if it never rings.
+    at: Option<Instant>,
+    /// Where it is set, and under which number.
+    set: Option<(Arc<Timer>, u64)>,
+}
+
+impl Alarm {
+    pub(super) fn after(limit: Duration) -> Self {
+        Self { at: Instant::now().checked_add(limit), set: None }
+    }
+
+    /// Waits for it to ring. If there is no thread to be had, it has rung.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.at else { return Poll::Pending };
+        if at <= Instant::now() {
+            return Poll::Ready(());
+        }
+        let Ok(timer) = timer() else { return Poll::Ready(()) };
+        let Some(waker) = foreign::clone(cx.waker()) else { return Poll::Pending };
+        let mut state = lock(&timer.state);
+        let number = self.set.as_ref().map_or(state.last + 1, |(_, number)| *number);
+        state.last = state.last.max(number);
+        let before = state.alarms.insert((at, number), waker);
+        drop(state);
+        timer.changed.notify_one();
+        self.set = Some((timer, number));
+        foreign::discard(before);
+        Poll::Pending
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if let (Some(at), Some((timer, number))) = (self.at, self.set.take()) {
+            let waker = lock(&timer.state).alarms.remove(&(at, number));
+            foreign::discard(waker);
+        }
+    }
+}
