@@ -163,6 +163,7 @@ impl Parts {
     fn discard(self) {
         foreign::discard(self.rest);
         foreign::discard(self.origin);
+        apart(|| drop(self.before));
     }
 }
 

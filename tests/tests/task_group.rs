@@ -986,7 +986,7 @@ mod reports {
             eprintln!("async-context-manager: the block's error went on");
         });
         let expected = [
-            "async-context-manager: `task_group` lost errors of tasks, as its block had failed",
+            "async-context-manager: `task_group` lost an error of a task, as its block had failed",
             "async-context-manager: the block's error went on",
         ];
         assert_eq!(said, expected);
@@ -1013,7 +1013,7 @@ mod reports {
                 spawn_ending(group, || panic!("task"));
             })
         });
-        assert_eq!(said, ["async-context-manager: `task_group` lost errors of tasks, as another task panicked"]);
+        assert_eq!(said, ["async-context-manager: `task_group` lost an error of a task, as another task panicked"]);
     }
 
     #[test]

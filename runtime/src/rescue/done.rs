@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::vec::Vec;
 
+use super::together;
 use super::waiters::Waiters;
 use crate::foreign;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
@@ -169,6 +170,15 @@ impl Wake for Then {
         drop(place);
         if let Some((_rescues, then)) = ended {
             then();
+        }
+    }
+}
+
+/// Whoever waited for them does not any more: what is being dropped or polled here does, as for those that begin.
+impl Drop for Rescues {
+    fn drop(&mut self) {
+        for wait in self.waits.drain(..).filter(|wait| !wait.handle.is_done()) {
+            together::add(wait.handle.clone());
         }
     }
 }

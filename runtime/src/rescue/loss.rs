@@ -224,7 +224,8 @@ fn hook(loss: &Loss<'_>) -> bool {
 fn write(loss: &Loss<'_>) {
     let mut text = loss.head();
     foreign::call(|| text = loss.to_string());
-    let _ = writeln!(io::stderr(), "async-context-manager: {text}");
+    // At once, or it would be mixed with what others write.
+    let _ = io::stderr().write_all(std::format!("async-context-manager: {text}\n").as_bytes());
 }
 
 /// Whether there is a subscriber, who is told.

@@ -15,7 +15,7 @@ impl Origin {
     pub(crate) fn here() -> Self {
         Self {
             #[cfg(feature = "tokio")]
-            runtime: tokio::runtime::Handle::try_current().ok(),
+            runtime: tokio::runtime::Handle::try_current().ok().filter(|_| !super::thread::is_own()),
             #[cfg(feature = "tracing")]
             span: tracing::Span::current(),
         }

@@ -9,12 +9,25 @@
 //!
 //! After a `fork` the threads are not in the child, which starts its own.
 
+#[cfg(feature = "tokio")]
+use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder as Thread;
 
 use super::Rescue;
 use super::queue::Queue;
+
+#[cfg(feature = "tokio")]
+std::thread_local! {
+    static IS_OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is one of the threads. Their runtime is no origin: a rescue that begins in another one may block, too.
+#[cfg(feature = "tokio")]
+pub(super) fn is_own() -> bool {
+    IS_OWN.try_with(Cell::get).unwrap_or(false)
+}
 
 /// Of which process, and its queue.
 static QUEUE: Mutex<Option<(u32, Arc<Queue>)>> = Mutex::new(None);
@@ -61,7 +74,11 @@ mod imp {
         pub(super) fn new() -> io::Result<Self> {
             let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
             let driven = Arc::clone(&runtime);
-            match Thread::new().name("rescue-io".into()).spawn(move || driven.block_on(pending::<()>())) {
+            let drive = move || {
+                super::IS_OWN.set(true);
+                driven.block_on(pending::<()>());
+            };
+            match Thread::new().name("rescue-io".into()).spawn(drive) {
                 Ok(_thread) => Ok(Self(runtime.handle().clone())),
                 Err(error) => {
                     // Its drop would wait, which is a panic on another runtime.
@@ -72,6 +89,7 @@ mod imp {
         }
 
         pub(super) fn run(&self, work: impl FnOnce()) {
+            super::IS_OWN.set(true);
             let _within = self.0.enter();
             work();
         }

@@ -102,7 +102,6 @@ fn replace_kind(kind: Kind) -> Kind {
 }
 
 /// What is gathered waits for this.
-#[cfg(feature = "tokio")]
 pub(crate) fn add(handle: Handle) {
     put(handle, false);
 }

@@ -16,14 +16,17 @@ use futures::FutureExt;
 use futures::executor::block_on as block_on_with_threads;
 use tests::{Log, drop_after, in_child, yields};
 
+mod cancellable;
 mod drains;
 mod executors;
 mod groups;
 mod losses;
+mod nested_executors;
 mod owned;
 mod places;
 mod random;
 mod shutdown;
+mod user_code;
 mod ways;
 
 /// The name of the thread that this crate has for what has no executor.

@@ -1,7 +1,7 @@
 //! Random programs of managers within managers, dropped at random: all that was entered is left, the inner ones first.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_context_manager::{AsyncContextManager, AsyncExitStack, Outcome};
 use futures::future::BoxFuture;
@@ -34,11 +34,13 @@ impl Choices {
     }
 }
 
-/// A place in the program: how many managers in it are not left, and what is around it.
+/// A place in the program: how many managers in it have been entered and are not left, and what is around it.
 #[derive(Default)]
 struct Place {
     open: AtomicUsize,
     opened: AtomicUsize,
+    /// The block of the manager at this place has begun. One that is only entered in its rescue is waited for by nobody.
+    is_used: AtomicBool,
     around: Option<Arc<Place>>,
 }
 
@@ -47,8 +49,17 @@ impl Place {
         Arc::new(Self { around: Some(Arc::clone(around)), ..Self::default() })
     }
 
-    fn all(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |place| place.around.as_deref())
+    fn around(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(self.around.as_deref(), |place| place.around.as_deref())
+    }
+
+    /// The block begins.
+    fn begin(&self) {
+        self.is_used.store(true, Ordering::SeqCst);
+        for place in self.around() {
+            place.open.fetch_add(1, Ordering::SeqCst);
+            place.opened.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -57,10 +68,6 @@ struct Open(Arc<Place>);
 
 impl Open {
     fn new(place: Arc<Place>) -> Self {
-        for place in place.all().skip(1) {
-            place.open.fetch_add(1, Ordering::SeqCst);
-            place.opened.fetch_add(1, Ordering::SeqCst);
-        }
         Self(place)
     }
 
@@ -71,16 +78,18 @@ impl Open {
 
     /// To the end, and not only dropped.
     fn leave(self) {
-        for place in self.0.all().skip(1) {
-            place.open.fetch_sub(1, Ordering::SeqCst);
+        if self.0.is_used.load(Ordering::SeqCst) {
+            for place in self.0.around() {
+                place.open.fetch_sub(1, Ordering::SeqCst);
+            }
         }
     }
 }
 
 #[async_context_manager(shielded)]
 async fn owning(place: Arc<Place>, mut choices: Choices) {
-    let open = Open::new(place);
     yields(choices.below(3)).await;
+    let open = Open::new(place);
     r#yield!();
     open.check();
     yields(choices.below(3)).await;
@@ -90,8 +99,8 @@ async fn owning(place: Arc<Place>, mut choices: Choices) {
 /// The same for a stack, whose entries do not wait for what its block has dropped by itself.
 #[async_context_manager(shielded)]
 async fn stacked(place: Arc<Place>, mut choices: Choices) {
-    let open = Open::new(place);
     yields(choices.below(3)).await;
+    let open = Open::new(place);
     r#yield!();
     yields(choices.below(3)).await;
     open.leave();
@@ -99,8 +108,8 @@ async fn stacked(place: Arc<Place>, mut choices: Choices) {
 
 #[async_context_manager(shielded)]
 async fn borrowing(place: Arc<Place>, mut choices: Choices) -> &Open {
-    let open = Open::new(place);
     yields(choices.below(3)).await;
+    let open = Open::new(place);
     r#yield!(&open);
     open.check();
     yields(choices.below(3)).await;
@@ -125,11 +134,16 @@ async fn racing(place: Arc<Place>, mut choices: Choices) {
 /// Is made of two.
 #[async_context_manager(shielded)]
 async fn made(place: Arc<Place>, mut choices: Choices) -> &Open {
-    let open = Open::new(Arc::clone(&place));
-    let inner = Place::within(&place);
-    with!(owning(Arc::clone(&inner), choices.part()), borrowing(Place::within(&inner), choices.part()) => {
+    let open = Open::new(place);
+    // Not of the place: while this one enters, nobody waits for them.
+    let own = Arc::<Place>::default();
+    let (outer, inner) = (Place::within(&own), Place::within(&own));
+    with!(owning(Arc::clone(&outer), choices.part()), borrowing(Arc::clone(&inner), choices.part()) => {
+        outer.begin();
+        inner.begin();
         r#yield!(&open);
     });
+    assert_eq!(own.open.load(Ordering::SeqCst), 0, "left before what is in it");
     open.check();
     open.leave();
 }
@@ -179,7 +193,11 @@ fn program(around: Arc<Place>, mut choices: Choices, depth: usize) -> BoxFuture<
         if depth == 0 {
             return yields(choices.below(4)).await;
         }
-        let inside = program(Arc::clone(&place), choices.part(), depth - 1);
+        let (block, of) = (program(Arc::clone(&place), choices.part(), depth - 1), Arc::clone(&place));
+        let inside = async move {
+            of.begin();
+            block.await;
+        };
         let beside = program(Arc::clone(&around), choices.part(), depth - 1);
         let own = choices.part();
         match choices.below(11) {
@@ -191,11 +209,11 @@ fn program(around: Arc<Place>, mut choices: Choices, depth: usize) -> BoxFuture<
                 let manager = async move { Type(Some(Open::new(place)), own).into_manager() };
                 with!(manager.await.shielded() => inside.await);
             }
-            9 => drop(with!(limited(own) => inside.await)),
-            5 => with!(plain(own) => inside.await),
+            9 => drop(with!(limited(own) => beside.await)),
+            5 => with!(plain(own) => beside.await),
             6 => with!(owning(place, own).shielded() => { futures::join!(inside, beside); }),
             7 => {
-                futures::future::select(inside, Box::pin(yields(choices.below(8)))).await;
+                futures::future::select(beside, Box::pin(yields(choices.below(8)))).await;
             }
             8 => {
                 let _stacked = with!(AsyncExitStack::<()>::new() as stack => {
@@ -204,7 +222,7 @@ fn program(around: Arc<Place>, mut choices: Choices, depth: usize) -> BoxFuture<
                 });
             }
             _ => {
-                inside.await;
+                program(Arc::clone(&around), choices.part(), depth - 1).await;
                 beside.await;
             }
         }

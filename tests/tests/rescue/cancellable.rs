@@ -1,0 +1,273 @@
+//! Enter phases that wait for something, and what is given up of them.
+
+use std::sync::Arc;
+
+use async_context_manager::rescue::cancellable;
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+/// A pool of connections, as they are: one waits for a connection as long as it takes.
+type Pool = Arc<Semaphore>;
+
+fn pool(connections: usize) -> Pool {
+    Arc::new(Semaphore::new(connections))
+}
+
+/// Gets a connection, wherever it is called.
+async fn get(pool: &Pool) {
+    cancellable(pool.acquire()).await.expect("it is open").forget();
+}
+
+/// Gives it back at last.
+#[async_context_manager(shielded)]
+async fn transaction(pool: Pool) {
+    get(&pool).await;
+    sleep(MS).await; // begins
+    r#yield!();
+    sleep(MS).await; // ends
+    pool.add_permits(1);
+}
+
+/// The same, but that the waiting has to be finished.
+#[async_context_manager(shielded)]
+async fn patient(pool: Pool) {
+    pool.acquire().await.expect("it is open").forget();
+    r#yield!();
+    sleep(MS).await;
+    pool.add_permits(1);
+}
+
+/// Books, and writes the audit log in a transaction of its own, which may be left out when the database is busy.
+async fn book(pool: Pool) -> bool {
+    with!(transaction(pool.clone()) => {
+        sleep(5 * MS).await;
+        timeout(20 * MS, async { with!(transaction(pool.clone()) => ()) }).await.is_ok()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_want_a_second_connection_of_two_both_end() {
+    let pool = pool(2);
+    let both: Vec<_> = (0..2).map(|_| tokio::spawn(book(pool.clone()))).collect();
+    for booked in both {
+        timeout(LONG, booked).await.expect("it ends").expect("it does not panic");
+    }
+    rescue::drain().await;
+    assert_eq!(pool.available_permits(), 2);
+}
+
+#[tokio::test]
+async fn an_exit_phase_does_not_wait_for_one_that_has_not_entered() {
+    let pool = pool(1);
+    let inner = pool.clone();
+    let work = async move {
+        with!(patient(inner.clone()) => {
+            let second = async { with!(patient(inner.clone()) => ()) };
+            assert!(timeout(5 * MS, second).await.is_err());
+        });
+    };
+    timeout(LONG, work).await.expect("it ends");
+    rescue::drain().await;
+    assert_eq!(pool.available_permits(), 1);
+}
+
+#[tokio::test]
+async fn nor_does_a_time_limit_or_a_group() {
+    let pool = pool(0);
+    let inner = pool.clone();
+    let work = async move {
+        let limited = with!(async_context_manager::timeout(5 * MS) => with!(patient(inner.clone()) => ()));
+        assert!(limited.is_err());
+        let group = with!(async_context_manager::task_group() as group => {
+            group.spawn(async move {
+                with!(patient(inner) => ());
+                Ok(())
+            });
+            group.spawn(async {
+                sleep(5 * MS).await;
+                Err::<(), _>(5)
+            });
+        });
+        assert!(group.is_err());
+    };
+    timeout(LONG, work).await.expect("it ends");
+    pool.add_permits(1);
+    rescue::drain().await;
+}
+
+/// Is dropped while it waits: whether nothing is left of it, or it gets a permit that nobody wants.
+fn is_given_up<F: Future<Output = ()> + Send + 'static>(pool: &Pool, with: F) -> bool {
+    let mut with = Box::pin(with);
+    for _ in 0..3 {
+        assert!((&mut with).now_or_never().is_none());
+    }
+    drop(with);
+    pool.add_permits(1);
+    let is_given_up = rescue::under_way() == 0;
+    drain();
+    assert_eq!(pool.available_permits(), 1, "a permit is lost");
+    is_given_up
+}
+
+#[test]
+fn wherever_the_enter_phase_has_it() {
+    #[async_context_manager(shielded)]
+    async fn made(pool: Pool) {
+        with!(transaction(pool) => r#yield!());
+    }
+    #[async_context_manager]
+    async fn plain(pool: Pool) {
+        get(&pool).await;
+        r#yield!();
+        pool.add_permits(1);
+    }
+    #[async_context_manager(shielded)]
+    async fn made_of_plain(pool: Pool) {
+        with!(plain(pool) => r#yield!());
+    }
+    #[async_context_manager(shielded)]
+    async fn in_a_block(pool: Pool, log: Log) {
+        with!(lease(log) => {
+            get(&pool).await;
+            r#yield!();
+        });
+        pool.add_permits(1);
+    }
+    #[async_context_manager(shielded)]
+    async fn in_a_limit(pool: Pool) {
+        let limited = futures::future::select(Box::pin(get(&pool)), pending::<()>());
+        limited.await;
+        r#yield!();
+        pool.add_permits(1);
+    }
+    alone(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
+        let _runtime = runtime.enter();
+        let p = pool(0);
+        let q = p.clone();
+        assert!(is_given_up(&p, async move { with!(transaction(q) => ()) }));
+        let (p, log) = (pool(0), Log::new());
+        for _ in 0..3 {
+            let q = p.clone();
+            assert!(is_given_up(&p, async move { with!(made(q) => ()) }));
+            p.forget_permits(1);
+            let q = p.clone();
+            assert!(is_given_up(&p, async move { with!(made_of_plain(q) => ()) }));
+            p.forget_permits(1);
+            let q = p.clone();
+            assert!(is_given_up(&p, async move { with!(transaction(q).shielded() => ()) }));
+            p.forget_permits(1);
+            let q = p.clone();
+            assert!(is_given_up(&p, async move { with!(in_a_limit(q) => ()) }));
+            p.forget_permits(1);
+        }
+        let (q, inner) = (p.clone(), log.clone());
+        drop_after(3, async { with!(in_a_block(q, inner) => ()) });
+        runtime.block_on(rescue::drain());
+        assert_eq!(log.take().last().map(String::as_str), Some(&*format!("left on {}", here())));
+        assert_eq!(p.available_permits(), 0);
+    });
+}
+
+#[test]
+fn what_is_dropped_before_it_gets_there_ends_there() {
+    #[async_context_manager(shielded)]
+    async fn late(log: Log) {
+        let _local = log.on_drop("given up");
+        yields(3).await;
+        log.add("waits");
+        cancellable(pending::<()>()).await;
+        r#yield!();
+    }
+    alone(|| {
+        let log = Log::new();
+        drop_after(1, async { with!(late(log.clone()) => ()) });
+        drain();
+        assert_eq!(log.take(), ["waits", "given up"]);
+    });
+}
+
+#[test]
+fn what_is_ready_at_once_is_not_given_up() {
+    #[async_context_manager(shielded)]
+    async fn ready(log: Log) {
+        yields(2).await;
+        cancellable(async {}).await;
+        log.add("entered");
+        yields(1).await;
+        log.add(format!("{:?}", r#yield!()));
+    }
+    let log = Log::new();
+    drop_after(1, async { with!(ready(log.clone()) => ()) });
+    drain();
+    assert_eq!(log.take(), ["entered", "Cancelled"]);
+}
+
+#[test]
+fn once_it_has_been_passed_the_entering_is_finished() {
+    #[async_context_manager(shielded)]
+    async fn passes(log: Log) {
+        cancellable(yields(1)).await;
+        yields(3).await;
+        log.add("entered");
+        r#yield!();
+        log.add("left");
+    }
+    let log = Log::new();
+    drop_after(2, async { with!(passes(log.clone()) => ()) });
+    drain();
+    assert_eq!(log.take(), ["entered", "left"]);
+}
+
+#[test]
+fn in_the_block_and_in_the_exit_phase_it_only_awaits() {
+    #[async_context_manager(shielded)]
+    async fn leaves(log: Log) {
+        r#yield!();
+        cancellable(yields(3)).await;
+        log.add("left");
+    }
+    let log = Log::new();
+    drop_after(1, async { with!(leaves(log.clone()) => cancellable(pending::<()>()).await) });
+    drop_after(2, async { with!(leaves(log.clone()) => yields(1).await) });
+    drain();
+    assert_eq!(log.take(), ["left", "left"]);
+    assert_eq!(tests::block_on(cancellable(async { 5 })), 5);
+}
+
+#[test]
+fn one_that_an_executor_in_the_enter_phase_has_ended_is_not_counted() {
+    #[async_context_manager(shielded)]
+    async fn nested(log: Log) {
+        tests::block_on(cancellable(yields(2)));
+        yields(3).await;
+        log.add("entered");
+        r#yield!();
+    }
+    let log = Log::new();
+    drop_after(1, async { with!(nested(log.clone()) => ()) });
+    drain();
+    assert_eq!(log.take(), ["entered"]);
+}
+
+#[test]
+fn one_that_is_not_polled_by_the_manager_is_entered_to_its_end() {
+    #[async_context_manager(shielded)]
+    async fn unordered(log: Log, open: futures::channel::oneshot::Receiver<()>) {
+        let mut all: FuturesUnordered<_> = [cancellable(open)].into_iter().collect();
+        futures::join!(all.next(), yields(3)).0.expect("there is one").expect("it opens");
+        log.add("entered");
+        r#yield!();
+    }
+    let log = Log::new();
+    let (open, opens) = futures::channel::oneshot::channel();
+    drop_after(2, async { with!(unordered(log.clone(), opens) => ()) });
+    open.send(()).expect("it waits");
+    drain();
+    assert_eq!(log.take(), ["entered"]);
+}
