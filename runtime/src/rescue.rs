@@ -52,7 +52,12 @@
 //! - What a process has not done when it ends: [`drain`](drain()) before.
 //! - What is on a runtime that is there, but that nobody drives: it goes on when somebody does, or drops the runtime.
 //! - What waits for a timer of a runtime that is gone: that is a panic of tokio's, and a [`Loss`]. What is opened on this
-//!   crate's own thread is good.
+//!   crate's own threads is good.
+//! - What uses tokio's `block_in_place` on a runtime of one thread: that is a panic of tokio's as well. On this crate's own
+//!   threads it may be used, and a cleanup may block there: up to 32 of them don't hold up the others.
+//! - What was under way in a process that calls `fork`: it is the parent's. The child counts it, but does not have it.
+//!   What begins in the child is rescued there.
+//! - What an executor forgets that was given a [`Rescue`]. It stays under way, and what waits for it does, too.
 //! - A manager that lends a reference to what it has, has put the future of its `yield!` aside, and awaits something else
 //!   when it is cancelled. Only that future may drop the block, so it is dropped there, and the rest of the manager with
 //!   it. That is a [`Loss`], too. One that lends no reference goes on.

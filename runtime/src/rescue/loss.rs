@@ -235,7 +235,9 @@ fn trace(loss: &Loss<'_>) -> bool {
     let head = loss.head();
     foreign::call(|| tracing::error!(manager = loss.manager, kind = ?loss.kind, error, "{head}"));
     // There may be some for other threads only.
-    tracing::dispatcher::get_default(|subscriber| !subscriber.is::<tracing::subscriber::NoSubscriber>())
+    let mut is_told = false;
+    foreign::call(|| is_told = tracing::dispatcher::get_default(|all| !all.is::<tracing::subscriber::NoSubscriber>()));
+    is_told
 }
 
 #[cfg(not(feature = "tracing"))]

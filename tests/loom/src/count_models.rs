@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use loom::model;
-use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
@@ -25,7 +24,7 @@ impl Wake for Parker {
 }
 
 /// Polls until it is ready, and waits for a wake-up in between, which does not come if it is lost.
-fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+pub(crate) fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
     let parker = Arc::new(Parker::default());
     let waker = Waker::from(Arc::clone(&parker));
     loop {
@@ -38,6 +37,12 @@ fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         }
         *is_woken = false;
     }
+}
+
+/// Waits for there to be none.
+fn wait(count: &Count) -> impl FnMut(&mut Context<'_>) -> Poll<()> {
+    let mut none = count.wait();
+    move |cx| none.poll(cx)
 }
 
 /// Counts that many.
@@ -58,7 +63,7 @@ fn the_last_one_is_not_missed() {
     model(|| {
         let count = counting(1);
         let removes = spawn(&count, Count::remove);
-        block_on(|cx| count.poll_none(cx));
+        block_on(wait(&count));
         removes.join().unwrap();
         assert_eq!(count.get(), 0);
     });
@@ -69,7 +74,7 @@ fn nor_that_of_two_threads() {
     model(|| {
         let count = counting(2);
         let removes = [(); 2].map(|()| spawn(&count, Count::remove));
-        block_on(|cx| count.poll_none(cx));
+        block_on(wait(&count));
         assert_eq!(count.get(), 0);
         for removes in removes {
             removes.join().unwrap();
@@ -81,9 +86,9 @@ fn nor_that_of_two_threads() {
 fn all_who_wait_are_woken() {
     model(|| {
         let count = counting(1);
-        let waits = spawn(&count, |count| block_on(|cx| count.poll_none(cx)));
+        let waits = spawn(&count, |count| block_on(wait(count)));
         let removes = spawn(&count, Count::remove);
-        block_on(|cx| count.poll_none(cx));
+        block_on(wait(&count));
         waits.join().unwrap();
         removes.join().unwrap();
     });
@@ -98,42 +103,22 @@ fn one_that_begins_before_the_last_one_ends_is_waited_for() {
             count.remove();
             count.remove();
         });
-        block_on(|cx| count.poll_none(cx));
+        block_on(wait(&count));
         assert_eq!(count.get(), 0);
         chain.join().unwrap();
     });
 }
 
-/// As `drain_for` waits: for there to be none, or for the alarm.
 #[test]
-fn an_alarm_is_not_missed() {
-    model(|| {
-        let count = counting(1);
-        let alarm = Arc::new(AtomicBool::new(false));
-        let rung = Arc::clone(&alarm);
-        let rings = spawn(&count, move |count| {
-            rung.store(true, Ordering::Release);
-            count.wake();
-        });
-        let none = block_on(|cx| match count.poll_none(cx) {
-            Poll::Ready(()) => Poll::Ready(true),
-            // No stronger than the count of references that stands for it there.
-            Poll::Pending if alarm.load(Ordering::Relaxed) => Poll::Ready(false),
-            Poll::Pending => Poll::Pending,
-        });
-        assert!(!none);
-        rings.join().unwrap();
-    });
-}
-
-#[test]
-fn with_an_alarm_at_the_same_time_the_last_one_is_not_missed_either() {
+fn one_who_gives_up_does_not_keep_the_other_from_being_woken() {
     model(|| {
         let count = counting(1);
         let removes = spawn(&count, Count::remove);
-        let rings = spawn(&count, Count::wake);
-        block_on(|cx| count.poll_none(cx));
+        let gives_up = spawn(&count, |count| {
+            let _ = count.wait().poll(&mut Context::from_waker(Waker::noop()));
+        });
+        block_on(wait(&count));
         removes.join().unwrap();
-        rings.join().unwrap();
+        gives_up.join().unwrap();
     });
 }

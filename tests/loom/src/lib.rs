@@ -6,18 +6,49 @@
 #![forbid(unsafe_code)]
 #![cfg(test)]
 
-/// In place of the module of this name in the crate.
+/// In place of the modules of these names in the crate.
 mod sync {
     pub(crate) use std::sync::PoisonError;
 
-    pub(crate) use loom::sync::atomic::{AtomicBool, Ordering};
     pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+}
+
+mod foreign {
+    use std::task::Waker;
+
+    pub(crate) fn call(f: impl FnOnce()) {
+        f();
+    }
+
+    pub(crate) fn wake(waker: Waker) {
+        waker.wake();
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as in the crate")]
+    pub(crate) fn clone(waker: &Waker) -> Option<Waker> {
+        Some(waker.clone())
+    }
+
+    pub(crate) fn discard<T>(value: T) {
+        drop(value);
+    }
+}
+
+mod together {
+    pub(crate) fn add(handle: crate::done::Handle) {
+        drop(handle);
+    }
 }
 
 #[path = "../../../runtime/src/rescue/count.rs"]
 mod count;
+#[path = "../../../runtime/src/rescue/done.rs"]
+mod done;
 #[path = "../../../runtime/src/rescue/queue.rs"]
 mod queue;
+#[path = "../../../runtime/src/rescue/waiters.rs"]
+mod waiters;
 
 mod count_models;
+mod done_models;
 mod queue_models;

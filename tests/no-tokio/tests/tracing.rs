@@ -194,3 +194,23 @@ fn a_subscriber_that_panics_does_no_harm() {
     });
     assert_eq!(said.matches("of the subscriber").count(), 3, "{said}");
 }
+
+#[test]
+fn what_a_panic_says_is_the_field_error() {
+    #[async_context_manager(shielded)]
+    async fn panics() {
+        r#yield!();
+        panic!("of the exit phase");
+    }
+    let said = alone("what_a_panic_says_is_the_field_error", || {
+        let (subscriber, log) = events();
+        tracing::subscriber::set_global_default(subscriber).expect("it is the first");
+        drop_after(1, async { with!(panics() => pending::<()>().await) });
+        drain();
+        let events = log.take();
+        let message = "message=`panics` panicked after a cancellation";
+        let all = format!("ERROR in no span: {message} manager=\"panics\" kind=Panicked error=of the exit phase");
+        assert_eq!(events, [all]);
+    });
+    assert!(said.contains("of the exit phase"), "{said}");
+}

@@ -203,3 +203,25 @@ fn a_runtime_that_nobody_runs_any_more_is_dropped_first() {
         assert_eq!(log.take(), ["entered", "sees Cancelled", "left on rescue"]);
     });
 }
+
+#[test]
+fn a_stack_of_five_thousand_is_left_from_its_top() {
+    #[async_context_manager(shielded)]
+    async fn numbered(log: Log, number: usize) {
+        r#yield!();
+        yields(1).await;
+        log.add(number.to_string());
+    }
+    alone(|| {
+        let log = Log::new();
+        drop_after(1, async {
+            let stack = async_context_manager::AsyncExitStack::<std::convert::Infallible>::new();
+            for number in 0..5_000 {
+                stack.enter(numbered(log.clone(), number)).await;
+            }
+            pending::<()>().await;
+        });
+        drain();
+        assert_eq!(log.take(), (0..5_000).rev().map(|number| number.to_string()).collect::<Vec<_>>());
+    });
+}

@@ -94,3 +94,133 @@ fn one_in_a_runtime_that_is_shut_down_goes_on_elsewhere() {
     drain();
     assert_eq!(log.take(), ["entered", "sees Cancelled", "left on rescue"]);
 }
+
+/// A task that has a manager, and takes a while to be left once it is dropped.
+async fn upload(log: Log) -> Result<(), Infallible> {
+    let _gone = log.on_drop("gone");
+    with!(lease(log.clone()) => pending::<()>().await);
+    Ok(())
+}
+
+#[test]
+fn drain_waits_for_the_tasks_of_a_group_that_was_dropped() {
+    alone(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
+        runtime.block_on(async {
+            let log = Log::new();
+            let group = async {
+                with!(task_group::<Infallible>() as group => {
+                    for _ in 0..50 {
+                        group.spawn(upload(log.clone()));
+                    }
+                    pending::<()>().await;
+                })
+            };
+            tokio::time::timeout(Duration::from_millis(2), group).await.expect_err("it does not end");
+            // None has been dropped.
+            assert_eq!(log.take(), [(); 50].map(|()| "entered"));
+            assert_eq!(rescue::under_way(), 50);
+            rescue::drain().await;
+            let left = log.take();
+            assert_eq!(left.iter().filter(|event| event.starts_with("left")).count(), 50, "{left:?}");
+            assert_eq!(rescue::under_way(), 0);
+        });
+    });
+}
+
+#[tokio::test]
+async fn a_time_limit_waits_for_the_tasks_of_a_group_in_its_block() {
+    let log = Log::new();
+    let result = with!(move_on_after(Duration::from_millis(2)) => {
+        with!(task_group::<Infallible>() as group => {
+            group.spawn(upload(log.clone()));
+            pending::<()>().await;
+        })
+    });
+    log.add("returned");
+    assert!(result.is_none());
+    let left = format!("left on {}", here());
+    let mut events = log.take();
+    events.retain(|event| event != "gone");
+    assert_eq!(events, ["entered", "sees Cancelled", &left, "returned"]);
+}
+
+#[tokio::test]
+async fn a_shielded_manager_is_left_when_the_tasks_of_a_group_in_its_block_are_gone() {
+    #[async_context_manager(shielded)]
+    async fn database(log: Log) {
+        r#yield!();
+        log.add("database closed");
+    }
+    let log = Log::new();
+    let service = async {
+        with!(database(log.clone()) => {
+            with!(task_group::<Infallible>() as group => {
+                group.spawn(upload(log.clone()));
+                pending::<()>().await;
+            })
+        })
+    };
+    tokio::time::timeout(Duration::from_millis(2), service).await.expect_err("it does not end");
+    rescue::drain().await;
+    let left = format!("left on {}", here());
+    assert_eq!(log.take(), ["entered", "gone", "sees Cancelled", &left, "database closed"]);
+}
+
+/// What tasks have come to that nobody was left to be told of.
+#[test]
+fn what_a_task_of_a_group_that_was_dropped_comes_to_is_told() {
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("a bomb");
+        }
+    }
+    alone(|| {
+        let log = Log::new();
+        let told = log.clone();
+        rescue::set_hook(move |loss| told.add(format!("{} {:?}", loss.manager(), loss.kind())));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
+        runtime.block_on(async {
+            let mut group = Box::pin(async {
+                with!(task_group::<u8>() as group => {
+                    group.spawn(async {
+                        let _bomb = Bomb;
+                        pending::<Result<(), _>>().await
+                    });
+                    pending::<()>().await;
+                })
+            });
+            assert!((&mut group).now_or_never().is_none());
+            tokio::task::yield_now().await;
+            drop(group);
+            rescue::drain().await;
+        });
+        assert_eq!(log.take(), ["task_group Panicked"]);
+    });
+}
+
+#[test]
+fn a_waker_of_a_task_that_panics_does_not_keep_the_group_from_ending() {
+    struct Stale;
+
+    impl std::task::Wake for Stale {
+        fn wake(self: std::sync::Arc<Self>) {
+            panic!("the queue of the executor is gone");
+        }
+    }
+    alone(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
+        runtime.block_on(async {
+            let stale = std::sync::Arc::new(Stale).into();
+            let sum = with!(task_group::<Infallible>() as group => {
+                let mut one = group.spawn(async { yields(1).await; Ok(1) });
+                assert!(Pin::new(&mut one).poll(&mut std::task::Context::from_waker(&stale)).is_pending());
+                let two = group.spawn(async { yields(3).await; Ok(2) }).await;
+                one.await + two
+            });
+            assert_eq!(sum, Ok(3));
+        });
+    });
+}

@@ -1,5 +1,7 @@
 //! Executors that run in a block, in a destructor, or in an exit phase, and what they wait for.
 
+use std::sync::Arc;
+
 use async_context_manager::{AsyncExitStack, timeout};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
@@ -7,7 +9,6 @@ use tokio::task::block_in_place;
 use tokio::time::sleep;
 
 use super::*;
-use std::sync::Arc;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -47,13 +48,9 @@ async fn plain() {
     yields(1).await;
 }
 
-/// Lets go of the thread, which the rescue needs.
+/// On a worker, which `block_in_place` needs.
 fn on_a_worker(work: impl Future<Output = ()> + Send + 'static) {
-    alone_on(runtime(), work);
-}
-
-fn alone_on(runtime: Runtime, work: impl Future<Output = ()> + Send + 'static) {
-    runtime.block_on(async {
+    runtime().block_on(async {
         tokio::time::timeout(LONG, tokio::spawn(work)).await.expect("it ends").expect("it does not panic");
         rescue::drain().await;
     });
@@ -197,4 +194,29 @@ fn a_time_limit_in_a_block_that_is_driven_by_hand() {
             assert!(limited.is_err());
         });
     });
+}
+
+#[test]
+fn a_rescue_is_not_polled_by_the_block_that_it_began_in() {
+    #[async_context_manager(shielded)]
+    async fn counts(polls: Arc<std::sync::atomic::AtomicUsize>, leave: futures::channel::oneshot::Receiver<()>) {
+        r#yield!();
+        let mut leave = std::pin::pin!(leave);
+        poll_fn(|cx| {
+            polls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            leave.as_mut().poll(cx)
+        })
+        .await
+        .expect("the test says so");
+    }
+    let polls = Arc::default();
+    block_on_with_threads(async {
+        with!(lease(Log::new()) => {
+            let (leave, is_left) = futures::channel::oneshot::channel();
+            drop_after(1, async { with!(counts(Arc::clone(&polls), is_left) => pending::<()>().await) });
+            yields(1_000).await;
+            leave.send(()).expect("it waits");
+        });
+    });
+    assert!(polls.load(std::sync::atomic::Ordering::SeqCst) <= 2);
 }
