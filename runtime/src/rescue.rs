@@ -128,8 +128,8 @@ struct Parts {
     origin: Origin,
     /// What has to be done before it is polled.
     before: Rescues,
-    _under_way: UnderWay,
     _completion: done::Completion,
+    _under_way: UnderWay,
 }
 
 /// Who has a rescue.
@@ -150,7 +150,7 @@ impl Rescue {
         if entered {
             together::add_rescue(handle);
         }
-        let parts = Parts { rest, origin, before, _under_way: UnderWay::begin(), _completion: completion };
+        let parts = Parts { rest, origin, before, _completion: completion, _under_way: UnderWay::begin() };
         executor::spawn(Self { parts: Some(parts), place: Place::Executor });
     }
 }

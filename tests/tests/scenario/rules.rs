@@ -331,6 +331,12 @@ fn end_for_rescue(story: &Story, place: &Place<'_>, inner: &Place<'_>) -> Option
     let [own_dropped, dropped] =
         [place, inner].map(|place| story.first(place.with(), |what| what == What::WithEnded(End::Dropped)));
     let is_on_stack = matches!(place.holder, Holder::Stack(..));
+    // Nobody waits for one that had not lent when it was dropped.
+    let block = if matches!(inner.holder, Holder::Stack(..)) { inner.node.name } else { inner.with() };
+    let has_lent = story.first(block, |what| what == What::BlockBegun);
+    if has_lent.is_none() || dropped.is_some() && has_lent > dropped {
+        return None;
+    }
     match story.seen(place.node.name) {
         // One on a stack has no hold of what the block of that drops itself.
         Some(_) if is_on_stack && own_dropped.is_none_or(|own| dropped < Some(own)) => None,

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, LazyLock, Once};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_context_manager::rescue::{self, Rescue};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -130,8 +130,19 @@ impl Hand {
         Ok(more || !self.rescues.is_empty())
     }
 
+    /// Waits for a rescue on another thread, if there is one, to wake it.
     fn is_woken(&self) -> Result<(), String> {
-        if self.woken.0.swap(false, SeqCst) { Ok(()) } else { Err("it is pending, and nobody was woken".to_string()) }
+        let begun = Instant::now();
+        loop {
+            let may_come = rescue::under_way() > 0 && begun.elapsed() < Duration::from_secs(10);
+            if self.woken.0.swap(false, SeqCst) {
+                return Ok(());
+            }
+            if !may_come {
+                return Err("it is pending, and nobody was woken".to_string());
+            }
+            thread::yield_now();
+        }
     }
 }
 
