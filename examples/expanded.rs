@@ -12,48 +12,52 @@
 use std::num::ParseIntError;
 
 use async_context_manager::__private::{
-    About, End, Inline, IntoManager, Lend1, Lends, Lifespan, Loan, attach, it, open, run,
+    Body, End, IntoManager, Kept, Lend1, Lends, Lifespan, Loan, SameTerms, expected, it, lend1, open, run,
 };
 use async_context_manager::Manager;
 use tokio::task::yield_now;
 
 /// Was: `async fn welcome(name: &str) -> &mut Vec<u32>`
 ///
-/// Now it returns a manager, in which the body is a future that has not begun. This future is the one opaque type, so
-/// that the manager is `Send` when everything in the body is.
+/// Now it returns a manager. Its body is a closure that gets the handle on its `with!` and returns the future that the
+/// `async fn` was. This future is the one opaque type that matters: the `with!` is `Send` when everything in it is.
 ///
 /// `Lends` says what is lent. The lifetime that was left out of `&mut Vec<u32>` stands for "while the block runs", and
 /// whoever calls this function does not know it yet; hence the `for<'y>`. The `dyn` is the place to write that in, and
 /// there never is such an object.
 fn welcome(
     name: &str,
-) -> Manager<impl Future<Output = ()>, Lends<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1, ()>> {
-    Manager::new(&About::Function("welcome"), async move {
-        // First of all, the body finds the `with!` that polls it. `Inline` is for a `yield!` that stands in the body
-        // itself; for one in an `async` block of it, which may be raced, there is more to look after.
-        let home = Inline;
-        // By its type, the yield point can't outlive this local, and so the block can't outlive the body.
-        let __this_manager = Lifespan;
-        let yield_point =
-            attach::<Lends<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1, ()>, _>(&__this_manager, &home).await;
-        // The body owns all arguments, even those that it does not use, as that of an `async fn` does.
-        let _ = &name;
-        // Tells the compiler what the body ends in, before it comes to the first `?`.
-        if let Some(output) = None::<()> {
-            return output;
-        }
-        {
-            println!("Hello, {name}!");
-            let mut seats = vec![1, 2, 3];
-            // Was: `r#yield!(&mut seats)`
-            //
-            // This future holds the borrow of `seats`, and polls the block. When it is ready, the block has ended and
-            // has been dropped.
-            let outcome = yield_point.lend(&mut seats).await;
-            yield_now().await;
-            println!("Goodbye, {name}! {outcome:?}, seats left: {seats:?}");
-        }
-    })
+) -> Manager<impl Body<Future = impl Future<Output = ()>>, Lends<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1, ()>>
+{
+    // It is of no size, and made outside of the body. By its type, which is that of the signature, the body and whoever
+    // calls this function agree on every lifetime of what is lent.
+    let return_type = SameTerms::new();
+    Manager::new(
+        return_type,
+        || "welcome",
+        move |frame| async move {
+            // By its type, the yield point can't outlive this local, and so the block can't outlive the body. (For a `yield!`
+            // in an `async` block, which may be raced, there is more to look after: a `Home` stands here.)
+            let __this_manager = Lifespan::new();
+            // The body owns all arguments, even those that it does not use, as that of an `async fn` does.
+            let _ = &name;
+            // Tells the compiler what the body ends in, before it comes to the first `?`.
+            if false {
+                return expected::<()>().value;
+            }
+            {
+                println!("Hello, {name}!");
+                let mut seats = vec![1, 2, 3];
+                // Was: `r#yield!(&mut seats)`
+                //
+                // This future holds the borrow of `seats`, and polls the block. When it is ready, the block has ended and
+                // has been dropped.
+                let outcome = lend1(SameTerms::point(return_type, &frame, &__this_manager), &mut seats).await;
+                yield_now().await;
+                println!("Goodbye, {name}! {outcome:?}, seats left: {seats:?}");
+            }
+        },
+    )
 }
 
 async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
@@ -61,12 +65,15 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
     // A `match`, so that temporaries of `welcome(name)` live as long as all this.
     match open(IntoManager::into_manager(it(welcome(name)))) {
         (manager, opened) => {
+            // The value of the block is still here when the manager has ended. By this local it can't be what was lent,
+            // not even if nobody looks at it.
+            let value_of_block = Kept::new();
             // By its type, what is lent borrows from the second of these, and what is behind it from the first; so the
             // block can't let it escape, and can't store it where it would be found when it is gone.
             let __lent_value = Loan::new();
             let __lent_value = Loan::inside(&__lent_value);
             // The handoff takes what is lent to the block, and brings back how the block ended.
-            let handoff = opened.until(&__lent_value);
+            let handoff = &opened.until(&__lent_value, &value_of_block);
             // Each `if false` only tells the compiler a type, so that the block is inferred as if it stood outside.
             if false {
                 return handoff.returned().value;
@@ -75,11 +82,13 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                 // There are no values of what this returns, and so there is no way past the block.
                 handoff.typed().value
             } else {
-                // The future of `run` polls the body of the manager and nothing else. It is the future of the yield
-                // point that polls the block, wherever the manager has put it.
+                // The future of `run` polls the body of the manager. The future of the yield point polls the block,
+                // wherever the manager has put it.
                 match run(
                     manager,
-                    &handoff,
+                    handoff,
+                    // A `with!` that has a `yield!` in its block would pass its yield point here.
+                    (),
                     // The block. It ends in the type of the function, so `?` and `return` have what they need. They
                     // end this future; the function is left below, after the exit phase.
                     async {
@@ -102,8 +111,6 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                         // The value is in the handoff now, and the block waits here to be dropped.
                         match end.await {}
                     },
-                    // A `with!` that has a `yield!` in its block would pass its yield point here.
-                    (),
                     0,
                 )
                 .await

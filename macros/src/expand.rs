@@ -11,7 +11,7 @@ use crate::errors::Errors;
 use crate::input::{Body, Header, Input};
 use crate::returns::Returns;
 use crate::tokens::Prefix;
-use crate::yields::{self, Marker, YIELD_POINT};
+use crate::yields::{self, Marker};
 use crate::{fallback, tokens, validate};
 
 /// The attribute: errors, if any, and the item in any case.
@@ -47,7 +47,7 @@ pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> T
     let returns = Returns::parse(&header.sig.output, &args, &mut errors);
     let expanded = match body {
         Body::Parsed(mut block) => {
-            let markers = yields::replace(&mut block, !returns.broken, krate, &mut errors);
+            let markers = yields::replace(&mut block, header.sig.ident.span(), returns.lends(), krate, &mut errors);
             validate::markers(&header.sig, &markers, &mut errors);
             manager(header, &returns, &markers, &block, &args)
         }
@@ -68,26 +68,38 @@ pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> T
 
 /// Input:  `async fn connection(pool: &Pool) -> Result<&mut Conn, E> { body }`
 ///
-/// Output: `fn connection(pool: &Pool) -> Manager<impl Future<Output = Result<(), E>>, ...> { Manager::new(...) }`, or
-/// `Manager::new(...).shielded()`
+/// Output:
+///
+/// ```text
+/// fn connection(pool: &Pool) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, ...> {
+///     let __return_type = SameTerms::new();
+///     Manager::new(__return_type, || "connection", move |__acm_frame| async move { ... })
+/// }
+/// ```
+///
+/// For the option `shielded`, `shielded` stands in the place of `Manager::new`.
 fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Block, args: &Args) -> TokenStream {
     let krate = &args.krate;
     let private = krate.private();
     let name = header.sig.ident.to_string();
     let block = block.to_token_stream();
     let arguments = own_arguments(&mut header.sig, &block);
-    let attach = attach(&header.sig.ident, returns, markers, &private);
-    let expect = expected_output(&returns.output);
-    let body = body(&header.sig.ident, quote!(#arguments #expect #block), markers);
-    let shielded = args.shielded.iter();
+    let this = this_manager(&header.sig.ident, markers, &private);
+    let expect = expected_output(&returns.output, &private);
+    let body = body(&header.sig.ident, quote!(#arguments #expect #block), markers, &private);
+    let new = args.shielded.as_ref().map_or_else(
+        || quote_spanned!(Span::mixed_site()=> #krate::Manager::new),
+        // An error about what it lends is to be seen at the option.
+        |option| private.item("shielded", option.span()),
+    );
     let header = signature(header, returns, krate);
     quote_spanned! {Span::mixed_site()=>
         #header {
-            #krate::Manager::new(&#private::About::Function(#name), async move {
-                #attach
+            let __return_type = #private::SameTerms::new();
+            #new(__return_type, || #name, move |__acm_frame| async move {
+                #this
                 #body
             })
-            #(.#shielded())*
         }
     }
 }
@@ -95,41 +107,38 @@ fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Bl
 /// Where the marker may be dropped before the body is, something can be left of the managers in the block, for which the
 /// body waits at its end.
 ///
-/// Output: `let body = pin!(async move { ... }); manager_yield_point.end(body).await`
-fn body(name: &Ident, body: TokenStream, markers: &[Marker]) -> TokenStream {
+/// Output: `let __acm_body = pin!(async move { ... }); finish(__this_manager, __acm_body).await`
+fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &Prefix) -> TokenStream {
     if !markers.iter().any(|marker| marker.in_async) {
         return body;
     }
-    let site = Span::mixed_site().located_at(name.span());
-    let yield_point = Ident::new(YIELD_POINT, site);
-    quote_spanned! {site=>
-        let body = ::core::pin::pin!(async move { #body });
-        #yield_point.end(body).await
+    let this = Ident::new(yields::LIFESPAN, name.span());
+    quote_spanned! {Span::mixed_site().located_at(name.span())=>
+        let __acm_body = ::core::pin::pin!(async move { #body });
+        #private::finish(#this, __acm_body).await
     }
 }
 
-/// Output: `let home = Inline; let this_manager = Lifespan; let manager_yield_point = attach::<...>(&this_manager,
-/// &home).await;`
-fn attach(name: &Ident, returns: &Returns, markers: &[Marker], private: &Prefix) -> TokenStream {
+/// The local that the markers of a body can't outlive.
+///
+/// Output: `let __this_manager = Lifespan::new();`, or a reference to a `Home` for a marker in an `async` block
+fn this_manager(name: &Ident, markers: &[Marker], private: &Prefix) -> TokenStream {
     let site = Span::mixed_site().located_at(name.span());
-    let in_async = markers.iter().any(|marker| marker.in_async);
-    let home = if in_async { quote_spanned!(site=> Home::default()) } else { quote_spanned!(site=> Inline) };
-    // An error about something that outlives the body shows it by this name, so it is not a hygienic one.
-    let this = Ident::new("__this_manager", name.span());
-    let yield_point = Ident::new(YIELD_POINT, site);
-    let lent = &returns.lent;
-    quote_spanned! {site=>
-        let home = #private::#home;
-        let #this = #private::Lifespan;
-        let #yield_point = #private::attach::<#lent, _>(&#this, &home).await;
+    let this = Ident::new(yields::LIFESPAN, name.span());
+    if markers.iter().any(|marker| marker.in_async) {
+        quote_spanned!(site=> let #this = #private::Home::new(&__acm_frame); let #this = &#this;)
+    } else {
+        quote_spanned!(site=> let #this = #private::Lifespan::new();)
     }
 }
 
 /// Tells the compiler what the body ends in before it comes to the first `?` or `return`.
-pub(crate) fn expected_output(output: &syn::Type) -> TokenStream {
+///
+/// Output: `if false { return expected::<Result<(), E>>().value; }`
+pub(crate) fn expected_output(output: &syn::Type, private: &Prefix) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
-        if let ::core::option::Option::Some(output) = ::core::option::Option::None::<#output> {
-            return output;
+        if false {
+            return #private::expected::<#output>().value;
         }
     }
 }
@@ -145,7 +154,7 @@ fn signature(header: Header, returns: &Returns, krate: &Prefix) -> TokenStream {
     let site = Span::mixed_site();
     // `impl` from here captures all lifetimes, in crates of edition 2021 too.
     let manager = quote_spanned! {site=>
-        #krate::Manager<impl #private::Future<Output = #output>, #lent>
+        #krate::Manager<impl #private::Body<Future = impl #private::Future<Output = #output>>, #lent>
     };
     sig.output = ReturnType::Type(Token![->](site), Box::new(Type::Verbatim(manager)));
     quote!(#(#attrs)* #vis #sig)
@@ -192,7 +201,7 @@ fn is_unused(name: &Ident, body: &TokenStream) -> bool {
 ///
 /// Input:  `(a, b): (A, B)`
 ///
-/// Output: `argument0: (A, B)`, and `let argument0 = argument0; let (a, b) = argument0;`
+/// Output: `__acm_argument0: (A, B)`, and `let __acm_argument0 = __acm_argument0; let (a, b) = __acm_argument0;`
 fn bind_argument(argument: &mut FnArg, index: usize) -> TokenStream {
     let attrs = binding_attrs(argument);
     let site = Span::mixed_site();
@@ -204,7 +213,7 @@ fn bind_argument(argument: &mut FnArg, index: usize) -> TokenStream {
         let pattern = std::mem::replace(pattern, parse_quote!(#name));
         return quote_spanned!(site=> #attrs let #pattern = #name;);
     }
-    let name = format_ident!("argument{index}", span = site.located_at(pattern.span()));
+    let name = format_ident!("__acm_argument{index}", span = site.located_at(pattern.span()));
     let mut borrowed = BorrowedMutably(false);
     borrowed.visit_pat_mut(pattern);
     let mutability = borrowed.0.then(<Token![mut]>::default);

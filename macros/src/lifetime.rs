@@ -40,7 +40,7 @@ impl LeftOut {
 
 impl VisitMut for LeftOut {
     fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-        if reference.lifetime.is_none() {
+        if reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident == "_") {
             reference.lifetime = Some(self.name());
         }
         self.inside(|this| this.visit_type_mut(&mut reference.elem));

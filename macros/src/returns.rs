@@ -1,6 +1,6 @@
 //! What the return type of a manager function says: what the block gets, and what the body ends in.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
@@ -16,8 +16,10 @@ pub(crate) struct Returns {
     pub(crate) lent: TokenStream,
     /// What the body ends in.
     pub(crate) output: Type,
+    /// The number of lifetimes that are left out of what the block gets.
+    left_out: usize,
     /// Whether there is an error about what is lent, so that the marker's value can't be compared to it.
-    pub(crate) broken: bool,
+    broken: bool,
 }
 
 impl Returns {
@@ -43,7 +45,12 @@ impl Returns {
             value = parse_quote!(());
         }
         let names = lifetime::name_left_out(&mut value);
-        Self { lent: lent(&value, &names, &exit, &private), output, broken }
+        Self { lent: lent(&value, &names, &exit, &private), output, left_out: names.len(), broken }
+    }
+
+    /// Returns the name of the function that lends, if there is something to lend.
+    pub(crate) fn lends(&self) -> Option<Ident> {
+        (!self.broken).then(|| format_ident!("lend{}", self.left_out, span = Span::mixed_site()))
     }
 }
 

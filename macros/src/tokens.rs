@@ -59,6 +59,17 @@ impl Prefix {
         Self::new(quote!(#self::__private))
     }
 
+    /// The path of `name` in it, which is one span in errors, at `span`.
+    pub(crate) fn item(&self, name: &str, span: Span) -> TokenStream {
+        let span = self.0.first().map_or(span, |first| first.span().located_at(span));
+        let name = Ident::new(name, span);
+        let path = quote!(#self::#name).into_iter().map(|mut token| {
+            token.set_span(span);
+            token
+        });
+        path.collect()
+    }
+
     /// The same, to be seen at `span` in errors.
     pub(crate) fn locate(&self, span: Span) -> Self {
         let locate = |token: &TokenTree| {

@@ -120,7 +120,8 @@ const IS_MANAGER: &str =
 
 /// The body, in the managers.
 fn within(layers: Vec<Layer>, body: &Block, Header { attrs, sig, .. }: &mut Header) -> TokenStream {
-    let expected = expected_output(&sig.output);
+    let private = layers.first().map(|layer| layer.krate.private());
+    let expected = private.and_then(|private| expected_output(&sig.output, &private));
     if is_never(&sig.output) {
         attrs.push(parse_quote!(#[allow(unreachable_code)]));
     }
@@ -137,11 +138,11 @@ fn within(layers: Vec<Layer>, body: &Block, Header { attrs, sig, .. }: &mut Head
 
 /// Tells the compiler the type before it comes to the first `return`, where it can be written in a body: what
 /// `#[tokio::main]` makes of the function does not tell it.
-fn expected_output(output: &ReturnType) -> Option<TokenStream> {
+fn expected_output(output: &ReturnType, private: &Prefix) -> Option<TokenStream> {
     let hidden = tokens::find_ident(output.to_token_stream(), &|ident| ident == "impl").is_some();
     match output {
-        ReturnType::Default => Some(expand::expected_output(&parse_quote!(()))),
-        ReturnType::Type(_, written) if !hidden && !is_never(output) => Some(expand::expected_output(written)),
+        ReturnType::Default => Some(expand::expected_output(&parse_quote!(()), private)),
+        ReturnType::Type(_, written) if !hidden && !is_never(output) => Some(expand::expected_output(written, private)),
         ReturnType::Type(..) => None,
     }
 }

@@ -15,8 +15,9 @@ use crate::tokens::{self, Prefix, is_bang, is_yield};
 use crate::with::header::Entry;
 use crate::{with, wrapper};
 
-/// The name of a body's handle on its frame. `with!` looks for it, to see whether a marker stands in its block.
-pub(crate) const YIELD_POINT: &str = "manager_yield_point";
+/// A local of the body that its markers can't outlive. An error about something that outlives the body shows it by this
+/// name, so it is not a hygienic one.
+pub(crate) const LIFESPAN: &str = "__this_manager";
 
 /// A marker, and what speaks against its place.
 pub(crate) struct Marker {
@@ -43,11 +44,18 @@ pub(crate) enum Problem {
 
 /// Input:  `{ let tx = begin().await?; r#yield!(&mut tx); tx.end().await }`
 ///
-/// Output: `{ let tx = begin().await?; manager_yield_point.lend(&mut tx).await; tx.end().await }`
+/// Output: `{ let tx = begin().await?; lend1(SameTerms::point(...), &mut tx).await; tx.end().await }`
 ///
-/// Where there is an error about what is lent, nothing is (`lends`).
-pub(crate) fn replace(body: &mut Block, lends: bool, krate: &Prefix, errors: &mut Errors) -> Vec<Marker> {
+/// `lends` is the name of the function that lends. Where there is an error about what is lent, there is none.
+pub(crate) fn replace(
+    body: &mut Block,
+    function: Span,
+    lends: Option<Ident>,
+    krate: &Prefix,
+    errors: &mut Errors,
+) -> Vec<Marker> {
     let mut yields = Yields {
+        function,
         lends,
         krate,
         errors,
@@ -104,7 +112,9 @@ pub(crate) fn is_marker(path: &Path) -> bool {
 }
 
 struct Yields<'a> {
-    lends: bool,
+    /// Where the name of the function stands.
+    function: Span,
+    lends: Option<Ident>,
     krate: &'a Prefix,
     errors: &'a mut Errors,
     markers: Vec<Marker>,
@@ -158,15 +168,22 @@ impl Yields<'_> {
             }
         };
         let site = Span::mixed_site().located_at(name.span());
-        if !self.lends || matches!(problem, Some(Problem::Closure | Problem::Item)) {
-            let krate = self.krate;
-            return quote_spanned!(site=> #krate::__private::misplaced(#value));
-        }
-        let yield_point = Ident::new(YIELD_POINT, site);
+        let private = self.krate.private().locate(site);
+        let lends = self.lends.as_ref().filter(|_| !matches!(problem, Some(Problem::Closure | Problem::Item)));
+        let Some(lends) = lends else {
+            return quote_spanned!(site=> #private::misplaced(#value));
+        };
+        let lends = Ident::new(&lends.to_string(), site);
+        let this = Ident::new(LIFESPAN, self.function.located_at(name.span()));
+        let point = if in_async {
+            quote_spanned!(site=> #private::SameTerms::detached_point(__return_type, #this))
+        } else {
+            quote_spanned!(site=> #private::SameTerms::point(__return_type, &__acm_frame, &#this))
+        };
         if problem == Some(Problem::Argument) {
-            return quote_spanned!(site=> async { #yield_point.lend(#value).await });
+            return quote_spanned!(site=> async { #private::#lends(#point, #value).await });
         }
-        quote_spanned!(site=> #yield_point.lend(#value).await)
+        quote_spanned!(site=> #private::#lends(#point, #value).await)
     }
 
     fn marker_macro(&mut self, attrs: &[Attribute], mac: &Macro) -> TokenStream {
@@ -372,6 +389,39 @@ impl VisitMut for Yields<'_> {
             self.visit_expr_mut(&mut guard.guard);
         }
     }
+}
+
+/// Returns the yield point of the marker that the attribute has replaced in these tokens, if there is one.
+///
+/// Input:  `{ log(); async_context_manager::__private::lend1(SameTerms::point(...), &mut tx).await; }`
+///
+/// Output: `SameTerms::point(...)`
+pub(crate) fn find_point(tokens: TokenStream) -> Option<TokenStream> {
+    let mut before = None;
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match (&token, tokens.peek()) {
+            (TokenTree::Ident(name), Some(TokenTree::Group(arguments))) if is_lending(name, before.as_deref()) => {
+                let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
+                return Some(arguments.stream().into_iter().take_while(|token| !is_comma(token)).collect());
+            }
+            (TokenTree::Group(group), _) => {
+                if let Some(found) = find_point(group.stream()) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+        if !matches!(token, TokenTree::Punct(_)) {
+            before = Some(token.to_string());
+        }
+    }
+    None
+}
+
+/// Whether this is the function that lends, by its path.
+fn is_lending(name: &Ident, module: Option<&str>) -> bool {
+    module == Some("__private") && ["lend0", "lend1", "lend2"].iter().any(|lends| name == lends)
 }
 
 /// What stands in a marker's parentheses: a value, or nothing for `()`.

@@ -1,44 +1,52 @@
-//! The one module with `unsafe`: how the parts of a running `with!` reach each other. In `driver` is the future of a
-//! `with!`, in `marker` what the body has of it, in `head` what the two know of each other, in `call` how they meet, in
-//! `unfinished` what becomes of a `with!` that is dropped, in `shield` what goes on without it, and in `held` what is
-//! entered by hand.
+//! The one module with `unsafe`: how the parts of a running `with!` reach each other.
 //!
-//! A `with!` is one future. In it stand, as locals that are pinned with it, the [`Handoff`](crate::handoff::Handoff) and
-//! the [`Driver`]; and in the driver the body of the manager and the frame, which is the block with its
-//! [`Head`](head::Head):
+//! | file | job |
+//! |---|---|
+//! | `body` | starts the body of a manager with the handle on its `with!` |
+//! | `header` | what a driver and its marker share, whatever the type of the block |
+//! | `driver` | the future of a `with!` |
+//! | `marker` | the future of a `yield!` |
+//! | `unfinished` | drops a `with!` that has not ended |
+//! | `shield` | keeps a shielded body going without its `with!` |
+//! | `held` | managers that are entered by hand: the entries of an exit stack |
+//!
+//! A `with!` is one future. Two of its locals are the [`Handoff`](crate::handoff::Handoff), which begins with the
+//! [`Header`](header::Header), and the [`Driver`], which owns the body of the manager and the block:
 //!
 //! ```text
 //! with! ── polls ──▶ Driver ── polls ──▶ body ── polls ──▶ marker (Lending)
-//!                      │ owns                                 │ finds by pointer
-//!                      └──────▶ Frame ── begins with ──▶ Head ◀┘
-//!                                 │ owns
-//!                                 └──▶ block
+//!                      │ owns              ▲                  │ points to
+//!                      ├──▶ block          │ is started with  ▼
+//!                      └──▶ &Handoff ──────┴───────────── Header ── points to ──▶ Driver
 //! ```
 //!
-//! The marker lends its value and polls the block. Where the body itself waits at its marker, all that further polls of
-//! the body come to is a poll of the block, until that has ended: there the driver polls the block at once. Where something
-//! stands between the driver and the marker (an `async` block that may be raced, a shielded manager), only the marker does.
+//! The body is started with a pointer to the header ([`FrameHandle`](body::FrameHandle)), whose address is fixed by then.
+//! The first poll of the driver, which is pinned from there on, sets the pointer from the header back to the driver. The
+//! marker lends its value and polls the block through these pointers. Where the body itself waits at its marker, polling
+//! the body would only poll the block; there the driver polls the block at once. Where something stands between the
+//! driver and the marker (an `async` block that may be raced, a shielded manager), only the marker polls it.
 //!
-//! Everything here that is called unsafe rests on three facts:
+//! Everything here that is called unsafe rests on these facts:
 //!
-//! 1. **The frame outlives the body.** Both are in the pinned driver, which drops the body first. When the driver is
-//!    leaked, so is the body, and nobody can poll or drop a part of it any more.
+//! 1. **Header and driver outlive the body.** The driver borrows the handoff and drops the body before anything else. If
+//!    the driver is leaked, so is the body, and nobody polls or drops a part of it any more.
 //! 2. **The block never outlives what is lent to it.** The value borrows from the body for as long as the marker's
-//!    future lives (it is in its type), and that future drops the block before it ends or is dropped. The driver, where
-//!    it polls the block, drops one that has ended: the marker is there then, as the body waits at it. If the marker is
-//!    leaked while the block is there, the driver notices when the body is gone, and aborts. (Where nothing is borrowed,
-//!    others may drop the block as well: see [`shield`].)
-//! 3. **One at a time.** The block, the body and the driver are polled and dropped by one thread at a time, the one
-//!    that holds the `with!`. A marker that stands by itself is polled by nobody but the body. One in an `async` block
-//!    is a value that a scoped thread could get hold of: there each poll and drop looks whether it is on the driver's
-//!    thread ([`Home`](crate::home::Home)).
+//!    future lives (it is in its type), and that future drops the block before it ends or is dropped. The driver drops
+//!    the block only while the body itself waits at the marker. If the marker is leaked while the block is there, the
+//!    driver notices when the body is gone, and aborts. (Where nothing is borrowed, others may drop the block as well:
+//!    see [`shield`].)
+//! 3. **One at a time.** The block, the body and the driver are polled and dropped by one thread at a time, the one that
+//!    holds the `with!`. A marker that stands in the body itself is polled by nobody else. One in an `async` block is a
+//!    value that a scoped thread could get hold of: there each use compares the thread with the driver's
+//!    ([`Home`](crate::home::Home)).
+//! 4. **Body and signature agree on what is lent.** Both get one [`SameTerms`](body::SameTerms), which is invariant.
 //!
-//! The generated code has no `unsafe`; what it must keep to is said at the items that it calls. They are hidden and not
-//! for anyone else; what of a misuse can be noticed panics.
+//! The generated code has no `unsafe`. What it must keep to is said at the items that it calls. They are hidden, and
+//! misuse that can be noticed panics.
 
-mod call;
+pub(crate) mod body;
 mod driver;
-mod head;
+mod header;
 #[cfg(feature = "std")]
 pub(crate) mod held;
 mod marker;
@@ -49,10 +57,12 @@ mod unfinished;
 use core::cell::Cell;
 use core::ptr::NonNull;
 
+pub use self::body::{Body, SameTerms};
+pub(crate) use self::body::{FrameHandle, FunctionBody};
 pub use self::driver::{Driver, run};
-pub(crate) use self::head::Ops;
-pub(crate) use self::marker::Lending;
-pub use self::marker::{Within, YieldPoint, attach};
+pub(crate) use self::header::Header;
+pub(crate) use self::marker::{Lending, lend_own};
+pub use self::marker::{Within, YieldPoint, finish};
 use crate::exit::Exit;
 use crate::lend::Terms;
 
@@ -79,7 +89,7 @@ impl<T> OneTask<T> {
 }
 
 impl<T> OneTask<Cell<T>> {
-    /// What `question` says of the value, which stays where it is. It has no way to the cell.
+    /// Returns what `question` says of the value, which stays where it is. It has no way to the cell.
     #[inline]
     pub(crate) fn ask<A>(&self, question: fn(&T) -> A) -> A {
         // SAFETY: by fact 3 nobody else uses the cell now, and `question`, which captures nothing, does not.
@@ -88,7 +98,7 @@ impl<T> OneTask<Cell<T>> {
 }
 
 /// A pointer from one part of a `with!` to another.
-struct Link<T: ?Sized>(NonNull<T>);
+pub(crate) struct Link<T: ?Sized>(NonNull<T>);
 
 // SAFETY: what it points to is a part of the same future, moves from thread to thread with it only, and says itself by
 // its own type whether it may (the driver holds it by value). By fact 3 nobody follows the pointer on another thread

@@ -9,11 +9,12 @@ use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::exit::{Exit, TakesFrom};
-use crate::frame::OneTask;
-use crate::layer::{self, Around, Shape, TakesShape, Value};
+use crate::exit::{Exit, Takes, TakesFrom};
+use crate::frame::{Header, OneTask};
+use crate::layer::{self, Around as Layered, TakesShape, Value};
 use crate::outcome::Outcome;
 use crate::panics::{self, Parcel, Payload};
+use crate::scope_types::Scope;
 use crate::verdict::Verdict;
 
 /// How a block ended. `with!` matches on it and goes on in the user's function.
@@ -49,14 +50,44 @@ pub struct Typed<T> {
 impl<T> Typed<T> {
     /// Stands in for such a value.
     #[cold]
-    fn none() -> Self {
+    pub(crate) fn none() -> Self {
         unreachable!("only for a type")
     }
 }
 
 /// The first local of a manager's body, so that the borrow checker knows how long a marker may live.
 #[derive(Debug)]
-pub struct Lifespan;
+pub struct Lifespan(());
+
+impl Lifespan {
+    /// Makes one. It is not a constant, which would live for ever.
+    #[expect(clippy::new_without_default, reason = "nobody else makes one")]
+    #[must_use]
+    #[inline]
+    pub fn new() -> Self {
+        Self(())
+    }
+}
+
+/// A local of `with!` that stands before the loans: the values of the block, of the types in `T`, must not borrow what was
+/// lent, even where nobody uses them. They are still in the handoff when the manager has ended.
+#[derive(Debug)]
+pub struct Kept<T>(PhantomData<fn(T) -> T>);
+
+impl<T> Kept<T> {
+    /// Makes one, for one manager.
+    #[expect(clippy::new_without_default, reason = "nobody else makes one")]
+    #[must_use]
+    #[inline]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T> Drop for Kept<T> {
+    #[inline]
+    fn drop(&mut self) {}
+}
 
 /// A local of `with!` that the lent value borrows, so that the borrow checker knows how long it lives. Its name in the
 /// expansion is the one that an error about an escaping value shows.
@@ -100,36 +131,39 @@ pub struct Opened<'a, 'b, 'm, H>(PhantomData<Lives<'a, 'b, 'm, H>>);
 
 type Lives<'a, 'b, 'm, H> = fn(&'a (), &'b (), &'m ()) -> (&'a (), &'b (), &'m (), H);
 
-impl<'a, 'b, 'm, X, V, Both, Rest, T, Jump, Return> Opened<'a, 'b, 'm, Handoff<X, V, Both, Rest, T, Jump, Return>>
-where
-    X: Exit,
-    Both: Shape,
-    Rest: Shape,
-{
+impl<'a, 'b, 'm, S: Scope> Opened<'a, 'b, 'm, Handoff<S>> {
     #[inline]
     pub(crate) const fn new() -> Self {
         Self(PhantomData)
     }
 
-    /// The handoff, for a value that is lent for as long as the second loan is borrowed.
+    /// Returns the handoff, for a value that is lent for as long as the second loan is borrowed.
     #[inline]
-    pub const fn until(&self, _second: &'a Loan<&'b Loan<&'m ()>>) -> Handoff<X, V, Both, Rest, T, Jump, Return> {
-        Handoff { content: OneTask::new(Cell::new(ManuallyDrop::new(Content::Nothing))), shape: PhantomData }
+    pub fn until(self, _second: &'a Loan<&'b Loan<&'m ()>>, _kept: &Kept<(S::Value, S::Jump)>) -> Handoff<S> {
+        Handoff {
+            header: OneTask::new(Header::new()),
+            content: OneTask::new(Cell::new(ManuallyDrop::new(Content::Nothing))),
+        }
     }
 }
 
 /// The place where one `with!` hands the lent value to the block, and the end of the block back.
 ///
-/// `V` is what is lent, for as long as the `with!`: the driver holds on to it until the exit phase is over, so whatever
-/// the block stores in the value lives as long. `X` is the exit of the manager, `Rest` the shape of the managers after
-/// it in the header, and `Both` of it and them.
-pub struct Handoff<X: Exit, V, Both, Rest: Shape, T, Jump, Return> {
+/// What is lent is lent for as long as the `with!`: the driver holds on to it until the exit phase is over, so whatever
+/// the block stores in the value lives as long.
+pub struct Handoff<S: Scope> {
+    header: OneTask<Header>,
     /// The driver takes what is in it, so that a `with!` has nothing to look at here when it is dropped.
-    content: OneTask<Cell<ManuallyDrop<ContentOf<X, V, Rest, T, Jump, Return>>>>,
-    shape: PhantomData<fn() -> Both>,
+    content: OneTask<Cell<ManuallyDrop<ContentOf<S>>>>,
 }
 
-type ContentOf<X, V, Rest, T, Jump, Return> = Content<<X as Exit>::Caught, V, Value<Rest, T>, Jump, Return>;
+type ContentOf<S> = Content<
+    <<S as Scope>::Exit as Exit>::Caught,
+    <S as Scope>::Lent,
+    Value<<S as Scope>::Rest, <S as Scope>::Value>,
+    <S as Scope>::Jump,
+    <S as Scope>::Return,
+>;
 
 enum Content<C, V, W, Jump, Return> {
     Nothing,
@@ -145,37 +179,41 @@ enum Content<C, V, W, Jump, Return> {
     Panicked(Parcel),
 }
 
+/// What was in a handoff that is cleared.
+pub(crate) enum Cleared {
+    Nothing,
+    /// A value or an error.
+    Content,
+    Panic(Parcel),
+}
+
 #[cold]
 fn not_lent<C>(_content: C) -> ! {
     unreachable!("a block is polled when a value has been lent to it")
 }
 
-impl<X, V, Both, Rest, T, Jump, Return> Handoff<X, V, Both, Rest, T, Jump, Return>
-where
-    X: Exit,
-    Both: Shape,
-    Rest: Shape,
-{
-    /// Says that this `with!` is in the block of another one of the same header.
-    #[must_use]
+impl<S: Scope> Handoff<S> {
+    /// Tells the compiler that this `with!` is in the block of another one of the same header.
     #[inline]
-    pub fn inside<Y: Exit, W, Outer>(self, _outer: &Handoff<Y, W, Outer, Both, T, Jump, Return>) -> Self {
-        self
+    pub const fn inside<O>(&self, _outer: &Handoff<O>)
+    where
+        O: Scope<Rest = S::Both, Value = S::Value, Jump = S::Jump, Return = S::Return>,
+    {
     }
 
-    /// The type of the `with!`.
-    pub fn typed(&self) -> Typed<Value<Both, T>> {
+    /// Tells the compiler the type of the `with!`.
+    pub fn typed(&self) -> Typed<Value<S::Both, S::Value>> {
         Typed::none()
     }
 
-    /// The type of a block that may jump out.
+    /// Tells the compiler the type of a block that may jump out.
     #[inline]
-    pub fn jumping_block(&self) -> BlockType<ControlFlow<Jump, Value<Rest, T>>, Value<Rest, T>> {
+    pub fn jumping_block(&self) -> BlockType<ControlFlow<S::Jump, InnerOf<S>>, InnerOf<S>> {
         BlockType(PhantomData)
     }
 
-    /// The type of what a `return` in the block gives.
-    pub fn returned(&self) -> Typed<Return> {
+    /// Tells the compiler the type of what a `return` in the block returns.
+    pub fn returned(&self) -> Typed<S::Return> {
         Typed::none()
     }
 
@@ -183,9 +221,9 @@ where
     ///
     /// # Panics
     ///
-    /// When nothing is lent. The marker lends before it polls the block.
+    /// If nothing is lent. The marker lends before it polls the block.
     #[inline]
-    pub fn value(&self) -> V {
+    pub fn value(&self) -> S::Lent {
         match self.take() {
             Content::Lent(value) => value,
             other => not_lent(other),
@@ -195,10 +233,9 @@ where
     /// Ends a block that may jump out, with its value or a jump: the last thing that it does. For `literal` see
     /// [`Verdict`].
     #[inline]
-    pub fn end_or_jump<Literal>(&self, end: Ended<ControlFlow<Jump, Value<Rest, T>>>, _literal: Literal) -> Forever
+    pub fn end_or_jump<Literal>(&self, end: Ended<ControlFlow<S::Jump, InnerOf<S>>>, _literal: Literal) -> Forever
     where
-        T: Verdict<Literal>,
-        X: TakesFrom<T, Literal> + TakesShape<Rest>,
+        S: Scope<Value: Verdict<Literal>, Exit: TakesFrom<S::Value, Literal> + TakesShape<S::Rest>>,
     {
         match end.0 {
             ControlFlow::Continue(value) => self.set_value(value),
@@ -208,55 +245,61 @@ where
     }
 
     #[inline]
-    fn set_value<Literal>(&self, value: Value<Rest, T>)
+    fn set_value<Literal>(&self, value: InnerOf<S>)
     where
-        T: Verdict<Literal>,
-        X: TakesFrom<T, Literal> + TakesShape<Rest>,
+        S: Scope<Value: Verdict<Literal>, Exit: TakesFrom<S::Value, Literal> + TakesShape<S::Rest>>,
     {
-        self.set(if X::CATCHES {
-            layer::split::<X, Rest, T, _>(value).map_or_else(Content::Caught, Content::Value)
+        self.set(if <S::Exit as Exit>::CATCHES {
+            layer::split::<S::Exit, S::Rest, S::Value, _>(value).map_or_else(Content::Caught, Content::Value)
         } else {
-            let failed = layer::failed::<Rest, T, _>(&value);
+            let failed = layer::failed::<S::Rest, S::Value, _>(&value);
             if failed { Content::FailedValue(value) } else { Content::Value(value) }
         });
     }
 
     /// Ends the block by a `return`.
     #[inline]
-    pub(crate) fn set_return<Literal>(&self, value: Return)
+    pub(crate) fn set_return<Literal>(&self, value: S::Return)
     where
-        Return: Verdict<Literal>,
-        X: TakesFrom<Return, Literal>,
+        S: Scope<Return: Verdict<Literal>, Exit: TakesFrom<S::Return, Literal>>,
     {
-        self.set(if X::CATCHES {
-            value.without_error().map_or_else(|error| Content::Caught(X::take(error)), Content::Return)
+        self.set(if <S::Exit as Exit>::CATCHES {
+            value
+                .without_error()
+                .map_or_else(|error| Content::Caught(<S::Exit as Takes<_, _>>::take(error)), Content::Return)
         } else {
             Content::Return(value)
         });
     }
 
-    /// Whether the block has ended.
+    #[inline]
+    pub(crate) const fn header(&self) -> &Header {
+        self.header.get()
+    }
+
+    /// Returns whether the block has ended.
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
         !self.content.ask(|content| matches!(**content, Content::Nothing | Content::Lent(_)))
     }
 
-    /// How the block ended, when it is over.
+    /// Returns how the block ended, if it is over.
     #[inline]
     pub(crate) fn outcome<Literal>(&self) -> Outcome
     where
-        Return: Verdict<Literal>,
+        S::Return: Verdict<Literal>,
     {
         self.content.ask(|content| match &**content {
             Content::Value(_) | Content::Jump(_) => Outcome::Completed,
             Content::Return(value) if !value.failed() => Outcome::Completed,
             Content::Panicked(_) => Outcome::Panicked,
-            _ => Outcome::Failed(()),
+            Content::Nothing | Content::Lent(_) => Outcome::Cancelled,
+            Content::Return(_) | Content::FailedValue(_) | Content::Caught(_) => Outcome::Failed(()),
         })
     }
 
-    /// The error, if the manager is to have it.
-    pub(crate) fn take_error(&self) -> Option<X::Caught> {
+    /// Returns the error, if the manager is to have it.
+    pub(crate) fn take_error(&self) -> Option<CaughtBy<S>> {
         match self.take() {
             Content::Caught(error) => Some(error),
             other => {
@@ -266,12 +309,12 @@ where
         }
     }
 
-    /// What the `with!` comes to, when its manager lets what the block left behind pass: nothing if it was dropped before
-    /// its end, or if the manager has caught its error. A panic goes on.
+    /// Returns what the `with!` comes to if its manager lets pass what the block left behind. `None` if the block was
+    /// dropped before its end, or if the manager has caught its error. A panic goes on.
     #[inline]
-    pub(crate) fn take_end<S: Around<Rest>>(&self) -> Option<End<Value<S::Both, T>, Jump, Return>> {
+    pub(crate) fn take_end<L: Layered<S::Rest>>(&self) -> Option<End<Value<L::Both, S::Value>, S::Jump, S::Return>> {
         match self.take() {
-            Content::Value(value) | Content::FailedValue(value) => Some(End::Value(S::value(value))),
+            Content::Value(value) | Content::FailedValue(value) => Some(End::Value(L::value(value))),
             Content::Jump(jump) => Some(End::Jump(jump)),
             Content::Return(value) => Some(End::Return(value)),
             Content::Panicked(parcel) => parcel.resume(),
@@ -282,19 +325,31 @@ where
         }
     }
 
-    /// The `with!` ends in an error of the manager: what the block left behind is dropped. Only a panic goes on, when
-    /// `lost` has been called.
-    #[inline]
-    pub(crate) fn give_way(&self, lost: impl FnOnce()) {
-        if let Content::Panicked(parcel) = self.take() {
-            lost();
-            parcel.resume();
+    /// Drops what the block left behind, as the `with!` ends in an error of the manager. A panic of that goes no further.
+    ///
+    /// # Errors
+    ///
+    /// The panic of the block, if it has left one behind.
+    pub(crate) fn discard(&self) -> Result<(), Parcel> {
+        match self.take() {
+            Content::Panicked(parcel) => Err(parcel),
+            other => {
+                panics::contain(|| drop(other));
+                Ok(())
+            }
         }
     }
 
-    /// Drops what nobody came for.
-    pub(crate) fn clear(&self) {
-        drop(self.take());
+    /// Drops what nobody receives, whose panic goes no further. Returns what it was.
+    pub(crate) fn clear(&self) -> Cleared {
+        match self.take() {
+            Content::Panicked(parcel) => Cleared::Panic(parcel),
+            Content::Nothing => Cleared::Nothing,
+            content => {
+                panics::contain(|| drop(content));
+                Cleared::Content
+            }
+        }
     }
 
     #[cold]
@@ -306,44 +361,44 @@ where
     }
 
     #[inline]
-    pub(crate) fn lend(&self, value: V) {
+    pub(crate) fn lend(&self, value: S::Lent) {
         self.set(Content::Lent(value));
     }
 
     #[inline]
-    fn take(&self) -> ContentOf<X, V, Rest, T, Jump, Return> {
+    fn take(&self) -> ContentOf<S> {
         ManuallyDrop::into_inner(self.content.get().replace(ManuallyDrop::new(Content::Nothing)))
     }
 
     /// Puts something where nothing is: nothing has been lent yet, or the block has taken it.
     #[inline]
-    fn set(&self, content: ContentOf<X, V, Rest, T, Jump, Return>) {
+    fn set(&self, content: ContentOf<S>) {
         self.content.get().set(ManuallyDrop::new(content));
     }
 }
 
-impl<X, V, Both, Rest, T, Return> Handoff<X, V, Both, Rest, T, Infallible, Return>
-where
-    X: Exit,
-    Both: Shape,
-    Rest: Shape,
-{
-    /// The type of a block that does not jump out.
+impl<S: Scope<Jump = Infallible>> Handoff<S> {
+    /// Tells the compiler the type of a block that does not jump out.
     #[inline]
-    pub fn block(&self) -> BlockType<Value<Rest, T>, Value<Rest, T>> {
+    pub fn block(&self) -> BlockType<InnerOf<S>, InnerOf<S>> {
         BlockType(PhantomData)
     }
 
     /// Ends a block that does not jump, with its value: the last thing that it does. For `literal` see [`Verdict`].
     #[inline]
-    pub fn end<Literal>(&self, Ended(value): Ended<Value<Rest, T>>, literal: Literal) -> Forever
+    pub fn end<Literal>(&self, Ended(value): Ended<InnerOf<S>>, literal: Literal) -> Forever
     where
-        T: Verdict<Literal>,
-        X: TakesFrom<T, Literal> + TakesShape<Rest>,
+        S: Scope<Value: Verdict<Literal>, Exit: TakesFrom<S::Value, Literal> + TakesShape<S::Rest>>,
     {
         self.end_or_jump(Ended(ControlFlow::Continue(value)), literal)
     }
 }
+
+/// What a block comes to, with the managers after this one in the header in it.
+type InnerOf<S> = Value<<S as Scope>::Rest, <S as Scope>::Value>;
+
+/// What the manager learns of a failed block.
+type CaughtBy<S> = <<S as Scope>::Exit as Exit>::Caught;
 
 /// The type of a block's end (`End`) and of its value, apart from the handoff: it takes no room in the block.
 #[derive(Debug)]
@@ -362,7 +417,6 @@ impl<End, Value> Copy for BlockType<End, Value> {}
 #[derive(Debug)]
 pub struct Ended<End>(End);
 
-#[expect(clippy::unused_self, reason = "it is there for its type")]
 impl<End, Value> BlockType<End, Value> {
     /// The end, which is expected to be of this type.
     #[inline]
@@ -371,6 +425,7 @@ impl<End, Value> BlockType<End, Value> {
     }
 
     /// The type of the value.
+    #[must_use]
     pub fn typed(self) -> Typed<Value> {
         Typed::none()
     }

@@ -4,34 +4,38 @@
 use core::cell::Cell;
 use core::task::{Context, Poll, Waker};
 
-use crate::frame::{OneTask, Ops};
+use crate::frame::{FrameHandle, Header, Link, OneTask};
+use crate::panics;
 use crate::rescue::Rescues;
 
 /// Where the marker of a body stands.
-pub trait Here {
-    /// Whether it is in the body itself.
-    const INLINE: bool;
-
-    /// What there is to be looked after when it is in an `async` block.
+pub trait Here: Copy {
+    /// Returns what there is to be looked after if it is in an `async` block.
     fn home(&self) -> Option<&Home>;
 }
 
 /// The marker stands in the body itself.
-#[derive(Debug)]
-pub struct Inline;
+#[derive(Clone, Copy, Debug)]
+pub struct Inline(());
+
+impl Inline {
+    /// Makes one.
+    #[expect(clippy::new_without_default, reason = "nobody else makes one")]
+    #[must_use]
+    #[inline]
+    pub const fn new() -> Self {
+        Self(())
+    }
+}
 
 impl Here for Inline {
-    const INLINE: bool = true;
-
     #[inline]
     fn home(&self) -> Option<&Home> {
         None
     }
 }
 
-impl Here for Home {
-    const INLINE: bool = false;
-
+impl Here for &Home {
     #[inline]
     fn home(&self) -> Option<&Home> {
         Some(self)
@@ -41,17 +45,15 @@ impl Here for Home {
 /// A local of a body whose marker stands in an `async` block (or in a macro's arguments, where one may be).
 ///
 /// Without `std` there are no threads that could be told apart: such a manager is not `Send` then.
-#[derive(Default)]
 pub struct Home {
     state: OneTask<State>,
     #[cfg(not(feature = "std"))]
     one_thread: core::marker::PhantomData<*const ()>,
 }
 
-#[derive(Default)]
 struct State {
-    /// The functions of the host, to which the head has this home in the way.
-    ops: Cell<Option<&'static Ops>>,
+    /// The header of the `with!`.
+    header: Link<Header>,
     /// The thread that polls the driver.
     thread: Cell<usize>,
     /// The addresses that make up the waker that the driver was polled with.
@@ -63,35 +65,69 @@ struct State {
 }
 
 impl Home {
-    /// Keeps these for the head.
-    pub(crate) fn keep(&self, ops: &'static Ops) {
-        self.state.get().ops.set(Some(ops));
+    /// Makes one, for the body that has been started with this handle.
+    #[must_use]
+    pub fn new(frame: &FrameHandle) -> Self {
+        let state = State {
+            header: frame.detach(),
+            thread: Cell::default(),
+            driver: Cell::default(),
+            marker: Cell::default(),
+            left: Cell::default(),
+        };
+        Self {
+            state: OneTask::new(state),
+            #[cfg(not(feature = "std"))]
+            one_thread: core::marker::PhantomData,
+        }
     }
 
-    pub(crate) fn ops(&self) -> Option<&'static Ops> {
-        self.state.get().ops.get()
+    pub(crate) const fn header(&self) -> Link<Header> {
+        self.state.get().header
     }
 
-    /// The driver is about to poll or drop the body.
+    /// Notes that the body is about to be polled or dropped.
     pub(crate) fn enter(&self, waker: &Waker) {
         let state = self.state.get();
         state.thread.set(current_thread());
         state.driver.set(identity(waker));
     }
 
-    /// The marker is polled.
+    /// Notes that the marker is polled, with this waker.
+    ///
+    /// # Panics
+    ///
+    /// On another thread than the driver's.
     pub(crate) fn visit(&self, waker: &Waker) {
-        self.check();
+        assert!(self.is_here(), "the future of a `yield!` was polled on another thread than its `with!`");
         let state = self.state.get();
         if identity(waker) != state.driver.get() {
-            let known = state.marker.take().filter(|known| known.will_wake(waker));
-            state.marker.set(Some(known.unwrap_or_else(|| waker.clone())));
+            let known = state.marker.take();
+            if known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                state.marker.set(known);
+            } else {
+                panics::contain(|| drop(known));
+                let mut own = None;
+                panics::contain(|| own = Some(waker.clone()));
+                state.marker.set(own);
+            }
         }
     }
 
-    /// Has the marker polled, whoever polls it.
-    pub(crate) fn wake(&self) {
-        self.state.get().marker.take().inspect(Waker::wake_by_ref);
+    /// Whether the marker has a waker of its own.
+    pub(crate) fn has_own_waker(&self) -> bool {
+        let marker = self.state.get().marker.take();
+        let has_own = marker.is_some();
+        self.state.get().marker.set(marker);
+        has_own
+    }
+
+    /// Wakes the marker, so that whoever polls it does. Returns whether it has a waker of its own. A panic of that goes no
+    /// further.
+    pub(crate) fn wake(&self) -> bool {
+        let Some(marker) = self.state.get().marker.take() else { return false };
+        panics::contain(|| marker.wake());
+        true
     }
 
     /// Whether this is the thread that polls the driver.
@@ -114,10 +150,6 @@ impl Home {
         let polled = all.poll(cx);
         left.set(all);
         polled
-    }
-
-    fn check(&self) {
-        assert!(self.is_here(), "the future of a `yield!` was polled on another thread than its `with!`");
     }
 }
 

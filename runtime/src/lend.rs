@@ -4,6 +4,7 @@ use core::marker::PhantomData;
 
 use crate::exit::Exit;
 use crate::frame::{Lending, YieldPoint};
+use crate::home::Here;
 
 /// What there is between a manager and its block.
 pub trait Terms {
@@ -35,7 +36,7 @@ impl<L: ?Sized, const N: usize, X: Exit> Terms for Lends<L, N, X> {
 }
 
 macro_rules! arity {
-    ($n:literal $Lend:ident($($left_out:lifetime $block:lifetime)*) $($longer:lifetime: $shorter:lifetime)?) => {
+    ($n:literal $lend:ident $Lend:ident($($left_out:lifetime $block:lifetime)*) $($longer:lifetime: $shorter:lifetime)?) => {
         #[doc = concat!("A lent type with ", $n, " left-out lifetimes.")]
         pub trait $Lend<$($left_out),*> {
             /// The lent type.
@@ -46,30 +47,27 @@ macro_rules! arity {
             type Value = <L as $Lend<$($block),*>>::Out;
         }
 
-        impl<'f, L, X, Here> YieldPoint<'f, Lends<L, $n, X>, Here>
+        /// The yield point: lends `value` to the block and polls it to its end.
+        ///
+        /// The left-out lifetimes must end before the body does (`'f`): the block may store what it likes in a lent
+        /// `&Cell<&T>`, and it must not find its way to somebody who reads it later.
+        #[inline]
+        #[allow(clippy::elidable_lifetime_names, clippy::needless_lifetimes, reason = "it is named for the others")]
+        pub const fn $lend<'f, $($block,)* L, X, H>(
+            point: YieldPoint<'f, Lends<L, $n, X>, H>,
+            value: <L as $Lend<$($block),*>>::Out,
+        ) -> Lending<'f, Lends<L, $n, X>, H, <L as $Lend<$($block),*>>::Out>
         where
             L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>,
-            X: Exit,
+            H: Here,
+            $('f: $block,)*
+            $($longer: $shorter)?
         {
-            /// The yield point: lends `value` to the block and polls it to its end.
-            ///
-            /// The left-out lifetimes must end before the body does (`'f`): the block may store what it likes in
-            /// a lent `&Cell<&T>`, and it must not find its way to somebody who reads it later.
-            #[inline]
-            pub fn lend<$($left_out),*>(
-                self,
-                value: <L as $Lend<$($left_out),*>>::Out,
-            ) -> Lending<'f, Lends<L, $n, X>, Here, <L as $Lend<$($left_out),*>>::Out>
-            where
-                $('f: $left_out,)*
-                $($longer: $shorter)?
-            {
-                Lending::new(self, value)
-            }
+            Lending::new(point, value)
         }
     };
 }
 
-arity!(0 Lend0());
-arity!(1 Lend1('y 'a));
-arity!(2 Lend2('y 'a 'z 'b) 'z: 'y);
+arity!(0 lend0 Lend0());
+arity!(1 lend1 Lend1('y 'a));
+arity!(2 lend2 Lend2('y 'a 'z 'b) 'b: 'a);

@@ -64,6 +64,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+mod budget;
 mod exit;
 #[cfg(feature = "std")]
 mod foreign;
@@ -84,6 +85,7 @@ pub mod rescue;
 #[path = "rescue/without_std.rs"]
 mod rescue;
 mod scope;
+mod scope_types;
 #[cfg(feature = "std")]
 mod shielded;
 #[cfg(feature = "std")]

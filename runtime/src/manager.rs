@@ -6,13 +6,15 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 
 use crate::exit::Exit;
+use crate::frame::body::Name;
+use crate::frame::{Body, FrameHandle, FunctionBody, SameTerms};
 use crate::lend::Terms;
 
 /// What a function with `#[async_context_manager]` returns: a context manager that has not been entered.
 ///
 /// Making one runs none of the function's code; [`with!`](crate::with) enters it. It is used once, by move. Its type
-/// can't be written out: `F` is the body of the function, `L` describes what it lends. It is `Send` exactly when the
-/// body is.
+/// can't be written out: `B` is the body of the function, `L` describes what it lends. It is `Send` exactly when its
+/// arguments are; the future of its `with!` is when everything in the body and the block is.
 ///
 /// ```
 /// use async_context_manager::{async_context_manager, with};
@@ -34,54 +36,49 @@ use crate::lend::Terms;
 /// The managers of two functions are of two types, so they can't be the two branches of one `if`: see
 /// [`nullcontext`](fn@crate::nullcontext).
 #[must_use = "a manager does nothing until it is entered: `with!(manager => { ... })`"]
-pub struct Manager<F, L> {
-    pub(crate) body: F,
-    pub(crate) about: &'static About,
-    terms: PhantomData<fn() -> L>,
-}
-
-/// What a manager was made from, for messages.
-#[derive(Debug)]
-pub enum About {
-    /// A function, of this name.
-    Function(&'static str),
-    /// A type, of this name.
-    Type(fn() -> &'static str),
-}
-
-impl About {
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Function(name) => name,
-            Self::Type(name) => name(),
-        }
-    }
+pub struct Manager<B, L> {
+    pub(crate) body: B,
+    terms: PhantomData<fn(L) -> L>,
 }
 
 /// What the body of a manager on the terms `L` ends in.
 pub(crate) type OutputOf<L> = <<L as Terms>::Exit as Exit>::Output;
 
-impl<F: Future<Output = OutputOf<L>>, L: Terms> Manager<F, L> {
-    /// The manager with this body. It attaches itself as `L` first of all.
+impl<N, B, F, L> Manager<FunctionBody<N, B>, L>
+where
+    N: Name,
+    B: FnOnce(FrameHandle) -> F,
+    F: Future<Output = OutputOf<L>>,
+    L: Terms,
+{
+    /// The manager with this body, which is on the same terms.
     #[doc(hidden)]
     #[inline]
-    pub const fn new(about: &'static About, body: F) -> Self {
-        Self { body, about, terms: PhantomData }
+    pub const fn new(_terms: SameTerms<L>, name: N, body: B) -> Self {
+        Self { body: FunctionBody::new(name, body), terms: PhantomData }
     }
 }
 
 /// A manager on its way into a `with!`, which is the next to have it. So it need not be looked after until then.
-pub(crate) type Held<F, L> = Manager<ManuallyDrop<F>, L>;
+pub(crate) type Held<B, L> = Manager<ManuallyDrop<B>, L>;
 
-impl<F, L> Manager<F, L> {
+impl<B, L> Manager<B, L> {
     #[inline]
-    pub(crate) fn hold(self) -> Held<F, L> {
-        let Self { body, about, terms } = self;
-        Manager { body: ManuallyDrop::new(body), about, terms }
+    pub(crate) fn hold(self) -> Held<B, L> {
+        self.map(ManuallyDrop::new)
+    }
+
+    /// Returns the manager with another body, on the same terms.
+    #[inline]
+    pub(crate) fn map<C>(self, map: impl FnOnce(B) -> C) -> Manager<C, L> {
+        Manager { body: map(self.body), terms: PhantomData }
     }
 }
 
-impl<L: Terms> Manager<Pending<OutputOf<L>>, L> {
+/// The body of a manager that is never there.
+type Absent<L> = FunctionBody<fn() -> &'static str, fn(FrameHandle) -> Pending<OutputOf<L>>>;
+
+impl<L: Terms> Manager<Absent<L>, L> {
     /// Stands for the manager of a function that can't be parsed, next to the error that says so.
     #[doc(hidden)]
     pub fn absent() -> Self {
@@ -89,13 +86,9 @@ impl<L: Terms> Manager<Pending<OutputOf<L>>, L> {
     }
 }
 
-impl<F, L> fmt::Debug for Manager<F, L> {
+impl<B: Body, L> fmt::Debug for Manager<B, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.about {
-            About::Function(_) => "function",
-            About::Type(_) => "type",
-        };
-        f.debug_struct("Manager").field(kind, &self.about.name()).finish_non_exhaustive()
+        f.debug_struct("Manager").field(B::Name::KIND, &self.body.name().get()).finish_non_exhaustive()
     }
 }
 
@@ -114,10 +107,10 @@ pub trait IntoManager {
     type Terms: Terms;
 
     /// The manager.
-    fn into_manager(self) -> Manager<impl Future<Output = OutputOf<Self::Terms>>, Self::Terms>;
+    fn into_manager(self) -> Manager<impl Body<Future = impl Future<Output = OutputOf<Self::Terms>>>, Self::Terms>;
 }
 
-impl<F: Future<Output = OutputOf<L>>, L: Terms> IntoManager for Manager<F, L> {
+impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Terms> IntoManager for Manager<B, L> {
     type Terms = L;
 
     #[expect(refining_impl_trait, reason = "so that it is `Send` when the body is")]

@@ -17,8 +17,17 @@ mod imp {
             Self(Box::new(payload))
         }
 
+        pub(crate) fn open(self) -> Payload {
+            *self.0
+        }
+
         pub(crate) fn resume(self) -> ! {
-            resume(*self.0)
+            resume(self.open())
+        }
+
+        /// Drops it, which may panic.
+        pub(crate) fn discard(self) {
+            drop(self);
         }
     }
 
@@ -29,6 +38,9 @@ mod imp {
     pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
         catch_unwind(AssertUnwindSafe(f))
     }
+
+    /// Stands for the payload of a panic that goes on by itself.
+    pub(crate) struct UnderWay;
 
     /// Lets a caught panic go on, without a second message.
     pub(crate) fn resume(payload: Payload) -> ! {
@@ -61,6 +73,10 @@ mod imp {
         pub(crate) fn resume(self) -> ! {
             resume(self.0)
         }
+
+        pub(crate) fn discard(self) {
+            match self.0 {}
+        }
     }
 
     pub(crate) fn resume(payload: Payload) -> ! {
@@ -79,6 +95,8 @@ mod imp {
     }
 }
 
+#[cfg(feature = "std")]
+pub(crate) use imp::UnderWay;
 pub(crate) use imp::{Parcel, Payload, catch, contain, resume};
 
 /// Ends the process, also without `std`: a panic while another one unwinds is never let through.

@@ -2,29 +2,37 @@
 //! how to use it.
 
 pub use crate::exit::{Ending, ResultAlias};
-pub use crate::frame::{Driver, Within, YieldPoint, attach, run};
-pub use crate::handoff::{Either, End, Handoff, Lifespan, Loan, Opened};
+pub use crate::frame::{Body, Driver, SameTerms, Within, YieldPoint, finish, run};
+pub use crate::handoff::{BlockType, Either, End, Handoff, Kept, Lifespan, Loan, Opened};
 pub use crate::home::{Here, Home, Inline};
 pub use crate::layer::{Around, Layer, Shape};
-pub use crate::lend::{Lend0, Lend1, Lend2, Lends};
-pub use crate::manager::{About, IntoManager};
+pub use crate::lend::{Lend0, Lend1, Lend2, Lends, lend0, lend1, lend2};
+pub use crate::manager::IntoManager;
+pub use crate::scope_types::{Scope, Types};
+#[cfg(feature = "std")]
+pub use crate::shielded::shielded;
 pub use crate::verdict::Verdict;
 pub use core::future::Future;
 
 use crate::exit::Exit;
+use crate::handoff::Typed;
 use crate::layer::{Block, ShapeOf};
 use crate::lend::Lent;
 use crate::manager::{Held, Manager};
 use crate::outcome::Outcome;
 pub use async_context_manager_macros::{context_managers, with};
 
-/// The manager, and the place where its `with!` hands over values. It is the last of its header, or the only one.
+/// A manager on its way into a `with!`, and the handoff that is yet to be made.
+type OpenedManager<'a, 'b, 'm, M, L, S> = (Held<M, L>, Opened<'a, 'b, 'm, Handoff<S>>);
+
+/// Returns the manager, and what makes the place where its `with!` hands over values. It is the last of its header, or the
+/// only one.
 #[inline]
-pub fn open<'a, 'b, 'm, F, L, X, V, T, Jump, Return>(
-    manager: Manager<F, L>,
-) -> (Held<F, L>, Opened<'a, 'b, 'm, Handoff<X, V, ShapeOf<X>, Block, T, Jump, Return>>)
+pub fn open<'a, 'b, 'm, M, L, X, V, T, Jump, Return>(
+    manager: Manager<M, L>,
+) -> OpenedManager<'a, 'b, 'm, M, L, Types<X, V, ShapeOf<X>, Block, T, Jump, Return>>
 where
-    F: 'm,
+    M: 'm,
     L: Lent<'a, 'b, Exit = X, Value = V>,
     X: Exit,
 {
@@ -33,11 +41,11 @@ where
 
 /// As [`open`], for a manager that has others after it in the header, with the shape `Rest`.
 #[inline]
-pub fn open_around<'a, 'b, 'm, F, L, X, V, Both, Rest, T, Jump, Return>(
-    manager: Manager<F, L>,
-) -> (Held<F, L>, Opened<'a, 'b, 'm, Handoff<X, V, Both, Rest, T, Jump, Return>>)
+pub fn open_around<'a, 'b, 'm, M, L, X, V, Both, Rest, T, Jump, Return>(
+    manager: Manager<M, L>,
+) -> OpenedManager<'a, 'b, 'm, M, L, Types<X, V, Both, Rest, T, Jump, Return>>
 where
-    F: 'm,
+    M: 'm,
     L: Lent<'a, 'b, Exit = X, Value = V>,
     X: Exit,
     ShapeOf<X>: Layer<Rest, Both = Both>,
@@ -51,6 +59,12 @@ where
 #[inline]
 pub const fn it<M>(manager: M) -> M {
     manager
+}
+
+/// Tells the compiler a type that is written out.
+#[must_use]
+pub fn expected<T>() -> Typed<T> {
+    Typed::none()
 }
 
 /// Stands for a marker that is not where it can be, next to the error that says so.

@@ -1,16 +1,15 @@
 //! Context managers that are types, with a method for entering and one for leaving.
 
-use core::any::type_name;
 use core::future::Future;
 use core::marker::PhantomData;
 
 use crate::exit::{Ending, Exit};
-use crate::frame::attach;
+use crate::frame::body::TypeName;
+use crate::frame::{Body, SameTerms, lend_own};
 use crate::handoff::Lifespan;
-use crate::home::Inline;
 use crate::layer::{ShapeOf, Value};
 use crate::lend::{Lent, Terms};
-use crate::manager::{About, IntoManager, Manager, OutputOf};
+use crate::manager::{IntoManager, Manager, OutputOf};
 use crate::outcome::Outcome;
 use crate::scope::{ScopeOutput, TakesOutput};
 
@@ -184,11 +183,11 @@ pub trait AsyncContextManager {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() { assert_eq!(two_requests().await, Ok(Some(2))); }
     /// ```
-    fn into_manager(self) -> Manager<impl Future<Output = <Self::Exit as Exit>::Output>, Own<Self>>
+    fn into_manager(self) -> Manager<impl Body<Future = impl Future<Output = <Self::Exit as Exit>::Output>>, Own<Self>>
     where
         Self: Sized,
     {
-        Manager::new(&About::Type(type_name::<Self>), body(self))
+        manager(self)
     }
 
     /// Enters, runs `block` and leaves: see [`Manager::scope`]. The manager must not borrow.
@@ -227,7 +226,7 @@ pub trait AsyncContextManager {
 }
 
 /// The terms of a manager of the type `M`.
-pub struct Own<M>(PhantomData<fn() -> M>);
+pub struct Own<M>(PhantomData<fn(M) -> M>);
 
 impl<M: AsyncContextManager> Terms for Own<M> {
     type Exit = M::Exit;
@@ -240,26 +239,27 @@ impl<'v, M: AsyncContextManager + 'v> Lent<'v, '_> for Own<M> {
 impl<M: AsyncContextManager> IntoManager for M {
     type Terms = Own<M>;
 
-    fn into_manager(self) -> Manager<impl Future<Output = OutputOf<Own<M>>>, Own<M>> {
+    fn into_manager(self) -> Manager<impl Body<Future = impl Future<Output = OutputOf<Own<M>>>>, Own<M>> {
         AsyncContextManager::into_manager(self)
     }
 }
 
-/// What a manager function would be for it.
-#[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
-fn body<M: AsyncContextManager>(mut manager: M) -> impl Future<Output = OutputOf<Own<M>>> {
-    async move {
-        let this = Lifespan;
-        let point = attach::<Own<M>, _>(&this, &Inline).await;
+/// Makes the manager that a manager function would return.
+fn manager<M: AsyncContextManager>(
+    mut manager: M,
+) -> Manager<impl Body<Future = impl Future<Output = OutputOf<Own<M>>>>, Own<M>> {
+    let terms = SameTerms::<Own<M>>::new();
+    Manager::new(terms, TypeName::<M>::new(), move |frame| async move {
+        let this = Lifespan::new();
         let block = match <OutputOf<Own<M>>>::split(manager.enter().await) {
             // The value is given away at once: if it were held over an `.await`, the future of a manager that borrows
             // would not be known to be `Send`.
-            Ok(value) => point.lend_own(value),
+            Ok(value) => lend_own(terms.point(&frame, &this), value),
             Err(error) => return <OutputOf<Own<M>>>::failed(error),
         };
         let outcome = block.await;
         manager.exit(outcome).await
-    }
+    })
 }
 
 /// For a manager that is used more than once.

@@ -92,13 +92,13 @@ pub(crate) use drain::UnderWay;
 pub use drain::{drain, drain_for, under_way};
 pub use executor::set;
 pub use loss::{Loss, LossKind, set_hook};
-pub(crate) use loss::{failed, panicked, rescue_failed, unfinished};
+pub(crate) use loss::{failed, panicked, replaced, replaced_panic, rescue_failed, unfinished};
 pub(crate) use origin::Origin;
-pub(crate) use together::{apart, block_first, collect, in_turn, is_in_place, of_block};
+pub(crate) use together::{apart, begin_block, block_first, collect, end_block, in_turn, is_in_place};
 #[cfg(feature = "tokio")]
 pub(crate) use {
     done::{Completion, completion},
-    loss::{Lost, replaced},
+    loss::Lost,
     together::add,
 };
 

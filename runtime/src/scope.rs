@@ -4,17 +4,17 @@ use core::convert::Infallible;
 use core::future::Future;
 
 use crate::exit::TakesFrom;
-use crate::frame::run;
-use crate::handoff::{End, Loan};
+use crate::frame::{Body, run};
+use crate::handoff::{End, Kept, Loan};
 use crate::layer::{Block, ShapeOf, TakesShape, Value};
 use crate::lend::Lent;
 use crate::manager::{Manager, OutputOf};
 use crate::private::open;
 use crate::verdict::{Output, Verdict};
 
-impl<F, L> Manager<F, L>
+impl<M, L> Manager<M, L>
 where
-    F: Future<Output = OutputOf<L>>,
+    M: Body<Future: Future<Output = OutputOf<L>>>,
     L: for<'a, 'b> Lent<'a, 'b>,
 {
     /// Enters, runs `block` with what the manager lends, and leaves: [`with!`](crate::with) without the macro.
@@ -75,15 +75,16 @@ where
         T: ScopeOutput,
         L::Exit: TakesOutput<T>,
     {
-        let (manager, opened) = open(self);
+        let (manager, opened) = open::<_, _, _, _, T, Infallible, Infallible>(self);
+        let kept = Kept::new();
         let first = Loan::new();
         let second = Loan::inside(&first);
-        let handoff = opened.until(&second);
+        let handoff = opened.until(&second, &kept);
         let block = async {
             let end = handoff.block().end(block(handoff.value()).await);
             match handoff.end(end, T::Literal::default()).await {}
         };
-        match run::<_, _, _, _, _, T, Infallible, _, u8, _>(manager, &handoff, block, (), 0).await {
+        match run(manager, &handoff, (), block, 0_u8).await {
             End::Value(value) => value,
             End::Jump(never) | End::Return(never) => match never {},
         }

@@ -2,14 +2,16 @@
 
 use core::future::Future;
 
+use crate::frame::body::Name;
 use crate::frame::held::{Mut, Owned, Ref};
-use crate::frame::shield::{Rescuable, Shielded};
+use crate::frame::shield::{Rescuable, ShieldedBody};
+use crate::frame::{Body, FrameHandle, FunctionBody, SameTerms};
 use crate::lend::Lent;
 use crate::manager::{Manager, OutputOf};
 
-impl<F, L> Manager<F, L>
+impl<B, L> Manager<B, L>
 where
-    F: Future<Output = OutputOf<L>> + Send + 'static,
+    B: Body<Future: Future<Output = OutputOf<L>> + Send + 'static>,
     L: Rescuable,
 {
     /// The same manager, but that only its block can be cancelled: the option `shielded` of
@@ -50,11 +52,11 @@ where
     /// `connection.into_manager().shielded()`.
     ///
     /// It takes one allocation. What a manager must be for it, and what it does, is told in [`rescue`](crate::rescue).
-    pub fn shielded<K>(self) -> Manager<Shielded<F, L>, L>
+    pub fn shielded<K>(self) -> Manager<ShieldedBody<B, L>, L>
     where
         L: LendsShielded<K>,
     {
-        Manager::new(self.about, Shielded::<F, L>::new(self.about, self.body, L::BORROWS))
+        self.map(|body| ShieldedBody::new(body, L::BORROWS))
     }
 }
 
@@ -93,4 +95,17 @@ where
     L: for<'a, 'b> Lent<'a, 'b, Value = &'a mut T>,
 {
     const BORROWS: bool = true;
+}
+
+/// Makes a shielded manager: what the option of the attribute expands to.
+#[doc(hidden)]
+#[inline]
+pub fn shielded<N, B, F, L, K>(terms: SameTerms<L>, name: N, body: B) -> Manager<ShieldedBody<FunctionBody<N, B>, L>, L>
+where
+    N: Name,
+    B: FnOnce(FrameHandle) -> F,
+    F: Future<Output = OutputOf<L>> + Send + 'static,
+    L: Rescuable + LendsShielded<K>,
+{
+    Manager::new(terms, name, body).shielded()
 }

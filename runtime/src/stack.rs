@@ -8,6 +8,7 @@ use std::boxed::Box;
 
 use crate::async_context_manager;
 use crate::exit::{Catch, Ending, Suppress};
+use crate::frame::Body;
 use crate::frame::held::{Entering, Entries, Flight, Held, HeldExit, Holds, Owned};
 use crate::lend::{Lend1, Lends};
 use crate::manager::{IntoManager, Manager, OutputOf};
@@ -155,12 +156,12 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// # Cancel safety
     ///
     /// When the future is dropped, the manager is not on the stack: entering ends there.
-    pub fn enter<'s, F, L, K, V>(
+    pub fn enter<'s, M, L, K, V>(
         &'s self,
-        manager: Manager<F, L>,
+        manager: Manager<M, L>,
     ) -> Entering<'s, 'env, E, K, V, <OutputOf<L> as Ending>::Value<V>>
     where
-        F: Future<Output = OutputOf<L>> + Send + 'env,
+        M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
         L: Holds<K> + 'env,
         L::Exit: HeldExit<E>,
         K: Held<'s, Value = V> + Send + 'env,
@@ -292,14 +293,16 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// outer.close().await
     /// # }
     /// ```
-    pub fn into_manager(self) -> Manager<impl Future<Output = Result<(), E>>, <Self as IntoManager>::Terms> {
-        open(self)
+    pub fn into_manager(
+        self,
+    ) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, <Self as IntoManager>::Terms> {
+        exit_stack(self)
     }
 
     /// Enters a manager that does not wait for anything.
-    fn at_once<F, L>(&self, manager: Manager<F, L>)
+    fn at_once<M, L>(&self, manager: Manager<M, L>)
     where
-        F: Future<Output = OutputOf<L>> + Send + 'env,
+        M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
         L: Holds<Owned<()>> + 'env,
         L::Exit: HeldExit<E>,
     {
@@ -351,23 +354,22 @@ where
     callback().await.into_result()
 }
 
-/// Stands for the payload of a panic that goes on by itself.
-struct UnderWay;
-
 /// The stack as a manager. (It does not implement `AsyncContextManager`, whose `enter` would stand before its own.)
 #[async_context_manager(crate = crate, catch, suppress)]
-async fn open<'env, E: Send + 'env>(mut stack: AsyncExitStack<'env, E>) -> Result<&mut AsyncExitStack<'env, E>, E> {
+async fn exit_stack<'env, E: Send + 'env>(
+    mut stack: AsyncExitStack<'env, E>,
+) -> Result<&mut AsyncExitStack<'env, E>, E> {
     let flight = match r#yield!(&mut stack) {
         Outcome::Completed => Flight::Completed,
         Outcome::Failed(error) => Flight::Failed(error),
-        Outcome::Panicked => Flight::Panicked(Box::new(UnderWay)),
+        Outcome::Panicked => Flight::Panicked(Box::new(panics::UnderWay)),
         // In a rescue each is awaited, and in place each is dropped.
         Outcome::Cancelled => Flight::Cancelled,
     };
     match stack.entries.leave(flight).await {
         Flight::Completed | Flight::Cancelled => Ok(()),
         Flight::Failed(error) => Err(error),
-        Flight::Panicked(payload) if payload.is::<UnderWay>() => Ok(()),
+        Flight::Panicked(payload) if payload.is::<panics::UnderWay>() => Ok(()),
         Flight::Panicked(payload) => panics::resume(payload),
     }
 }
@@ -375,8 +377,8 @@ async fn open<'env, E: Send + 'env>(mut stack: AsyncExitStack<'env, E>) -> Resul
 impl<'env, E: Send + 'env> IntoManager for AsyncExitStack<'env, E> {
     type Terms = Lends<dyn for<'y> Lend1<'y, Out = &'y mut Self>, 1, Suppress<Catch<E>>>;
 
-    fn into_manager(self) -> Manager<impl Future<Output = Result<(), E>>, Self::Terms> {
-        open(self)
+    fn into_manager(self) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, Self::Terms> {
+        exit_stack(self)
     }
 }
 

@@ -2,25 +2,22 @@
 
 use core::convert::Infallible;
 
-use crate::exit::{Always, Ending, Exit, Maybe, Presence};
+use crate::exit::{Always, Ending, Maybe, Presence};
 use crate::handoff::Handoff;
 use crate::layer::{EndingError, EndingKind, Shape, Value};
+use crate::scope_types::Scope;
 use crate::verdict::{CantFail, MayFail};
 
-impl<X, V, Both, Rest, Jump, Return> Handoff<X, V, Both, Rest, Infallible, Jump, Return>
-where
-    X: Exit,
-    Both: Shape,
-    Rest: Shape,
-{
+impl<S: Scope<Value = Infallible>> Handoff<S> {
     /// Turns what a `with!` is, whose block leaves by `return`, into what the function returns.
-    pub fn settle(&self, value: Value<Both, Infallible>) -> Return
+    pub fn settle(&self, value: Value<S::Both, Infallible>) -> S::Return
     where
-        Return: ReturnsError<EndingKind<Both>, EndingError<Both>> + ReturnsNothing<Both::Presence>,
+        S::Return:
+            ReturnsError<EndingKind<S::Both>, EndingError<S::Both>> + ReturnsNothing<<S::Both as Shape>::Presence>,
     {
-        match Both::Ending::split(value) {
-            Ok(value) => Return::nothing(value),
-            Err(error) => Return::error(error),
+        match <S::Both as Shape>::Ending::split(value) {
+            Ok(value) => S::Return::nothing(value),
+            Err(error) => S::Return::error(error),
         }
     }
 }

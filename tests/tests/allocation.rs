@@ -221,7 +221,8 @@ mod nothing {
     #[test]
     fn in_managers_that_are_made_of_others() {
         for fails in 0..3 {
-            for error in [true, false] {
+            // An error that another one replaces is told, which takes room.
+            for error in [true, false].into_iter().filter(|error| !error || fails == 0) {
                 assert_eq!(allocations(|| spin(compose(fails, error))), 0);
             }
         }

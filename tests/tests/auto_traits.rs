@@ -280,12 +280,15 @@ mod managers {
 
     #[test]
     fn that_hold_what_they_are_given() {
+        async fn enters_lends() {
+            with!(lends::<Rc<u8>>() => ());
+        }
         assert!(is_send!(generic(5)));
         assert!(is_send!(lends::<String>()));
         assert!(is_send!(holds(Cell::new(5))));
         assert!(!is_send!(generic(Rc::new(5))));
         assert!(!is_send!(holds(Rc::new(5))));
-        assert!(!is_send!(lends::<Rc<u8>>()));
+        assert!(!is_send!(enters_lends()));
     }
 
     #[test]
@@ -319,9 +322,21 @@ mod managers {
             yields(1).await;
             drop(rc);
         }
-        assert!(!is_send!(over()));
-        assert!(is_send!(before()));
-        assert!(!is_send!(after()));
+        async fn enters_over() {
+            with!(over() => ());
+        }
+        async fn enters_before() {
+            with!(before() => ());
+        }
+        async fn enters_after() {
+            with!(after() => ());
+        }
+        assert!(!is_send!(enters_over()));
+        assert!(is_send!(enters_before()));
+        assert!(!is_send!(enters_after()));
+        // It has none of these before it is entered, and may be entered elsewhere.
+        assert!(is_send!(over()));
+        assert!(is_send!(after()));
     }
 
     #[test]
@@ -341,8 +356,14 @@ mod managers {
             }
             .await;
         }
-        assert!(!is_send!(races()));
-        assert!(!is_send!(races_with_an_rc_inside()));
+        async fn enters_races() {
+            with!(races() => ());
+        }
+        async fn enters_races_with_an_rc_inside() {
+            with!(races_with_an_rc_inside() => ());
+        }
+        assert!(!is_send!(enters_races()));
+        assert!(!is_send!(enters_races_with_an_rc_inside()));
     }
 
     #[test]
@@ -351,7 +372,10 @@ mod managers {
         async fn made() {
             with!(holds(Rc::new(5)) => { r#yield!(); });
         }
-        assert!(!is_send!(made()));
+        async fn enters_made() {
+            with!(made() => ());
+        }
+        assert!(!is_send!(enters_made()));
     }
 
     #[test]

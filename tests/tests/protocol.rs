@@ -554,7 +554,7 @@ mod uses {
 
     #[test]
     fn as_a_manager() {
-        fn takes<F, L>(manager: Manager<F, L>) -> Manager<F, L> {
+        fn takes<B, L>(manager: Manager<B, L>) -> Manager<B, L> {
             manager
         }
         let log = Log::new();

@@ -46,11 +46,18 @@ fn an_error_after_a_cancellation() {
 fn nothing_when_nothing_is_lost() {
     let said = said("nothing_when_nothing_is_lost", || {
         assert_eq!(block_on(async { with!(fails() => 5) }), Err("leaving"));
-        assert_eq!(block_on(async { with!(passes_on() => Err::<u8, _>(5)) }), Err(()));
         assert_eq!(panic_message(async { with!(passes_on() => panic!("block")) }), "block");
         drop_after(1, async { with!(passes_on() => pending::<()>().await) });
     });
     assert!(said.is_empty(), "{said:?}");
+}
+
+#[test]
+fn an_error_that_another_one_replaces() {
+    let said = said("an_error_that_another_one_replaces", || {
+        assert_eq!(block_on(async { with!(passes_on() => Err::<u8, _>(5)) }), Err(()));
+    });
+    assert_eq!(said, ["async-context-manager: `passes_on` failed, and its error replaced that of its block"]);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use syn::Expr;
 use super::Words;
 use super::header::Entry;
 use super::jumps::{self, Jump, Ways};
-use crate::tokens::{self, Prefix};
-use crate::yields::YIELD_POINT;
+use crate::tokens::Prefix;
+use crate::yields;
 
 /// What is the same for all managers of a header.
 struct With {
@@ -28,31 +28,35 @@ struct With {
 ///
 /// ```text
 /// match open(IntoManager::into_manager(it(connection(&pool)))) {
-///     (manager, opened) => {
+///     (__acm_manager, __acm_opened) => {
+///         let __value_of_block = Kept::new();
 ///         let __lent_value = Loan::new();
 ///         let __lent_value = Loan::inside(&__lent_value);
-///         let handoff0 = opened.until(&__lent_value);
-///         if false { return handoff0.returned().value; }
+///         let __acm_handoff0 = &__acm_opened.until(&__lent_value, &__value_of_block);
+///         if false { return __acm_handoff0.returned().value; }
 ///         if false {
-///             handoff0.typed().value
+///             __acm_handoff0.typed().value
 ///         } else {
-///             match run(manager, &handoff0, async {
-///                 if false { return handoff0.returned().value; }
-///                 let block = handoff0.block();
-///                 let end = {
-///                     let conn = handoff0.value();
-///                     block.end(if true { conn.insert(1).await?; } else { block.typed().value })
+///             match run(__acm_manager, __acm_handoff0, (), async {
+///                 if false { return __acm_handoff0.returned().value; }
+///                 let __acm_block = __acm_handoff0.block();
+///                 let __acm_end = {
+///                     let conn = __acm_handoff0.value();
+///                     __acm_block.end(if true { conn.insert(1).await?; } else { __acm_block.typed().value })
 ///                 };
-///                 let end = handoff0.end(end, 0);
-///                 match end.await {}
-///             }, (), 0).await {
-///                 End::Value(value) => value,
-///                 End::Return(value) => return value,
+///                 let __acm_end = __acm_handoff0.end(__acm_end, 0);
+///                 match __acm_end.await {}
+///             }, 0).await {
+///                 End::Value(__acm_value) => __acm_value,
+///                 End::Return(__acm_value) => return __acm_value,
 ///             }
 ///         }
 ///     }
 /// }
 /// ```
+///
+/// The methods take their receivers as they are, by value or as the reference that `__acm_handoff0` is. So they come before
+/// those of any trait of the user's. The names are not ones that the user has for a constant.
 ///
 /// The outer `match` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of
 /// the `with!` or of the function to the block, so that what is in it is inferred and coerced as if it stood outside;
@@ -69,8 +73,9 @@ pub(crate) fn with(
     krate: &Prefix,
 ) -> TokenStream {
     let private = krate.private();
-    let yield_point = || tokens::find_ident(block.to_token_stream(), &|ident| ident == YIELD_POINT);
-    let within = words.has_marker.then(yield_point).flatten().map_or_else(|| quote!(()), Ident::into_token_stream);
+    let point = words.has_lending.then(|| yields::find_point(block.to_token_stream())).flatten();
+    let within = point
+        .map_or_else(|| quote!(()), |point| quote_spanned!(Span::mixed_site()=> #private::YieldPoint::around(&#point)));
     let mut ways = jumps::carry(&mut entries, &mut block, words.has_jump, &private);
     // The managers after the first are in its block.
     ways.may_return |= entries.len() > 1;
@@ -92,13 +97,13 @@ pub(crate) fn with(
 /// Output: as above, but the block is
 ///
 /// ```text
-/// return if true { conn.insert(1).await?; Ok(()) } else { handoff0.returned().value }
+/// return if true { conn.insert(1).await?; Ok(()) } else { __acm_handoff0.returned().value }
 /// ```
 ///
 /// and in place of the outer `if false`
 ///
 /// ```text
-/// match match run(...).await { ... } { value => handoff0.settle(value) }
+/// match match run(...).await { ... } { __acm_value => __acm_handoff0.settle(__acm_value) }
 /// ```
 pub(crate) fn body(entries: Vec<Entry>, body: &TokenStream, krate: &Prefix, output: Span) -> TokenStream {
     let private = krate.private();
@@ -161,10 +166,11 @@ impl With {
         let body = self.opened(index, &self.run(index, block));
         quote_spanned! {*site=> {
             match #private::#open(#private::IntoManager::into_manager(#private::it(#manager))) {
-                (manager, opened) => {
+                (__acm_manager, __acm_opened) => {
+                    let __value_of_block = #private::Kept::new();
                     let #lent = #private::Loan::new();
                     let #lent = #private::Loan::inside(&#lent);
-                    let #handoff = opened.until(&#lent);
+                    let #handoff = &__acm_opened.until(&#lent, &__value_of_block);
                     #body
                 }
             }
@@ -176,11 +182,11 @@ impl With {
         let Level { site, handoff, expect_return, .. } = &self.levels[index];
         if index > 0 {
             let outer = &self.levels[index - 1].handoff;
-            return quote_spanned!(*site=> let #handoff = #handoff.inside(&#outer); #run);
+            return quote_spanned!(*site=> #handoff.inside(#outer); #run);
         }
         if let Some(output) = self.settles {
-            let settled = quote_spanned!(site.located_at(output)=> #handoff.settle(value));
-            return quote_spanned!(*site=> #expect_return match #run { value => #settled });
+            let settled = quote_spanned!(site.located_at(output)=> #handoff.settle(__acm_value));
+            return quote_spanned!(*site=> #expect_return match #run { __acm_value => #settled });
         }
         quote_spanned! {*site=>
             #expect_return
@@ -198,41 +204,45 @@ impl With {
         let Entry { pattern, span, .. } = entry;
         // What is not bound lives as long as if it were.
         let pattern =
-            pattern.as_ref().map_or_else(|| quote_spanned!(Span::mixed_site()=> _value), ToTokens::to_token_stream);
+            pattern.as_ref().map_or_else(|| quote_spanned!(Span::mixed_site()=> __acm_lent), ToTokens::to_token_stream);
         let bind = quote_spanned!(site.located_at(*span)=> let #pattern = #handoff.value(););
         let end = self.end(index, &bind, &self.level(index + 1, block));
         let arms = self.arms(index);
         quote_spanned! {*site=>
-            match #private::run(manager, &#handoff, async { #expect_return #end }, #within, #literal).await { #arms }
+            match #private::run(__acm_manager, #handoff, #within, async { #expect_return #end }, #literal).await { #arms }
         }
     }
 
     /// The block: what is bound to what is lent, up to its end.
     fn end(&self, index: usize, bind: &TokenStream, block: &TokenStream) -> TokenStream {
         let Level { site, handoff, literal, .. } = &self.levels[index];
+        let typed = quote_spanned!(*site=> __acm_block.typed().value);
         let mut end = if self.ways.jumps.is_empty() {
             quote_spanned! {*site=>
-                let block = #handoff.block();
-                let end = { #bind block.end(if true #block else { block.typed().value }) };
-                let end = #handoff.end(end, #literal);
+                let __acm_block = #handoff.block();
+                let __acm_end = {
+                    #bind
+                    __acm_block.end(if true #block else { #typed })
+                };
+                let __acm_end = #handoff.end(__acm_end, #literal);
             }
         } else {
             let label = jumps::block_label();
             quote_spanned! {*site=>
-                let block = #handoff.jumping_block();
-                let end = {
+                let __acm_block = #handoff.jumping_block();
+                let __acm_end = {
                     #bind
-                    block.end(#label: {
-                        ::core::ops::ControlFlow::Continue(if true #block else { block.typed().value })
+                    __acm_block.end(#label: {
+                        ::core::ops::ControlFlow::Continue(if true #block else { #typed })
                     })
                 };
-                let end = #handoff.end_or_jump(end, #literal);
+                let __acm_end = #handoff.end_or_jump(__acm_end, #literal);
             }
         };
         end.extend(if self.ways.may_return {
-            quote_spanned!(*site=> match end.await {})
+            quote_spanned!(*site=> match __acm_end.await {})
         } else {
-            quote_spanned!(*site=> end.await)
+            quote_spanned!(*site=> __acm_end.await)
         });
         end
     }
@@ -242,14 +252,14 @@ impl With {
         let Level { site, private, .. } = &self.levels[index];
         let Ways { jumps, may_return } = &self.ways;
         let mut arms = if *may_return {
-            quote_spanned!(*site=> #private::End::Value(value) => value, #private::End::Return(value) => return value,)
+            quote_spanned!(*site=> #private::End::Value(__acm_value) => __acm_value, #private::End::Return(__acm_value) => return __acm_value,)
         } else {
-            quote_spanned!(*site=> #private::End::Value(value) => value,)
+            quote_spanned!(*site=> #private::End::Value(__acm_value) => __acm_value,)
         };
         if index > 0 && !jumps.is_empty() {
             let label = jumps::block_label();
             arms.extend(
-                quote_spanned!(*site=> #private::End::Jump(jump) => break #label ::core::ops::ControlFlow::Break(jump),),
+                quote_spanned!(*site=> #private::End::Jump(__acm_jump) => break #label ::core::ops::ControlFlow::Break(__acm_jump),),
             );
             return arms;
         }
@@ -264,7 +274,7 @@ impl With {
         let site = Span::mixed_site().located_at(*span);
         let private = self.private.locate(site);
         let (pattern, value) = match has_value {
-            true => (quote_spanned!(site=> value), Some(quote_spanned!(site=> value))),
+            true => (quote_spanned!(site=> __acm_value), Some(quote_spanned!(site=> __acm_value))),
             false => (quote_spanned!(site=> ()), None),
         };
         let pattern = jumps::either(pattern, index, self.ways.jumps.len(), &private);
@@ -276,5 +286,5 @@ impl With {
 }
 
 fn handoff(index: usize, site: Span) -> Ident {
-    format_ident!("handoff{index}", span = site)
+    format_ident!("__acm_handoff{index}", span = site)
 }

@@ -10,7 +10,6 @@ use syn::parse::{ParseStream, Parser};
 
 use crate::errors::Errors;
 use crate::tokens::Prefix;
-use crate::yields::YIELD_POINT;
 use crate::{fallback, wrapper};
 use header::{Block, Entry};
 
@@ -43,8 +42,10 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
 /// What there may be in the tokens of a `with!`, by their words. Mostly there is nothing, and nothing to be done then.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Words {
-    /// A marker, or what stands in its place.
+    /// A marker.
     has_marker: bool,
+    /// What the attribute of a manager function has put in the place of a marker.
+    has_lending: bool,
     /// A `break` or `continue`.
     has_jump: bool,
 }
@@ -60,7 +61,8 @@ impl Words {
         for token in tokens {
             match token {
                 TokenTree::Ident(word) => match &*word.to_string() {
-                    "yield" | "r#yield" | YIELD_POINT => self.has_marker = true,
+                    "yield" | "r#yield" => self.has_marker = true,
+                    "__private" => self.has_lending = true,
                     "break" | "continue" => self.has_jump = true,
                     _ => {}
                 },

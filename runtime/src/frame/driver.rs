@@ -1,6 +1,5 @@
 //! The future of a `with!`: polls the body of the manager, and the block where the body waits for that.
 
-use core::cell::UnsafeCell;
 use core::future::Future;
 use core::marker::{PhantomData, PhantomPinned};
 use core::mem::{ManuallyDrop, forget};
@@ -9,113 +8,289 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, ready};
 
 use super::Link;
-use super::call::Call;
-use super::head::{Head, Host, Stage};
+use super::body::{Body, FrameHandle, Name};
+use super::header::{BlockOwner, Header, State};
 use super::marker::Within;
 use super::unfinished::{Unfinished, drop_unfinished};
 use crate::exit::{Ending, Exit, TakesFrom};
-use crate::handoff::{End, Handoff};
-use crate::layer::{Around, Shape, ShapeOf, Value};
-use crate::lend::{Lent, Terms};
-use crate::manager::{About, Held, OutputOf};
+use crate::handoff::{Cleared, End, Handoff};
+use crate::layer::{Around, ShapeOf, Value};
+use crate::lend::Lent;
+use crate::manager::Held;
 use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
 use crate::rescue;
+use crate::scope_types::Scope;
 use crate::verdict::Verdict;
 
-/// The part of a driver that the marker reaches by pointer.
-#[repr(C)]
-struct Frame<'h, L: Terms, V, Both, Rest: Shape, T, Jump, B: Future, Literal, W> {
-    head: Head,
-    handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,
-    within: W,
-    literal: PhantomData<fn() -> Literal>,
-    block: UnsafeCell<ManuallyDrop<B>>,
+/// The future of a `with!`: runs the manager, and the block at its marker.
+///
+/// Body and block are fields of it without a wrapper, as each layer of types around them takes away from how deep
+/// `with!`s can be nested before the compiler gives up. So dropping a driver must not drop them by itself: what drops
+/// them makes it `Done`. The null of `handoff` stands for that, which takes no room.
+#[must_use = "a driver does nothing until it is awaited"]
+#[expect(clippy::manual_non_exhaustive, reason = "nobody sees the one nor the other")]
+pub enum Driver<'h, F, N, S, B, W, Literal>
+where
+    F: Future<Output: Ending>,
+    N: Name,
+    S: Scope,
+    B: Future<Output = S::Return>,
+    W: Within,
+{
+    #[doc(hidden)]
+    Live {
+        handoff: &'h Handoff<S>,
+        within: W,
+        name: N,
+        body: F,
+        block: B,
+        literal: PhantomData<fn() -> Literal>,
+        /// The driver is reached by pointer.
+        pinned: PhantomPinned,
+    },
+    #[doc(hidden)]
+    Done,
 }
 
-impl<L, V, Both, Rest, T, Jump, B, Literal, W> Frame<'_, L, V, Both, Rest, T, Jump, B, Literal, W>
+/// Runs `block` with what `manager` lends.
+///
+/// The [`Loan`](crate::handoff::Loan)s of the `handoff` must be locals that stand beside it, so that nothing of the lent
+/// value outlives the `with!`. For `literal` see [`Verdict`]; for `within` see [`Within`].
+#[inline]
+pub fn run<'h, 'a, 'b, M, L, S, B, W, Literal>(
+    manager: Held<M, L>,
+    handoff: &'h Handoff<S>,
+    within: W,
+    block: B,
+    _literal: Literal,
+) -> Driver<'h, M::Future, M::Name, S, B, W, Literal>
 where
-    L: Terms,
-    Both: Shape,
-    Rest: Shape,
-    B: Future,
+    M: Body<Future: Future<Output: Ending>>,
+    L: Lent<'a, 'b, Exit = S::Exit, Value = S::Lent>,
+    S: Scope<Return: Verdict<Literal>>,
+    B: Future<Output = S::Return>,
+    W: Within,
 {
-    /// Drops the block where it stands.
+    let body = ManuallyDrop::into_inner(manager.body);
+    let name = body.name();
+    let body = body.start(FrameHandle::new(handoff.header()));
+    Driver::Live { handoff, within, name, body, block, literal: PhantomData, pinned: PhantomPinned }
+}
+
+/// The parts of a driver that is there, by pointer. Each is borrowed by itself, as the body is borrowed while its marker
+/// uses the others.
+impl<'h, F, N, S, B, W, Literal> Driver<'h, F, N, S, B, W, Literal>
+where
+    F: Future<Output: Ending>,
+    N: Name,
+    S: Scope,
+    B: Future<Output = S::Return>,
+    W: Within,
+{
+    /// # Safety
+    ///
+    /// The driver is there.
+    #[inline]
+    unsafe fn handoff(this: NonNull<Self>) -> &'h Handoff<S> {
+        // SAFETY: the caller says so. The field is not written before the driver is gone.
+        unsafe {
+            match *this.as_ptr() {
+                Self::Live { handoff, .. } => handoff,
+                Self::Done => polled_when_done(),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As of `handoff`.
+    #[inline]
+    unsafe fn name(this: NonNull<Self>) -> &'static str {
+        // SAFETY: as in `handoff`.
+        unsafe {
+            match *this.as_ptr() {
+                Self::Live { name, .. } => name.get(),
+                Self::Done => polled_when_done(),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As of `handoff`.
+    #[inline]
+    unsafe fn within(this: NonNull<Self>) -> NonNull<W> {
+        // SAFETY: as in `handoff`.
+        unsafe {
+            match *this.as_ptr() {
+                Self::Live { ref within, .. } => NonNull::from(within),
+                Self::Done => polled_when_done(),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The driver is there, and nobody uses its body now.
+    #[inline]
+    unsafe fn body(this: NonNull<Self>) -> NonNull<F> {
+        // SAFETY: the caller says so.
+        unsafe {
+            match *this.as_ptr() {
+                Self::Live { ref mut body, .. } => NonNull::from(body),
+                Self::Done => polled_when_done(),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The driver is there, and nobody uses its block now.
+    #[inline]
+    unsafe fn block(this: NonNull<Self>) -> NonNull<B> {
+        // SAFETY: the caller says so.
+        unsafe {
+            match *this.as_ptr() {
+                Self::Live { ref mut block, .. } => NonNull::from(block),
+                Self::Done => polled_when_done(),
+            }
+        }
+    }
+
+    /// Polls the body once more.
     ///
     /// # Safety
     ///
-    /// It is there, and is not used again.
-    unsafe fn drop_block(&self) {
-        // SAFETY: nobody else uses it (fact 3).
-        let block = unsafe { &mut *self.block.get() };
+    /// The driver is there and pinned, and its body is not in use.
+    #[inline]
+    unsafe fn poll_body(this: NonNull<Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: the caller says so.
-        unsafe { ManuallyDrop::drop(block) };
+        let header = unsafe { Self::handoff(this) }.header();
+        // SAFETY: the caller says so.
+        let mut body = unsafe { Self::body(this) };
+        // SAFETY: nobody else uses the body: the marker, which is in it, uses other parts.
+        let body = unsafe { body.as_mut() };
+        // SAFETY: the driver is pinned; the body stays where it is until it is dropped there.
+        let body = unsafe { Pin::new_unchecked(body) };
+        let panics = Panics(header);
+        let output = body.poll(cx);
+        forget(panics);
+        output
     }
 }
 
-impl<L, V, Both, Rest, T, Jump, B, Literal, W> Frame<'_, L, V, Both, Rest, T, Jump, B, Literal, W>
+#[cold]
+fn polled_when_done() -> ! {
+    unreachable!("a driver is done when it is gone")
+}
+
+/// Notes that the body has panicked, and that its locals are gone.
+struct Panics<'h>(&'h Header);
+
+impl Drop for Panics<'_> {
+    fn drop(&mut self) {
+        self.0.panicked.set(true);
+    }
+}
+
+impl<F, N, S, B, W, Literal> Driver<'_, F, N, S, B, W, Literal>
 where
-    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
-    Both: Shape,
-    Rest: Shape,
-    B: Future<Output: Verdict<Literal>>,
+    F: Future<Output: Ending>,
+    N: Name,
+    S: Scope<Exit: TakesFrom<S::Return, Literal>, Return: Verdict<Literal>>,
+    B: Future<Output = S::Return>,
     W: Within,
 {
-    /// Polls the block: whether it has ended. It is dropped then. A panic in either is one of the block.
+    /// Polls the block. Returns whether it has ended; it is dropped then. A panic in either is one of the block.
+    ///
+    /// # Safety
+    ///
+    /// The driver is there and pinned, its block is there, and nobody uses it now.
     #[inline]
-    fn run_block(&self, cx: &mut Context<'_>) -> bool {
+    unsafe fn run_block(this: NonNull<Self>, cx: &mut Context<'_>) -> bool {
+        // SAFETY: the caller says so.
+        let handoff = unsafe { Self::handoff(this) };
         let ran = panics::catch(|| {
+            // SAFETY: the caller says so.
+            let mut block = unsafe { Self::block(this) };
             // SAFETY: the marker gets here, or the driver while the body waits at that. Neither is polled by the block, so
             // there is one such reference at a time (fact 3).
-            let block = unsafe { &mut *self.block.get() };
+            let block_mut = unsafe { block.as_mut() };
             // SAFETY: the block is in the pinned driver, and dropped where it stands.
-            let polled = unsafe { Pin::new_unchecked(&mut **block) }.poll(cx);
+            let polled = unsafe { Pin::new_unchecked(block_mut) }.poll(cx);
             match polled {
-                Poll::Ready(value) => self.handoff.set_return(value),
-                Poll::Pending if self.handoff.is_over() => {}
+                Poll::Ready(value) => handoff.set_return(value),
+                Poll::Pending if handoff.is_over() => {}
                 Poll::Pending => return false,
             }
-            self.head.outcome.set(self.handoff.outcome());
-            self.head.stage.set(Stage::Ended);
-            // SAFETY: it is the first time, as the stage was another.
-            unsafe { ManuallyDrop::drop(block) };
+            handoff.header().outcome.set(handoff.outcome());
+            handoff.header().state.set(State::BlockDone);
+            // SAFETY: it is the first time, as the state was another.
+            unsafe { block.drop_in_place() };
             true
         });
         match ran {
-            Ok(ended) => ended && self.pass(),
-            Err(payload) => self.fail(payload),
+            // SAFETY: the caller says so.
+            Ok(ended) => ended && unsafe { Self::pass(this) },
+            // SAFETY: the caller says so.
+            Err(payload) => unsafe { Self::fail(this, payload) },
         }
     }
 
-    /// The block has ended; if it went well, there may be another outcome, of a marker in it.
+    /// Notes that the block has ended. If it went well, there may be another outcome, of a marker in it.
+    ///
+    /// # Safety
+    ///
+    /// The driver is there.
     #[inline]
-    fn pass(&self) -> bool {
-        if let (Outcome::Completed, Some(outcome)) = (self.head.outcome.get(), self.within.outcome()) {
-            self.head.outcome.set(passed_by::<L::Exit>(outcome));
+    unsafe fn pass(this: NonNull<Self>) -> bool {
+        // SAFETY: the caller says so.
+        let header = unsafe { Self::handoff(this) }.header();
+        // SAFETY: the caller says so.
+        let within = unsafe { Self::within(this) };
+        // SAFETY: it is not written while the driver is there.
+        let within = unsafe { within.as_ref() };
+        if let (Outcome::Completed, Some(outcome)) = (header.outcome.get(), within.outcome()) {
+            header.outcome.set(passed_by::<S::Exit>(outcome));
         }
         true
     }
 
-    /// As the marker has it.
-    fn link(&self) -> Link<Head> {
-        Link(NonNull::from(self).cast())
+    /// Returns whether the `with!` of a marker in the block is being dropped, and waits for that to be polled.
+    ///
+    /// # Safety
+    ///
+    /// The driver is there.
+    #[inline]
+    unsafe fn marker_is_wanted(this: NonNull<Self>) -> bool {
+        // SAFETY: the caller says so.
+        let within = unsafe { Self::within(this) };
+        // SAFETY: it is not written while the driver is there.
+        unsafe { within.as_ref() }.wants_marker()
     }
 
-    /// The block has panicked.
+    /// Notes that the block has panicked.
+    ///
+    /// # Safety
+    ///
+    /// The driver is there.
     #[cold]
-    fn fail(&self, payload: Payload) -> bool {
-        self.handoff.set_panic(payload);
-        if self.head.stage.replace(Stage::Ended).is_lent() {
-            // SAFETY: it was there, as the stage told.
-            unsafe { self.link().drop_block() };
+    unsafe fn fail(this: NonNull<Self>, payload: Payload) -> bool {
+        // SAFETY: the caller says so.
+        let handoff = unsafe { Self::handoff(this) };
+        handoff.set_panic(payload);
+        if handoff.header().state.replace(State::BlockDone).is_lent() {
+            // SAFETY: it was there, as the state said.
+            unsafe { Link(NonNull::from(handoff.header())).drop_block() };
         }
-        self.head.outcome.set(Outcome::Panicked);
+        handoff.header().outcome.set(Outcome::Panicked);
         true
     }
 }
 
-/// What a manager is told of the outcome of another one in whose marker's way it stands. If it catches errors, there is
-/// none to be caught: somebody else has it.
+/// Returns what a manager sees of the outcome of another one around whose marker it stands. If it catches errors, there
+/// is none to be caught: the other one has it.
 fn passed_by<X: Exit>(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Failed(()) if X::CATCHES => Outcome::Cancelled,
@@ -123,267 +298,263 @@ fn passed_by<X: Exit>(outcome: Outcome) -> Outcome {
     }
 }
 
-// SAFETY: it is `repr(C)`, and begins with its head.
-unsafe impl<L, V, Both, Rest, T, Jump, B, Literal, W> Host for Frame<'_, L, V, Both, Rest, T, Jump, B, Literal, W>
+// SAFETY: the name is not written while the driver is there.
+unsafe impl<F, N, S, B, W, Literal> BlockOwner for Driver<'_, F, N, S, B, W, Literal>
 where
-    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
-    Both: Shape,
-    Rest: Shape,
-    B: Future<Output: Verdict<Literal>>,
+    F: Future<Output: Ending>,
+    N: Name,
+    S: Scope<Exit: TakesFrom<S::Return, Literal>, Return: Verdict<Literal>>,
+    B: Future<Output = S::Return>,
     W: Within,
 {
-    const CATCHES: bool = L::Exit::CATCHES;
+    const CATCHES: bool = <S::Exit as Exit>::CATCHES;
+
+    unsafe fn name(this: NonNull<Self>) -> &'static str {
+        // SAFETY: the caller says so.
+        unsafe { Self::name(this) }
+    }
 
     #[inline]
-    unsafe fn lend(&self, slot: NonNull<()>) {
-        // SAFETY: the caller says that it points to such an `Option`, and `V` is what `L` lends, by the signature of
-        // `run`. The lifetime changes to that of the handoff, which is over when the block and the exit phase are; the
-        // value is good so long (fact 2).
-        let slot = unsafe { slot.cast::<Option<V>>().as_mut() };
+    unsafe fn lend(this: NonNull<Self>, slot: NonNull<()>) {
+        // SAFETY: the caller says that it points to such an `Option`, and `S::Lent` is what the manager lends, by the
+        // signature of `run`. The lifetime changes to that of the handoff, which is over when the block and the exit phase
+        // are; the value is good so long (fact 2).
+        let slot = unsafe { slot.cast::<Option<S::Lent>>().as_mut() };
         if let Some(value) = slot.take() {
-            self.handoff.lend(value);
-            self.within.lent(self.head.way.get());
+            // SAFETY: the caller says that the driver is there.
+            let handoff = unsafe { Self::handoff(this) };
+            handoff.lend(value);
+            // SAFETY: as above.
+            let within = unsafe { Self::within(this) };
+            // SAFETY: it is not written while the driver is there.
+            unsafe { within.as_ref() }.lent(handoff.header().route.get());
         }
     }
 
-    unsafe fn poll(&self, slot: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
+    unsafe fn poll(this: NonNull<Self>, slot: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         if let Some(slot) = slot {
             // SAFETY: the caller says the same.
-            unsafe { self.lend(slot) };
+            unsafe { <Self as BlockOwner>::lend(this, slot) };
         }
-        match self.head.stage.get() {
-            Stage::Lent | Stage::LentApart => self.run_block(cx),
-            Stage::Cancelled => {
-                self.head.stage.set(Stage::Ended);
-                self.head.outcome.set(Outcome::Cancelled);
-                // SAFETY: it was there, as the stage told.
-                rescue::of_block(&mut || unsafe { self.link().drop_block() });
+        // SAFETY: the caller says that the driver is there.
+        let header = unsafe { Self::handoff(this) }.header();
+        match header.state.get() {
+            // SAFETY: the block is there, as the state says; a marker calls this, which is not polled by the block.
+            State::Running | State::RunningDetached => unsafe { Self::run_block(this, cx) },
+            State::Cancelling => {
+                // SAFETY: it is there, as the state says.
+                unsafe { Link(NonNull::from(header)).cancel_block() };
                 true
             }
             _ => panic!("polled after its end"),
         }
     }
 
-    unsafe fn drop_block(&self) {
-        // SAFETY: the caller says the same.
-        unsafe { self.drop_block() };
+    unsafe fn drop_block(this: NonNull<Self>) {
+        // SAFETY: the caller says that nobody uses it.
+        let block = unsafe { Self::block(this) };
+        // SAFETY: the caller says so.
+        unsafe { block.drop_in_place() };
     }
 
-    fn set_panic(&self, payload: Payload) {
-        self.handoff.set_panic(payload);
+    unsafe fn set_panic(this: NonNull<Self>, payload: Payload) {
+        // SAFETY: the caller says that the driver is there.
+        unsafe { Self::handoff(this) }.set_panic(payload);
     }
 
-    unsafe fn take_error(&self, slot: NonNull<()>) {
+    unsafe fn take_error(this: NonNull<Self>, slot: NonNull<()>) {
         // SAFETY: the caller says that it points to such an `Option`.
-        let slot = unsafe { slot.cast::<Option<super::Caught<L>>>().as_mut() };
-        *slot = self.handoff.take_error();
+        let slot = unsafe { slot.cast::<Option<<S::Exit as Exit>::Caught>>().as_mut() };
+        // SAFETY: the caller says that the driver is there.
+        *slot = unsafe { Self::handoff(this) }.take_error();
     }
 }
 
-/// The future of a `with!`: runs the manager, and the block at its marker.
-#[must_use = "a driver does nothing until it is awaited"]
-pub struct Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
+impl<F, N, S, B, W, Literal> Future for Driver<'_, F, N, S, B, W, Literal>
 where
-    F: Future<Output: Ending>,
-    L: Terms,
-    Both: Shape,
-    Rest: Shape,
-    B: Future<Output: Verdict<Literal>>,
+    F: Future<Output = <S::Exit as Exit>::Output>,
+    N: Name,
+    S: Scope<Exit: TakesFrom<S::Return, Literal>, Return: Verdict<Literal>>,
+    ShapeOf<S::Exit>: Around<S::Rest, Both = S::Both, Ending = F::Output>,
+    B: Future<Output = S::Return>,
     W: Within,
 {
-    frame: Frame<'h, L, V, Both, Rest, T, Jump, B, Literal, W>,
-    body: ManuallyDrop<F>,
-    /// The frame is reached by pointer.
-    _pinned: PhantomPinned,
-}
+    type Output = End<Value<S::Both, S::Value>, S::Jump, S::Return>;
 
-/// Runs `block` with what `manager` lends.
-///
-/// The [`Loan`](crate::handoff::Loan) of the `handoff` must be a local that stands beside it, so that nothing of the
-/// lent value outlives the `with!`. For `literal` see [`Verdict`]; for `within` see [`Within`].
-#[inline]
-pub fn run<'h, 'a, 'b, F, L, V, Both, Rest, T, Jump, B, Literal, W>(
-    manager: Held<F, L>,
-    handoff: &'h Handoff<L::Exit, V, Both, Rest, T, Jump, B::Output>,
-    block: B,
-    within: W,
-    _literal: Literal,
-) -> Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
-where
-    F: Future<Output: Ending>,
-    L: Lent<'a, 'b, Value = V>,
-    Both: Shape,
-    Rest: Shape,
-    B: Future<Output: Verdict<Literal>>,
-    W: Within,
-{
-    let head = Head::new(manager.about);
-    let block = UnsafeCell::new(ManuallyDrop::new(block));
-    let frame = Frame { head, handoff, within, literal: PhantomData, block };
-    Driver { frame, body: manager.body, _pinned: PhantomPinned }
-}
-
-impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
-where
-    F: Future<Output: Ending>,
-    L: Terms,
-    Both: Shape,
-    Rest: Shape,
-    B: Future<Output: Verdict<Literal>>,
-    W: Within,
-{
-    /// Polls the body once more.
     #[inline]
-    fn go_on(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: callers have the driver pinned; the body stays where it is until it is dropped there.
-        let body = unsafe { Pin::new_unchecked(&mut *self.body) };
-        let panics = Panics(&self.frame.head);
-        let output = body.poll(cx);
-        forget(panics);
-        output
-    }
-}
-
-impl<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W> Driver<'h, F, L, V, Both, Rest, T, Jump, B, Literal, W>
-where
-    F: Future<Output = OutputOf<L>>,
-    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
-    Both: Shape,
-    Rest: Shape,
-    B: Future<Output: Verdict<Literal>>,
-    W: Within,
-{
-    /// Polls the body for the first time: it finds the frame by that.
-    #[inline]
-    fn begin(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.frame.head.begin::<Frame<'h, L, V, Both, Rest, T, Jump, B, Literal, W>>();
-        let call = Call::new::<L, _>(cx.waker(), &self.frame);
-        // SAFETY: as in `go_on`.
-        let body = unsafe { Pin::new_unchecked(&mut *self.body) };
-        let panics = Panics(&self.frame.head);
-        let output = body.poll(&mut Context::from_waker(&call.waker()));
-        forget(panics);
-        output
-    }
-
-    /// What becomes of the `with!` when its manager has ended in `output`.
-    #[inline]
-    fn conclude(&self, output: F::Output) -> End<Value<Both, T>, Jump, B::Output>
-    where
-        ShapeOf<L::Exit>: Around<Rest, Both = Both, Ending = OutputOf<L>>,
-    {
-        let before = self.frame.head.conclude();
-        if let Some(error) = <ShapeOf<L::Exit>>::error(output) {
-            let name = || self.frame.head.about.name();
-            let lost = || rescue::failed(name(), "failed while a panic was under way; its error is lost");
-            self.frame.handoff.give_way(lost);
-            return End::Value(error);
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: nothing is moved out of the driver.
+        let this = NonNull::from(unsafe { self.get_unchecked_mut() });
+        // SAFETY: it is there.
+        let handoff = unsafe { Self::handoff(this) };
+        match handoff.header().state.get() {
+            State::Unpolled => handoff.header().begin(this),
+            // SAFETY: the block is there, as the state says, and the body waits at its marker.
+            State::Running if !unsafe { Self::run_block(this, cx) } => return Poll::Pending,
+            // SAFETY: it is there.
+            State::RunningDetached if unsafe { Self::marker_is_wanted(this) } => {
+                handoff.header().wants_marker.set(true);
+            }
+            _ => {}
         }
-        self.frame.handoff.take_end::<ShapeOf<L::Exit>>().unwrap_or_else(|| match <ShapeOf<L::Exit>>::nothing() {
-            Some(nothing) if before != Stage::Entering => End::Value(nothing),
-            _ => no_value(self.frame.head.about, before),
-        })
+        // SAFETY: it is there and pinned, and nobody else polls it.
+        let output = ready!(unsafe { Self::poll_body(this, cx) });
+        // SAFETY: it is there.
+        let name = || unsafe { Self::name(this) };
+        Poll::Ready(conclude(handoff, output, name))
     }
 }
 
-/// The body has panicked, and its locals are gone.
-struct Panics<'h>(&'h Head);
-
-impl Drop for Panics<'_> {
-    fn drop(&mut self) {
-        self.0.panicked.set(true);
-        self.0.leave_home();
+/// Returns what becomes of the `with!` when its manager has ended in `output`.
+#[inline]
+fn conclude<S: Scope, Literal>(
+    handoff: &Handoff<S>,
+    output: <S::Exit as Exit>::Output,
+    name: impl Fn() -> &'static str + Copy,
+) -> End<Value<S::Both, S::Value>, S::Jump, S::Return>
+where
+    S::Return: Verdict<Literal>,
+    ShapeOf<S::Exit>: Around<S::Rest, Both = S::Both, Ending = <S::Exit as Exit>::Output>,
+{
+    let before = handoff.header().conclude(name);
+    if let Some(error) = <ShapeOf<S::Exit>>::error(output) {
+        return End::Value(replace(handoff, error, name));
     }
+    handoff.take_end::<ShapeOf<S::Exit>>().unwrap_or_else(|| match <ShapeOf<S::Exit>>::nothing() {
+        Some(nothing) if before != State::Entering => End::Value(nothing),
+        _ => no_value(name(), before),
+    })
+}
+
+/// Returns the error of the manager, which replaces what the block left behind. Only a panic is not replaced.
+#[cold]
+fn replace<S: Scope<Return: Verdict<Literal>>, Literal, E>(
+    handoff: &Handoff<S>,
+    error: E,
+    name: impl Fn() -> &'static str,
+) -> E {
+    let has_failed = handoff.outcome() == Outcome::Failed(());
+    match handoff.discard() {
+        Ok(()) if has_failed => rescue::replaced(name(), "failed, and its error replaced that of its block"),
+        Ok(()) => {}
+        Err(parcel) => {
+            rescue::failed(name(), "failed while a panic was under way; its error is lost");
+            // Not in the unwinding, where a panic of its destructor would abort the process.
+            panics::contain(|| drop(error));
+            parcel.resume();
+        }
+    }
+    error
 }
 
 /// The manager ended in success, and there is no value for its `with!`.
 #[cold]
-fn no_value(about: &About, stage: Stage) -> ! {
-    let name = about.name();
-    let what = match stage {
-        Stage::RacedAway => "dropped its block before the end",
-        Stage::Ended => "caught the error of its block",
+fn no_value(name: &str, state: State) -> ! {
+    let what = match state {
+        State::BlockDropped => "dropped its block before the end",
+        State::BlockDone => "caught the error of its block",
         _ => panic!("`{name}` ended without reaching its `yield!`"),
     };
     panic!("`{name}` {what} and then succeeded: `with!` has no value; return an `Err`, or add the option `suppress`")
 }
 
-impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Future for Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
-where
-    F: Future<Output = OutputOf<L>>,
-    L: Terms<Exit: TakesFrom<B::Output, Literal>>,
-    ShapeOf<L::Exit>: Around<Rest, Both = Both, Ending = OutputOf<L>>,
-    Both: Shape,
-    Rest: Shape,
-    B: Future<Output: Verdict<Literal>>,
-    W: Within,
-{
-    type Output = End<Value<Both, T>, Jump, B::Output>;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: nothing is moved out of the driver.
-        let this = unsafe { self.get_unchecked_mut() };
-        let output = match this.frame.head.stage.get() {
-            Stage::New => this.begin(cx),
-            Stage::Lent if !this.frame.run_block(cx) => return Poll::Pending,
-            _ => {
-                this.frame.head.enter_home(cx.waker());
-                this.go_on(cx)
-            }
-        };
-        Poll::Ready(this.conclude(ready!(output)))
-    }
-}
-
-impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Drop for Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
+impl<F, N, S, B, W, Literal> Drop for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output: Ending>,
-    L: Terms,
-    Both: Shape,
-    Rest: Shape,
-    B: Future<Output: Verdict<Literal>>,
+    N: Name,
+    S: Scope,
+    B: Future<Output = S::Return>,
     W: Within,
 {
     #[inline]
     fn drop(&mut self) {
-        // A body is an `async` block, which has nothing left in it when it has ended.
-        if self.frame.head.stage.get() != Stage::Concluded {
-            drop_unfinished(self);
+        let this = NonNull::from(self);
+        let _done = MakesDone(this);
+        // SAFETY: it is there.
+        let state = unsafe { Self::handoff(this) }.header().state.get();
+        // A body that has ended has nothing left in it: it is an `async` block, or a shielded one, which is empty then.
+        if state != State::Done {
+            // SAFETY: this is the end of the driver.
+            unsafe { drop_unfinished(&Dropping(this)) };
         }
     }
 }
 
-impl<F, L, V, Both, Rest, T, Jump, B, Literal, W> Unfinished for Driver<'_, F, L, V, Both, Rest, T, Jump, B, Literal, W>
+/// Makes a driver `Done`, whatever unwinds: what is in it has been dropped, or is not to be dropped any more.
+struct MakesDone<D: IsDone>(NonNull<D>);
+
+trait IsDone: Sized {
+    fn done() -> Self;
+}
+
+impl<F, N, S, B, W, Literal> IsDone for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output: Ending>,
-    L: Terms,
-    Both: Shape,
-    Rest: Shape,
-    B: Future<Output: Verdict<Literal>>,
+    N: Name,
+    S: Scope,
+    B: Future<Output = S::Return>,
     W: Within,
 {
-    fn head(&self) -> &Head {
-        &self.frame.head
+    #[inline]
+    fn done() -> Self {
+        Self::Done
+    }
+}
+
+impl<D: IsDone> Drop for MakesDone<D> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: it is made of the `&mut` of a driver that is being dropped, and outlived by that.
+        unsafe { self.0.write(D::done()) };
+    }
+}
+
+/// A driver that is being dropped.
+struct Dropping<D>(NonNull<D>);
+
+impl<F, N, S, B, W, Literal> Unfinished for Dropping<Driver<'_, F, N, S, B, W, Literal>>
+where
+    F: Future<Output: Ending>,
+    N: Name,
+    S: Scope,
+    B: Future<Output = S::Return>,
+    W: Within,
+{
+    fn header(&self) -> &Header {
+        // SAFETY: the driver is there until it is `Done`.
+        unsafe { Driver::handoff(self.0) }.header()
     }
 
-    fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> bool {
-        let Poll::Ready(output) = self.go_on(cx) else { return false };
-        self.frame.head.leave_home();
-        output.error().is_some()
+    fn name(&self) -> &'static str {
+        // SAFETY: as above.
+        unsafe { Driver::name(self.0) }
     }
 
-    unsafe fn drop_body(&mut self) {
+    unsafe fn poll_body(&self, cx: &mut Context<'_>) -> bool {
+        // SAFETY: the caller says so; what is dropped before its end was pinned when it was polled.
+        let Poll::Ready(output) = (unsafe { Driver::poll_body(self.0, cx) }) else { return false };
+        let error = output.error();
+        let has_failed = error.is_some();
+        panics::contain(|| drop(error));
+        has_failed
+    }
+
+    unsafe fn drop_body(&self) {
         // SAFETY: the caller says so.
-        unsafe { ManuallyDrop::drop(&mut self.body) };
-    }
-
-    unsafe fn drop_block(&mut self) {
+        let body = unsafe { Driver::body(self.0) };
         // SAFETY: the caller says so.
-        unsafe { self.frame.drop_block() };
+        unsafe { body.drop_in_place() };
     }
 
-    fn drop_end(&mut self) {
-        self.frame.handoff.clear();
+    unsafe fn drop_block(&self) {
+        // SAFETY: the caller says so.
+        let block = unsafe { Driver::block(self.0) };
+        // SAFETY: the caller says so.
+        unsafe { block.drop_in_place() };
+    }
+
+    fn clear(&self) -> Cleared {
+        // SAFETY: the driver is there until it is `Done`.
+        unsafe { Driver::handoff(self.0) }.clear()
     }
 }

@@ -11,17 +11,19 @@ use std::boxed::Box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
-use super::head::Way;
-use super::{Link, Within, run};
+use super::body::Name;
+use super::header::Route;
+use super::{Body, Link, Within, run};
 use crate::exit::{Catch, Ending, Exit, Suppress, TakesFrom};
-use crate::handoff::{End, Loan};
+use crate::foreign;
+use crate::handoff::{End, Kept, Loan};
 use crate::layer::{ShapeOf, Value};
 use crate::lend::Lent;
-use crate::manager::{About, Manager, OutputOf};
+use crate::manager::{Manager, OutputOf};
 use crate::outcome::Outcome;
-use crate::panics::{self, Payload};
+use crate::panics::{self, Parcel, Payload};
 use crate::private::open;
-use crate::rescue;
+use crate::rescue::{self, Rescues};
 
 /// What is under way while a stack is left.
 pub(crate) enum Flight<E> {
@@ -31,14 +33,24 @@ pub(crate) enum Flight<E> {
     Cancelled,
 }
 
-type Body<'env, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'env>>;
+impl<E> Flight<E> {
+    /// What is told of an error that was under way before.
+    const fn replaces(&self) -> &'static str {
+        match self {
+            Self::Panicked(_) => "panicked, and its panic replaced an error",
+            Self::Failed(_) => "failed, and its error replaced another one",
+            Self::Completed | Self::Cancelled => "dropped its block and suppressed an error",
+        }
+    }
+}
+
+type BoxedBody<'env, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'env>>;
 
 /// An entered manager: its body, which waits at its marker, and the line to its block, which waits to be told its end.
 pub(crate) struct Entry<'env, E> {
-    body: Body<'env, E>,
+    body: BoxedBody<'env, E>,
     line: Arc<dyn Line<E> + Send + Sync + 'env>,
     is_leaving: bool,
-    about: &'static About,
 }
 
 impl<E> Entry<'_, E> {
@@ -53,16 +65,57 @@ impl<E> Entry<'_, E> {
             Ok(Poll::Ready(Err(error))) => Flight::Failed(error),
             Err(payload) => Flight::Panicked(payload),
         };
-        Poll::Ready(if self.line.is_cancelled() { self.lose(flight) } else { flight })
+        if self.line.is_cancelled() {
+            return Poll::Ready(self.lose(flight));
+        }
+        Poll::Ready(match self.line.take_flight() {
+            Some(before) => self.meet(before, flight),
+            None => flight,
+        })
+    }
+
+    /// The manager has dropped its block, which does not know what is under way: that is still under way then.
+    fn meet(&self, before: Flight<E>, after: Flight<E>) -> Flight<E> {
+        match (before, after) {
+            (Flight::Panicked(payload), after) => {
+                self.replace_by_panic(after);
+                Flight::Panicked(payload)
+            }
+            (Flight::Failed(error), after) => {
+                rescue::replaced(self.line.name(), after.replaces());
+                foreign::discard(error);
+                after
+            }
+            (Flight::Completed | Flight::Cancelled, after) => after,
+        }
+    }
+
+    /// What the manager came to is lost, as a panic was under way.
+    fn replace_by_panic(&self, flight: Flight<E>) {
+        match flight {
+            Flight::Failed(error) => {
+                rescue::failed(self.line.name(), "failed while a panic was under way; its error is lost");
+                foreign::discard(error);
+            }
+            Flight::Panicked(payload) => {
+                rescue::replaced_panic(
+                    self.line.name(),
+                    "panicked while another panic was under way",
+                    Parcel::new(payload),
+                );
+            }
+            Flight::Completed | Flight::Cancelled => {}
+        }
     }
 
     /// After a cancellation there is nobody to be told, and the others are told of that.
     fn lose(&self, flight: Flight<E>) -> Flight<E> {
         match flight {
-            Flight::Failed(_lost) => {
-                rescue::failed(self.about.name(), "failed after a cancellation; its error is lost");
+            Flight::Failed(error) => {
+                rescue::failed(self.line.name(), "failed after a cancellation; its error is lost");
+                foreign::discard(error);
             }
-            Flight::Panicked(payload) => rescue::panicked(self.about.name(), payload),
+            Flight::Panicked(payload) => rescue::panicked(self.line.name(), payload),
             Flight::Completed | Flight::Cancelled => {}
         }
         Flight::Cancelled
@@ -92,23 +145,31 @@ impl<'env, E> Entries<'env, E> {
 
     /// Leaves all, the youngest first: what is under way afterwards. The one under way stays where it is until it has
     /// been left, so that the order is kept when this is dropped.
-    pub(crate) async fn leave(&mut self, mut flight: Flight<E>) -> Flight<E> {
-        if matches!(flight, Flight::Cancelled) {
-            if rescue::is_in_place() {
-                // Each is dropped in place, and what is shielded is left after what is left of the block.
-                self.cancel();
+    ///
+    /// It is no `async fn`, which would have room for its arguments twice.
+    pub(crate) fn leave(&mut self, flight: Flight<E>) -> impl Future<Output = Flight<E>> {
+        let mut flight = Some(flight);
+        async move {
+            if matches!(flight, Some(Flight::Cancelled)) {
+                let mut rescues = self.end_half_left();
+                poll_fn(|cx| rescues.poll(cx)).await;
             }
-            // Whoever was leaving it was dropped.
-            let half_left = self.get_mut().last().is_some_and(|entry| entry.is_leaving);
-            let mut rescues = rescue::collect(&mut || drop(half_left.then(|| self.get_mut().pop())));
-            poll_fn(|cx| rescues.poll(cx)).await;
+            while let Some(entry) = self.get_mut().last_mut() {
+                flight = Some(poll_fn(|cx| entry.poll_leave(&mut flight, cx)).await);
+                drop(self.get_mut().pop());
+            }
+            flight.expect("each entry gives what is under way after it")
         }
-        while let Some(entry) = self.get_mut().last_mut() {
-            let mut before = Some(flight);
-            flight = poll_fn(|cx| entry.poll_leave(&mut before, cx)).await;
-            drop(self.get_mut().pop());
+    }
+
+    /// Drops the entry that somebody was leaving who was dropped: what is left of it.
+    fn end_half_left(&mut self) -> Rescues {
+        if rescue::is_in_place() {
+            // Each is dropped in place, and what is shielded is left after what is left of the block.
+            self.cancel();
         }
-        flight
+        let half_left = self.get_mut().last().is_some_and(|entry| entry.is_leaving);
+        rescue::collect(&mut || drop(half_left.then(|| self.get_mut().pop())))
     }
 
     /// Tells each that its block was dropped, the youngest first. What has to be rescued is left in that order.
@@ -117,21 +178,20 @@ impl<'env, E> Entries<'env, E> {
     }
 
     /// Enters `manager` and holds it.
-    pub(crate) fn enter<'s, F, L, K, V>(
+    pub(crate) fn enter<'s, M, L, K, V>(
         &'s self,
-        manager: Manager<F, L>,
+        manager: Manager<M, L>,
     ) -> Entering<'s, 'env, E, K, V, <OutputOf<L> as Ending>::Value<V>>
     where
         E: Send + 'env,
-        F: Future<Output = OutputOf<L>> + Send + 'env,
+        M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
         L: Holds<K> + 'env,
         L::Exit: HeldExit<E>,
         K: Held<'s, Value = V> + Send + 'env,
     {
-        let line = Arc::new(Shared::default());
-        let about = manager.about;
+        let line = Arc::new(Shared::new(manager.body.name().get()));
         let body = Box::pin(hold(manager, Arc::clone(&line)));
-        Entering { entries: self, entry: Some((body, line)), entered: L::Exit::entered, about }
+        Entering { entries: self, entry: Some((body, line)), entered: L::Exit::entered }
     }
 }
 
@@ -141,9 +201,8 @@ impl<'env, E> Entries<'env, E> {
 pub struct Entering<'s, 'env, E, K, V, Output> {
     entries: &'s Entries<'env, E>,
     /// Nothing when it has been entered.
-    entry: Option<(Body<'env, E>, Arc<Shared<K, E>>)>,
+    entry: Option<(BoxedBody<'env, E>, Arc<Shared<K, E>>)>,
     entered: fn(Result<V, E>) -> Output,
-    about: &'static About,
 }
 
 // What it holds is pinned on the heap.
@@ -168,8 +227,8 @@ where
                 return Poll::Pending;
             }
             (Poll::Pending, Some(value)) => {
-                assert!(!K::BORROWS || line.is_inline(), "{}", NotInline(self.about));
-                lock(&self.entries.0).push(Entry { body, line, is_leaving: false, about: self.about });
+                assert!(!K::BORROWS || line.is_inline(), "{}", NotInline(line.name));
+                lock(&self.entries.0).push(Entry { body, line, is_leaving: false });
                 // SAFETY: the manager has lent it, and its marker has not dropped the block, which would have taken it
                 // back (`OnLoan`); nor has it been leaked, if anything is borrowed, as the body itself waits at it. So
                 // the value is lent until the body is polled again or dropped. That is for those who have the entries
@@ -178,7 +237,7 @@ where
             }
             (Poll::Ready(Err(error)), _) => Err(error),
             (Poll::Ready(Ok(())), _) => {
-                let name = self.about.name();
+                let name = line.name;
                 panic!("`{name}` dropped its block while it was entered: it has nothing to give")
             }
         };
@@ -187,11 +246,11 @@ where
 }
 
 /// Somebody else than the body may have the marker, and may have leaked it: then what it has lent is gone.
-struct NotInline(&'static About);
+struct NotInline(&'static str);
 
 impl fmt::Display for NotInline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.0.name();
+        let name = self.0;
         write!(
             f,
             "`{name}` lends a reference, and its `yield!` stands in an `async` block or in another macro: an exit stack \
@@ -207,21 +266,22 @@ impl<E> Drop for Entries<'_, E> {
 }
 
 /// The body of an entry: a `with!` whose block waits to be told how it ended.
-async fn hold<F, L, K, E>(manager: Manager<F, L>, line: Arc<Shared<K, E>>) -> Result<(), E>
+async fn hold<M, L, K, E>(manager: Manager<M, L>, line: Arc<Shared<K, E>>) -> Result<(), E>
 where
-    F: Future<Output = OutputOf<L>>,
+    M: Body<Future: Future<Output = OutputOf<L>>>,
     L: Holds<K>,
     L::Exit: HeldExit<E>,
 {
     let (manager, opened) = open::<_, _, _, _, Infallible, Infallible, _>(manager);
+    let kept = Kept::new();
     let first = Loan::new();
     let second = Loan::inside(&first);
-    let handoff = opened.until(&second);
+    let handoff = opened.until(&second, &kept);
     let block = async {
         let _lent = line.put(L::hold(handoff.value()));
         line.ended().await
     };
-    match run(manager, &handoff, block, &*line, 0).await {
+    match run(manager, &handoff, &*line, block, 0).await {
         End::Value(value) => settle::<L::Exit, E>(value),
         End::Return(result) => result,
         End::Jump(never) => match never {},
@@ -240,9 +300,19 @@ trait Line<E> {
 
     /// The block was ended by a cancellation.
     fn is_cancelled(&self) -> bool;
+
+    /// What the block has not been told of.
+    fn take_flight(&self) -> Option<Flight<E>>;
+
+    /// Returns the name of the manager.
+    fn name(&self) -> &'static str;
 }
 
-struct Shared<K, E>(Mutex<State<K, E>>);
+struct Shared<K, E> {
+    /// Of the manager.
+    name: &'static str,
+    state: Mutex<State<K, E>>,
+}
 
 struct State<K, E> {
     value: Option<K>,
@@ -253,36 +323,38 @@ struct State<K, E> {
     waker: Option<Waker>,
 }
 
-impl<K, E> Default for Shared<K, E> {
-    fn default() -> Self {
-        Self(Mutex::new(State { value: None, inline: false, flight: None, is_cancelled: false, waker: None }))
-    }
-}
-
 impl<K, E> Shared<K, E> {
+    fn new(name: &'static str) -> Self {
+        let state = State { value: None, inline: false, flight: None, is_cancelled: false, waker: None };
+        Self { name, state: Mutex::new(state) }
+    }
+
     /// Puts the value where it is found, as long as the block is there.
     fn put(&self, value: K) -> OnLoan<'_, K, E> {
-        lock(&self.0).value = Some(value);
+        lock(&self.state).value = Some(value);
         OnLoan(self)
     }
 
     fn is_inline(&self) -> bool {
-        lock(&self.0).inline
+        lock(&self.state).inline
     }
 
     fn take_value(&self) -> Option<K> {
-        lock(&self.0).value.take()
+        lock(&self.state).value.take()
     }
 
     /// The end of the block.
     async fn ended(&self) -> Result<(), E> {
         let flight = poll_fn(|cx| {
-            let mut state = lock(&self.0);
-            let flight = state.flight.take();
+            if let Some(flight) = lock(&self.state).flight.take() {
+                return Poll::Ready(flight);
+            }
             // The body polls the block when the stack polls the body, unless it has the marker in something that polls
-            // only what was woken.
-            state.waker = Some(cx.waker().clone());
-            flight.map_or(Poll::Pending, Poll::Ready)
+            // only what was woken. Nothing of the waker's runs under the lock.
+            let waker = foreign::clone(cx.waker());
+            let before = replace(&mut lock(&self.state).waker, waker);
+            foreign::discard(before);
+            Poll::Pending
         });
         match flight.await {
             Flight::Completed | Flight::Cancelled => Ok(()),
@@ -297,8 +369,12 @@ impl<K, E> Within for &Shared<K, E> {
         self.is_cancelled().then_some(Outcome::Cancelled)
     }
 
-    fn lent(&self, way: Way) {
-        lock(&self.0).inline = way != Way::Apart;
+    fn lent(&self, route: Route) {
+        lock(&self.state).inline = route != Route::Detached;
+    }
+
+    fn wants_marker(&self) -> bool {
+        false
     }
 }
 
@@ -313,16 +389,24 @@ impl<K, E> Drop for OnLoan<'_, K, E> {
 
 impl<K, E> Line<E> for Shared<K, E> {
     fn end(&self, flight: Flight<E>) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         state.is_cancelled = matches!(flight, Flight::Cancelled);
         state.flight = Some(flight);
         let waker = state.waker.take();
         drop(state);
-        waker.inspect(Waker::wake_by_ref);
+        waker.into_iter().for_each(foreign::wake);
     }
 
     fn is_cancelled(&self) -> bool {
-        lock(&self.0).is_cancelled
+        lock(&self.state).is_cancelled
+    }
+
+    fn take_flight(&self) -> Option<Flight<E>> {
+        lock(&self.state).flight.take()
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
     }
 }
 

@@ -1,121 +1,88 @@
-//! What a body has of its frame: its marker, and the handle that this is called on.
+//! What a body has of its `with!`: the yield point, and the future of its `yield!`.
 
-use core::future::{Future, poll_fn};
+use core::future::Future;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, ready};
 
-use super::call::call_of;
-use super::head::{Head, Stage, Way};
+use super::header::{Header, Route, State};
 use super::{Caught, Link};
-use crate::exit::Exit;
+use crate::exit::{Ending, Exit};
 use crate::handoff::Lifespan;
-use crate::home::Here;
+use crate::home::{Here, Home};
 use crate::lend::Terms;
 use crate::outcome::Outcome;
-use crate::panics;
+use crate::panics::{self, Payload};
 use crate::protocol::{AsyncContextManager, Own};
+use crate::rescue;
 
-/// Finds the frame of the `with!` that polls this body: the first thing that a body does. `L` is what its manager
-/// lends. `this` and `home` are locals of the body that stand before all others, and nobody else can name `home`.
+/// A body's handle on its `with!`, from which `yield!` lends.
 ///
-/// # Panics
-///
-/// When it is awaited elsewhere, or when the manager lends something else.
-#[inline]
-pub fn attach<'f, 'h, L: Terms, H: Here>(_this: &'f Lifespan, home: &'h H) -> Attach<'f, 'h, L, H> {
-    Attach { home, point: PhantomData }
-}
-
-/// A body's way to its frame; see [`attach`].
-#[derive(Debug)]
-pub struct Attach<'f, 'h, L, H> {
-    home: &'h H,
-    point: PhantomData<fn() -> (L, &'f Lifespan)>,
-}
-
-impl<'f, L: Terms, H: Here> Future for Attach<'f, '_, L, H> {
-    type Output = YieldPoint<'f, L, H>;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let point = YieldPoint { host: call_of::<L>(cx.waker()).host(), terms: PhantomData };
-        if let Some(home) = self.home.home() {
-            point.head().set_home(home);
-            home.enter(cx.waker());
-            point.head().set_way(Way::Apart);
-        }
-        Poll::Ready(point)
-    }
-}
-
-/// A body's handle on its frame: what `yield!` is called on. `'f` is the life of a local of the body. It is `Send` only
-/// if a [`Home`](crate::home::Home) could tell threads apart.
+/// `'f` is the life of a local of the body, which the block can't outlive. A macro that is given the tokens of a marker
+/// can get hold of it, and use it twice or on another thread: all that it is used for notices that, and panics. (Such a
+/// macro may also be one that loops, but goes through the loop once; so it is `Copy`.)
 pub struct YieldPoint<'f, L, H> {
-    host: Link<Head>,
-    terms: PhantomData<(fn(L) -> L, &'f Lifespan, H)>,
+    header: Link<Header>,
+    home: H,
+    terms: PhantomData<(fn(L) -> L, &'f Lifespan)>,
 }
 
-impl<L, H> Clone for YieldPoint<'_, L, H> {
+impl<L, H: Copy> Clone for YieldPoint<'_, L, H> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<L, H> Copy for YieldPoint<'_, L, H> {}
+impl<L, H: Copy> Copy for YieldPoint<'_, L, H> {}
 
-impl<L, H> YieldPoint<'_, L, H> {
+impl<'f, L, H: Here> YieldPoint<'f, L, H> {
     #[inline]
-    fn head(&self) -> &Head {
-        // SAFETY: `'f` is within the body, which the frame outlives (fact 1).
-        unsafe { self.host.0.as_ref() }
+    pub(super) const fn new(header: Link<Header>, home: H) -> Self {
+        Self { header, home, terms: PhantomData }
     }
-}
 
-impl<'f, M: AsyncContextManager, H> YieldPoint<'f, Own<M>, H> {
-    /// Lends `value` at once, which borrows a local of the body: gives the marker, which is to be awaited then. It says
-    /// by its type how long the borrow is.
     #[inline]
-    pub(crate) fn lend_own<'v>(self, value: M::Value<'v>) -> Lending<'f, Own<M>, H, &'v mut M> {
-        let mut slot = Some(value);
-        self.head().begin_lending();
-        // SAFETY: the value is what `Own<M>` lends, and what it borrows is borrowed for as long as the marker lives,
-        // which has `'v` in its type and has the block dropped when it is dropped (fact 2).
-        unsafe { self.host.lend(NonNull::from(&mut slot).cast()) };
-        Lending { point: Some(self), value: None }
+    pub(super) fn header(&self) -> &'f Header {
+        // SAFETY: `'f` is within the body, which the header outlives (fact 1).
+        unsafe { self.header.header() }
+    }
+
+    /// Returns what a `with!` around the marker sees of this yield point.
+    #[inline]
+    pub fn around(point: &Self) -> Around<'f, H> {
+        Around { header: point.header, home: point.home, life: PhantomData }
     }
 }
 
-impl<L, H> YieldPoint<'_, L, H> {
-    /// The end of a body that races its block: waits for what is left of the managers in that.
-    pub async fn end<B: Future>(self, mut body: Pin<&mut B>) -> B::Output {
-        let mut ended = None;
-        let all = poll_fn(move |cx| {
-            if ended.is_none() {
-                ended = match panics::catch(|| body.as_mut().poll(cx)) {
-                    Ok(Poll::Pending) => None,
-                    Ok(Poll::Ready(output)) => Some(Ok(output)),
-                    Err(payload) => Some(Err(payload)),
-                };
-            }
-            ready!(self.head().home().map_or(Poll::Ready(()), |home| home.poll_left(cx)));
-            ended.take().map_or(Poll::Pending, Poll::Ready)
-        });
-        all.await.unwrap_or_else(|payload| panics::resume(payload))
-    }
+/// Lends `value` at once, which borrows a local of the body. Returns the marker, which is to be awaited then. Its type
+/// says how long the borrow is.
+#[inline]
+pub(crate) fn lend_own<'f, 'v, M: AsyncContextManager, H: Here>(
+    point: YieldPoint<'f, Own<M>, H>,
+    value: M::Value<'v>,
+) -> Lending<'f, Own<M>, H, &'v mut M> {
+    let mut slot = Some(value);
+    point.header().begin_lending();
+    // SAFETY: the value is what `Own<M>` lends, and what it borrows is borrowed for as long as the marker lives, which has
+    // `'v` in its type and drops the block when it is dropped (fact 2).
+    unsafe { point.header.lend(NonNull::from(&mut slot).cast()) };
+    Lending { point: Some(point), value: None }
 }
 
-/// Where a `with!` stands: in the block of another one that has the marker of a manager in it, or not.
+/// What stands around a `with!`: the marker of a manager in its block, or nothing that matters (`()`).
 ///
-/// A manager around a marker is to see the outcome that the marker gave, though its own block went on to its end: in
+/// A manager around a marker sees the outcome that the marker returned, though its own block went on to its end. In
 /// Python, the error would have come through it.
 pub trait Within {
-    /// How the block ended that was lent to at the marker.
+    /// Returns how the block ended that was lent to at the marker, if it has.
     fn outcome(&self) -> Option<Outcome>;
 
-    /// The marker of the manager has lent, and there is this between it and the driver.
-    fn lent(&self, way: Way);
+    /// Notes that the marker of the manager has lent, with this between it and the driver.
+    fn lent(&self, route: Route);
+
+    /// Whether the `with!` of the marker around is being dropped, and waits for that to be polled.
+    fn wants_marker(&self) -> bool;
 }
 
 impl Within for () {
@@ -123,34 +90,63 @@ impl Within for () {
         None
     }
 
-    fn lent(&self, _way: Way) {}
+    fn lent(&self, _route: Route) {}
+
+    fn wants_marker(&self) -> bool {
+        false
+    }
 }
 
-impl<L, H> Within for YieldPoint<'_, L, H> {
+/// A yield point, as a `with!` around its marker sees it.
+#[derive(Clone, Copy)]
+pub struct Around<'f, H> {
+    header: Link<Header>,
+    home: H,
+    life: PhantomData<&'f Lifespan>,
+}
+
+impl<H: Here> Around<'_, H> {
+    /// The header. On another thread than the driver's it is not even looked at.
+    #[inline]
+    fn header(&self) -> Option<&Header> {
+        let is_here = self.home.home().is_none_or(Home::is_here);
+        // SAFETY: `'f` is within the body, which the header outlives (fact 1).
+        is_here.then(|| unsafe { self.header.header() })
+    }
+}
+
+impl<H: Here> Within for Around<'_, H> {
     #[inline]
     fn outcome(&self) -> Option<Outcome> {
-        self.head().outcome()
+        self.header().and_then(Header::outcome)
     }
 
+    /// # Panics
+    ///
+    /// On another thread than the driver's.
     #[inline]
-    fn lent(&self, way: Way) {
-        self.head().set_way(way);
+    fn lent(&self, route: Route) {
+        self.header().expect("the future of a `yield!` was polled on another thread than its `with!`").set_route(route);
+    }
+
+    fn wants_marker(&self) -> bool {
+        self.header().is_some_and(|header| header.wants_marker.get() && header.state.get().is_lent())
     }
 }
 
 /// The future of a `yield!`: the block, as the manager has it.
 #[must_use = "the block runs when this is awaited"]
-pub struct Lending<'f, L, H, V> {
-    /// Nothing when the block has ended.
+pub struct Lending<'f, L, H: Here, V> {
+    /// `None` if the block has ended.
     point: Option<YieldPoint<'f, L, H>>,
-    /// Nothing when it has been lent.
+    /// `None` if it has been lent.
     value: Option<V>,
 }
 
 // What it holds is moved out before anything is pinned.
-impl<L, H, V> Unpin for Lending<'_, L, H, V> {}
+impl<L, H: Here, V> Unpin for Lending<'_, L, H, V> {}
 
-impl<'f, L, H, V> Lending<'f, L, H, V> {
+impl<'f, L, H: Here, V> Lending<'f, L, H, V> {
     /// `V` must be a member of the family `L`.
     #[inline]
     pub(crate) const fn new(point: YieldPoint<'f, L, H>, value: V) -> Self {
@@ -163,35 +159,40 @@ impl<L: Terms, H: Here, V> Future for Lending<'_, L, H, V> {
 
     /// # Panics
     ///
-    /// When it is polled after its end, on another thread than its driver, or when another marker has lent before.
+    /// If it is polled after its end, on another thread than its driver, or if another marker has lent before.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let point = this.point.expect("a `yield!` is awaited once");
-        let head = point.head();
-        if !H::INLINE {
-            head.home().inspect(|home| home.visit(cx.waker()));
+        let point = this.point.as_ref().expect("a `yield!` is awaited once");
+        let header = point.header();
+        if let Some(home) = point.home.home() {
+            home.visit(cx.waker());
+            if header.holds_marker.get() {
+                return Poll::Pending;
+            }
+            header.wants_marker.set(false);
         }
         if this.value.is_some() {
-            head.begin_lending();
+            header.begin_lending();
         }
         let slot = this.value.is_some().then(|| NonNull::from(&mut this.value).cast());
-        // SAFETY: the value is what `L` lends (the callers of `new`: `YieldPoint::lend`), and what it borrows is borrowed
-        // for as long as `self` lives, which has `V` in its type and has the block dropped when it is dropped (fact 2).
-        // The host is there, as the body is (fact 1).
-        if head.stage.get() != Stage::Ended && !unsafe { point.host.poll(slot, cx) } {
+        // SAFETY: the value is what `L` lends (the callers of `new`: `lend0` to `lend2`), and what it borrows is borrowed
+        // for as long as `self` lives, which has `V` in its type and drops the block when it is dropped (fact 2). Header
+        // and owner are there, as the body is (fact 1).
+        if header.state.get() != State::BlockDone && !unsafe { point.header.poll(slot, cx) } {
             return Poll::Pending;
         }
+        let outcome = point.outcome();
         this.point = None;
-        Poll::Ready(point.give())
+        Poll::Ready(outcome)
     }
 }
 
-impl<L: Terms, H> YieldPoint<'_, L, H> {
-    /// The outcome, with the error of the block if the manager catches it.
+impl<L: Terms, H: Here> YieldPoint<'_, L, H> {
+    /// Returns the outcome, with the error of the block if the manager catches it.
     #[inline]
-    fn give(self) -> Outcome<Caught<L>> {
-        match self.head().outcome.get() {
+    fn outcome(&self) -> Outcome<Caught<L>> {
+        match self.header().outcome.get() {
             Outcome::Completed => Outcome::Completed,
             Outcome::Failed(()) => match L::Exit::unseen() {
                 Some(unseen) => Outcome::Failed(unseen),
@@ -202,20 +203,119 @@ impl<L: Terms, H> YieldPoint<'_, L, H> {
         }
     }
 
-    fn take_error(self) -> Option<Caught<L>> {
+    fn take_error(&self) -> Option<Caught<L>> {
         let mut error = None::<Caught<L>>;
-        // SAFETY: the slot is such an `Option`, and the host is there, as the body is (fact 1).
-        unsafe { self.host.take_error(NonNull::from(&mut error).cast()) };
+        // SAFETY: the slot is such an `Option`. Header and owner are there, as the body is (fact 1).
+        unsafe { self.header.take_error(NonNull::from(&mut error).cast()) };
         error
     }
 }
 
-impl<L, H, V> Drop for Lending<'_, L, H, V> {
+impl<L, H: Here, V> Drop for Lending<'_, L, H, V> {
     #[inline]
     fn drop(&mut self) {
-        if let (Some(point), None) = (self.point, &self.value) {
-            // SAFETY: the host is there, as the body is (fact 1).
-            unsafe { point.host.release() };
+        if let (Some(point), None) = (&self.point, &self.value) {
+            release(point.header, point.home.home());
+        }
+    }
+}
+
+/// Drops the block of a marker that is dropped before its end. On another thread it is left to the driver, as that of a
+/// leaked marker is.
+#[inline(never)]
+fn release(header: Link<Header>, home: Option<&Home>) {
+    // SAFETY: a marker calls this, so header and owner are there, as the body is (fact 1).
+    let mut release = || unsafe { header.release() };
+    match home {
+        // It is dropped with its body, or with the block of a manager in that, which races.
+        None => release(),
+        Some(home) if home.is_here() => home.add_left(rescue::collect(&mut release)),
+        Some(_) => {}
+    }
+}
+
+/// Runs the body of a manager whose marker stands in an `async` block to its end, and waits for what is left of the
+/// managers in a block that the body has dropped.
+#[inline]
+pub fn finish<'h, 'b, B: Future<Output: Ending>>(home: &'h Home, body: Pin<&'b mut B>) -> Finish<'h, 'b, B> {
+    Finish { home, body, ended: None }
+}
+
+/// The future of [`finish`].
+#[must_use = "the body runs when this is awaited"]
+pub struct Finish<'h, 'b, B: Future<Output: Ending>> {
+    home: &'h Home,
+    body: Pin<&'b mut B>,
+    /// How the body ended, while there is something else to wait for.
+    ended: Option<Result<B::Output, Payload>>,
+}
+
+// What it pins is elsewhere.
+impl<B: Future<Output: Ending>> Unpin for Finish<'_, '_, B> {}
+
+impl<B: Future<Output: Ending>> Finish<'_, '_, B> {
+    fn header(&self) -> &Header {
+        // SAFETY: the home is a local of the body, which the header outlives (fact 1).
+        unsafe { self.home.header().header() }
+    }
+
+    /// Polls the body. If its `with!` is being dropped, and the marker has a waker of its own, that is in something that
+    /// polls only what was woken, or that is polled by several. So it is polled once with the marker held, which puts the
+    /// waker of this poll everywhere in the place of the task's: the task is not woken by its own drop. Then the marker is
+    /// woken, and the body polled once more.
+    fn poll_body(&mut self, cx: &mut Context<'_>) {
+        if self.header().wants_marker.get() && self.home.has_own_waker() {
+            self.header().holds_marker.set(true);
+            self.poll_once(cx);
+            self.header().holds_marker.set(false);
+            if self.ended.is_some() || !self.home.wake() {
+                return;
+            }
+        }
+        self.poll_once(cx);
+    }
+
+    fn poll_once(&mut self, cx: &mut Context<'_>) {
+        let body = self.body.as_mut();
+        self.ended = match panics::catch(|| body.poll(cx)) {
+            Ok(Poll::Pending) => None,
+            Ok(Poll::Ready(output)) => Some(Ok(output)),
+            Err(payload) => Some(Err(payload)),
+        };
+    }
+}
+
+impl<B: Future<Output: Ending>> Future for Finish<'_, '_, B> {
+    type Output = B::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B::Output> {
+        let this = &mut *self;
+        this.home.enter(cx.waker());
+        if this.ended.is_none() {
+            this.poll_body(cx);
+        }
+        ready!(this.home.poll_left(cx));
+        match this.ended.take() {
+            Some(Ok(output)) => Poll::Ready(output),
+            Some(Err(payload)) => panics::resume(payload),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// The body is dropped next, and its marker with it, on the thread that drops the driver.
+impl<B: Future<Output: Ending>> Drop for Finish<'_, '_, B> {
+    fn drop(&mut self) {
+        self.home.enter(core::task::Waker::noop());
+        let Some(ended) = self.ended.take() else { return };
+        let name = self.header().name();
+        match ended.map(Ending::error) {
+            Ok(Some(error)) => {
+                rescue::failed(name, "failed, and was dropped while it waited for the managers in its block");
+                panics::contain(|| drop(error));
+            }
+            Err(payload) => rescue::panicked(name, payload),
+            Ok(None) => {}
         }
     }
 }

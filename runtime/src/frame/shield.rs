@@ -6,8 +6,8 @@
 //!                      └────▶ Frame ◀──── Relay ◀─────────────────────────────────┘
 //! ```
 //!
-//! The body and the relay are in one [`Hull`]. The relay is the host that the marker knows: it hands everything on to the
-//! frame as long as the `with!` is there. When that is dropped, the block is, the relay forgets the frame, and the hull
+//! The body and the relay are in one [`Hull`]. The relay is the block owner that the marker knows: it passes everything on
+//! to the driver as long as the `with!` is there. When that is dropped, the block is, the relay forgets the frame, and the hull
 //! goes to the rescuer. The marker gives the outcome there.
 //!
 //! The block is still dropped by the marker only, as what is lent to it may be gone if that was leaked. So a body whose
@@ -24,12 +24,12 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
 
-use super::call::{Call, call_of};
-use super::head::{Head, Host, Stage, Way};
+use super::body::{Body, FrameHandle, Name};
+use super::header::{BlockOwner, Header, Route, State};
 use super::{Caught, Link};
 use crate::exit::{Ending, Exit};
 use crate::lend::Terms;
-use crate::manager::{About, OutputOf};
+use crate::manager::OutputOf;
 use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
 use crate::rescue::{self, Origin, Phase, Rescue, Rescues, Rest};
@@ -46,11 +46,10 @@ impl<L> Rescuable for L where
 }
 
 /// The body of a shielded manager, as its driver has it.
-pub struct Shielded<F, L>
-where
-    F: Future<Output = OutputOf<L>> + Send + 'static,
-    L: Rescuable,
-{
+///
+/// That it may go elsewhere is known where it is made, and not asked of its type again: a bound by `'static` can't be
+/// proved of a future in which the compiler has forgotten the lifetimes, as it does to see whether it is `Send`.
+pub struct Shielded<F: Future, L: Terms> {
     /// Nothing when it has ended.
     hull: Option<Pin<Box<Hull<F, L>>>>,
 }
@@ -70,16 +69,17 @@ struct Hull<F: Future, L: Terms> {
     gives_up: bool,
     /// What is lent may borrow from the body.
     borrows: bool,
+    into_rest: IntoRest<F, L>,
     /// The relay is reached by pointer.
     _pinned: PhantomPinned,
 }
 
-/// The host of the marker.
-#[repr(C)]
+/// What the marker takes for the owner of the block.
 struct Relay<L: Terms> {
-    head: Head,
-    /// Where the block is; nothing when the `with!` is gone.
-    frame: Cell<Option<Link<Head>>>,
+    header: Header,
+    name: &'static str,
+    /// Where the block is; `None` if the `with!` is gone.
+    frame: Cell<Option<Link<Header>>>,
     /// The `with!` is being dropped, and the marker gives nothing.
     is_cancelled: Cell<bool>,
     /// The block has ended, as the head tells, and the marker has yet to give that.
@@ -92,48 +92,74 @@ struct Relay<L: Terms> {
     waiting: Cell<Option<Waker>>,
 }
 
-impl<F, L> Shielded<F, L>
+/// The body of a shielded manager that has not been started.
+pub struct ShieldedBody<B: Body, L: Terms> {
+    body: B,
+    /// The value that is lent may borrow from the body.
+    borrows: bool,
+    into_rest: IntoRest<B::Future, L>,
+}
+
+/// Makes of a hull what can be rescued.
+type IntoRest<F, L> = fn(Pin<Box<Hull<F, L>>>) -> Pin<Box<dyn Rest>>;
+
+impl<B, L> ShieldedBody<B, L>
 where
-    F: Future<Output = OutputOf<L>> + Send + 'static,
+    B: Body<Future: Future<Output = OutputOf<L>> + Send + 'static>,
     L: Rescuable,
 {
-    /// The value that is lent `borrows` from the body, or not.
-    pub(crate) fn new(about: &'static About, body: F, borrows: bool) -> Self {
+    pub(crate) fn new(body: B, borrows: bool) -> Self {
+        Self { body, borrows, into_rest: |hull| hull }
+    }
+}
+
+impl<B: Body, L: Terms> Body for ShieldedBody<B, L> {
+    type Future = Shielded<B::Future, L>;
+    type Name = B::Name;
+
+    fn name(&self) -> B::Name {
+        self.body.name()
+    }
+
+    fn start(self, frame: FrameHandle) -> Self::Future {
         let relay = Relay {
-            head: Head::new(about),
-            frame: Cell::new(None),
+            header: Header::new(),
+            name: self.body.name().get(),
+            frame: Cell::new(Some(frame.into_link())),
             is_cancelled: Cell::new(false),
             is_over: Cell::new(false),
             error: Cell::new(None),
             left: Cell::new(Rescues::default()),
             waiting: Cell::new(None),
         };
-        let hull = Hull {
-            body: Some(body),
+        let mut hull = Box::new(Hull {
+            body: None,
             relay,
             ended: None,
             is_begun: false,
             origin: None,
             gives_up: false,
-            borrows,
+            borrows: self.borrows,
+            into_rest: self.into_rest,
             _pinned: PhantomPinned,
-        };
-        Self { hull: Some(Box::pin(hull)) }
+        });
+        // The relay has its place now.
+        hull.body = Some(self.body.start(FrameHandle::new(&hull.relay.header)));
+        Shielded { hull: Some(Box::into_pin(hull)) }
     }
 }
 
-impl<F, L> Future for Shielded<F, L>
-where
-    F: Future<Output = OutputOf<L>> + Send + 'static,
-    L: Rescuable,
-{
+impl<F: Future, L: Terms> Future for Shielded<F, L> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let hull = self.hull.as_mut().expect("a manager is polled to its end once").as_mut();
-        if hull.relay.connected().is_some_and(|frame| frame.stage.get() == Stage::Cancelled) {
+        if hull.relay.connected().is_some_and(|frame| frame.state.get() == State::Cancelling) {
             hull.cancel(cx);
             return Poll::Pending;
+        }
+        if hull.relay.connected().is_some_and(|frame| frame.wants_marker.take()) {
+            hull.relay.header.wants_marker.set(true);
         }
         let ended = ready!(hull.poll(cx));
         self.hull = None;
@@ -141,25 +167,18 @@ where
     }
 }
 
-impl<F, L> Drop for Shielded<F, L>
-where
-    F: Future<Output = OutputOf<L>> + Send + 'static,
-    L: Rescuable,
-{
+impl<F: Future, L: Terms> Drop for Shielded<F, L> {
     fn drop(&mut self) {
         let Some(mut hull) = self.hull.take() else { return };
         let entered = hull.relay.has_lent();
         if let Some(origin) = hull.as_mut().disconnect() {
-            Rescue::begin(hull, origin, entered);
+            let into_rest = hull.into_rest;
+            Rescue::begin(into_rest(hull), origin, entered);
         }
     }
 }
 
-impl<F, L> Hull<F, L>
-where
-    F: Future<Output = OutputOf<L>>,
-    L: Rescuable,
-{
+impl<F: Future, L: Terms> Hull<F, L> {
     /// Polls the body to its end, and what is left of the managers in its block.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Payload>> {
         // SAFETY: nothing is moved out of the hull.
@@ -180,28 +199,17 @@ where
         // SAFETY: callers have the hull pinned; the body stays where it is until it is dropped there.
         let body = unsafe { Pin::new_unchecked(&mut self.body) };
         let Some(body) = body.as_pin_mut() else { return };
-        let relay = &self.relay;
-        relay.head.enter_home(cx.waker());
-        let poll = || {
-            if replace(&mut self.is_begun, true) {
-                body.poll(cx)
-            } else {
-                self.origin = Some(Origin::here());
-                relay.head.begin::<Relay<L>>();
-                let driver = call_of::<L>(cx.waker());
-                relay.frame.set(Some(driver.host()));
-                let call = Call::new::<L, _>(driver.waker, relay);
-                body.poll(&mut Context::from_waker(&call.waker()))
-            }
-        };
-        let (polled, gives_up) = rescue::watch(relay.phase(), || panics::catch(poll));
-        self.gives_up = gives_up && !relay.has_lent();
+        if !replace(&mut self.is_begun, true) {
+            self.origin = Some(Origin::here());
+            self.relay.header.begin(NonNull::from(&self.relay));
+        }
+        let (polled, gives_up) = rescue::watch(self.relay.phase(), || panics::catch(|| body.poll(cx)));
+        self.gives_up = gives_up && !self.relay.has_lent();
         self.ended = match polled {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(output)) => Some(Ok(output)),
             Err(payload) => Some(Err(payload)),
         };
-        relay.head.leave_home();
     }
 
     /// Has the block dropped. The marker gives the outcome in a later poll, of a rescuer.
@@ -209,12 +217,14 @@ where
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
         this.relay.is_cancelled.set(true);
-        this.relay.head.home().inspect(|home| home.wake());
+        this.relay.header.wants_marker.set(true);
         if this.borrows {
             this.poll_body(cx);
         } else {
             this.relay.poll_block(cx);
         }
+        // It is for the rescuer to poll it again.
+        this.relay.header.wants_marker.set(true);
     }
 
     /// Cuts the tie to the `with!`. What is to be rescued has an origin; there is nothing of a body that was not polled,
@@ -225,10 +235,10 @@ where
         if this.gives_up {
             this.drop_body();
         }
-        let has_block = this.relay.connected().is_some_and(|frame| frame.stage.get().is_lent());
+        let has_block = this.relay.connected().is_some_and(|frame| frame.state.get().is_lent());
         if has_block {
             this.drop_body();
-            let name = this.relay.head.about.name();
+            let name = this.relay.name;
             rescue::unfinished(name, "did not wait for its `yield!` when it was cancelled; the rest of it is lost");
         }
         this.relay.frame.set(None);
@@ -251,7 +261,7 @@ where
     L: Rescuable,
 {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let name = self.relay.head.about.name();
+        let name = self.relay.name;
         let Poll::Ready(ended) = Hull::poll(self.as_mut(), cx) else {
             // What it waits for nobody wants. The body is dropped with the rest.
             return if self.gives_up { Poll::Ready(()) } else { Poll::Pending };
@@ -268,33 +278,33 @@ where
     }
 
     fn lose(&self) {
-        rescue::unfinished(self.relay.head.about.name(), "could not be left: nobody polls it any more");
+        rescue::unfinished(self.relay.name, "could not be left: nobody polls it any more");
     }
 }
 
 impl<L: Terms> Relay<L> {
-    /// The head of the frame, as long as the `with!` is there.
-    fn connected(&self) -> Option<&Head> {
+    /// Returns the header of the driver, as long as the `with!` is there.
+    fn connected(&self) -> Option<&Header> {
         // SAFETY: the frame outlives `Shielded` (fact 1), which cuts the tie before it gives the hull away. As long as it
         // has the hull, nobody else polls or drops that.
-        self.frame.get().map(|frame| unsafe { frame.0.as_ref() })
+        self.frame.get().map(|frame| unsafe { frame.header() })
     }
 
     fn has_lent(&self) -> bool {
-        !matches!(self.head.stage.get(), Stage::New | Stage::Entering)
+        !matches!(self.header.state.get(), State::Unpolled | State::Entering)
     }
 
     fn phase(&self) -> Phase {
-        match self.head.stage.get() {
-            Stage::New | Stage::Entering => Phase::Entering,
-            Stage::Lent | Stage::LentApart | Stage::Cancelled => Phase::Lent,
-            Stage::Ended | Stage::RacedAway | Stage::Concluded => Phase::Leaving,
+        match self.header.state.get() {
+            State::Unpolled | State::Entering => Phase::Entering,
+            State::Running | State::RunningDetached | State::Cancelling => Phase::Lent,
+            State::BlockDone | State::BlockDropped | State::Done => Phase::Leaving,
         }
     }
 
     /// Polls the block, where all that a poll of the body would come to is that: whether there is no more to do.
     fn stands_in(&self, cx: &mut Context<'_>) -> bool {
-        if self.head.stage.get() != Stage::Lent || self.is_over.get() {
+        if self.header.state.get() != State::Running || self.is_over.get() {
             return false;
         }
         self.poll_block(cx);
@@ -307,19 +317,19 @@ impl<L: Terms> Relay<L> {
         let mut is_over = false;
         // SAFETY: the frame is there: see `connected`.
         self.add_left(rescue::collect(&mut || is_over = unsafe { frame.poll(None, cx) }));
-        if let (true, Some(head)) = (is_over, self.connected()) {
+        if let (true, Some(header)) = (is_over, self.connected()) {
             if L::Exit::CATCHES {
                 let mut error = None::<Caught<L>>;
                 // SAFETY: as above; and the slot is such an `Option`.
                 unsafe { frame.take_error(NonNull::from(&mut error).cast()) };
                 self.error.set(error);
             }
-            self.end(head.outcome.get());
+            self.end(header.outcome.get());
         }
     }
 
     fn end(&self, outcome: Outcome) {
-        self.head.outcome.set(outcome);
+        self.header.outcome.set(outcome);
         self.is_over.set(true);
     }
 
@@ -347,7 +357,8 @@ impl<L: Terms> Relay<L> {
             if rescues.is_empty() {
                 self.left.set(left);
                 ready!(polled);
-                self.waiting.take().inspect(Waker::wake_by_ref);
+                let waiting = self.waiting.take();
+                panics::contain(|| waiting.into_iter().for_each(Waker::wake));
                 return Poll::Ready(());
             }
             left.extend(rescues);
@@ -355,57 +366,73 @@ impl<L: Terms> Relay<L> {
     }
 }
 
-// SAFETY: it is `repr(C)`, and begins with its head.
-unsafe impl<L: Terms> Host for Relay<L> {
+// SAFETY: the name is not written while the relay is there.
+unsafe impl<L: Terms> BlockOwner for Relay<L> {
     const CATCHES: bool = L::Exit::CATCHES;
 
-    unsafe fn lend(&self, slot: NonNull<()>) {
-        if let (Some(frame), Some(head)) = (self.frame.get(), self.connected()) {
-            head.set_way(self.head.way.get().max(Way::Shielded));
-            head.begin_lending();
-            // SAFETY: the caller says it; and the frame is there: see `connected`.
+    unsafe fn name(this: NonNull<Self>) -> &'static str {
+        // SAFETY: the caller says that the relay is there. It is used by shared references only, here and below.
+        unsafe { this.as_ref() }.name
+    }
+
+    unsafe fn lend(this: NonNull<Self>, slot: NonNull<()>) {
+        // SAFETY: as in `name`.
+        let this = unsafe { this.as_ref() };
+        if let (Some(frame), Some(header)) = (this.frame.get(), this.connected()) {
+            header.set_route(this.header.route.get().max(Route::Shielded));
+            header.begin_lending();
+            // SAFETY: the caller says it; and the driver is there: see `connected`.
             unsafe { frame.lend(slot) };
         }
     }
 
-    unsafe fn poll(&self, slot: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
+    unsafe fn poll(this: NonNull<Self>, slot: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         if let Some(slot) = slot {
             // SAFETY: the caller says the same.
-            unsafe { self.lend(slot) };
+            unsafe { Self::lend(this, slot) };
         }
-        if !self.is_over.get() {
-            self.poll_block(cx);
-        }
-        if !self.is_over.get() {
-            return false;
-        }
-        if self.is_cancelled.get() {
-            cx.waker().wake_by_ref();
-            return false;
-        }
-        if !self.has_none_left() {
-            self.waiting.set(Some(cx.waker().clone()));
-            return false;
-        }
-        self.head.stage.set(Stage::Ended);
-        true
+        // SAFETY: as in `name`.
+        unsafe { this.as_ref() }.poll_as_owner(cx)
     }
 
-    unsafe fn drop_block(&self) {
-        if let Some(frame) = self.frame.get() {
+    unsafe fn drop_block(this: NonNull<Self>) {
+        // SAFETY: as in `name`.
+        let this = unsafe { this.as_ref() };
+        if let Some(frame) = this.frame.get() {
             // SAFETY: it is there: see `connected`.
             unsafe { frame.release() };
         }
-        self.error.take();
+        this.error.take();
     }
 
-    fn set_panic(&self, payload: Payload) {
-        rescue::panicked(self.head.about.name(), payload);
+    unsafe fn set_panic(this: NonNull<Self>, payload: Payload) {
+        // SAFETY: as in `name`.
+        rescue::panicked(unsafe { this.as_ref() }.name, payload);
     }
 
-    unsafe fn take_error(&self, slot: NonNull<()>) {
+    unsafe fn take_error(this: NonNull<Self>, slot: NonNull<()>) {
         // SAFETY: the caller says that it points to such an `Option`.
         let slot = unsafe { slot.cast::<Option<Caught<L>>>().as_mut() };
-        *slot = self.error.take();
+        // SAFETY: as in `name`.
+        *slot = unsafe { this.as_ref() }.error.take();
+    }
+}
+
+impl<L: Terms> Relay<L> {
+    /// Polls the block for the marker. Returns whether the marker may go on.
+    fn poll_as_owner(&self, cx: &mut Context<'_>) -> bool {
+        if !self.is_over.get() {
+            self.poll_block(cx);
+        }
+        if !self.is_over.get() || self.is_cancelled.get() {
+            return false;
+        }
+        if !self.has_none_left() {
+            let before = self.waiting.replace(Some(cx.waker().clone()));
+            panics::contain(|| drop(before));
+            return false;
+        }
+        self.header.state.set(State::BlockDone);
+        true
     }
 }

@@ -1,83 +1,128 @@
-//! What becomes of a `with!` that is dropped, whatever its block is.
+//! Drops a `with!` that has not ended, whatever the type of its block.
 
+use core::ptr::NonNull;
 use core::task::{Context, Waker};
 
-use super::head::{Head, Stage};
-use crate::manager::About;
+use super::Link;
+use super::header::{Header, State};
+use crate::budget;
+use crate::handoff::Cleared;
+use crate::outcome::Outcome;
 use crate::panics;
 use crate::rescue;
 
-/// The parts of a driver that was left before its end, or that has ended without a block.
+/// The parts of a driver that is dropped before its end, or that has ended without a block.
 pub(super) trait Unfinished {
-    fn head(&self) -> &Head;
+    fn header(&self) -> &Header;
 
-    /// Polls the body: whether it has ended in an error.
-    fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> bool;
+    fn name(&self) -> &'static str;
+
+    /// Polls the body. Returns whether it has ended in an error.
+    ///
+    /// # Safety
+    ///
+    /// The body is there.
+    unsafe fn poll_body(&self, cx: &mut Context<'_>) -> bool;
 
     /// Drops the body. A marker that is still there drops the block with it.
     ///
     /// # Safety
     ///
-    /// It is not used again.
-    unsafe fn drop_body(&mut self);
+    /// The body is there, and is not used again.
+    unsafe fn drop_body(&self);
 
     /// Drops the block.
     ///
     /// # Safety
     ///
-    /// It is there, and not used again.
-    unsafe fn drop_block(&mut self);
+    /// The block is there, and is not used again.
+    unsafe fn drop_block(&self);
 
-    /// Drops what nobody came for: a value, or a panic.
-    fn drop_end(&mut self);
+    /// Drops what the block left behind, which nobody receives. Returns what it was.
+    fn clear(&self) -> Cleared;
 }
 
-/// Drops a driver that was left before its end, or that has ended without a block.
+/// Drops a driver that has not ended, or that has ended without a block. It never panics.
+///
+/// # Safety
+///
+/// Body and block are as the driver was left, and are not used again.
 #[cold]
-pub(super) fn drop_unfinished(driver: &mut dyn Unfinished) {
-    if driver.head().stage.get().is_lent() && !driver.head().panicked.get() {
+pub(super) unsafe fn drop_unfinished(driver: &dyn Unfinished) {
+    let header = driver.header();
+    if header.state.get().is_lent() && !header.panicked.get() {
         // What is left of the block goes before what is left of the manager.
-        rescue::block_first(&mut || {
-            cancel(driver);
-            drop_body(driver);
-        });
+        let _level = rescue::block_first();
+        // SAFETY: the body is there.
+        unsafe { cancel(driver) };
+        // SAFETY: the caller says so.
+        panics::contain(|| unsafe { driver.drop_body() });
     } else {
-        drop_body(driver);
+        // SAFETY: the caller says so.
+        panics::contain(|| unsafe { driver.drop_body() });
     }
-    match driver.head().stage.get() {
-        Stage::Lent | Stage::LentApart | Stage::Cancelled => abort_leaked(driver.head().about),
+    match header.state.get() {
+        State::Running | State::RunningDetached | State::Cancelling => abort_leaked(driver.name()),
         // SAFETY: nobody has dropped it, as no marker has lent.
-        Stage::New | Stage::Entering => panics::contain(|| unsafe { driver.drop_block() }),
-        Stage::Ended | Stage::RacedAway | Stage::Concluded => {}
+        State::Unpolled | State::Entering => panics::contain(|| unsafe { driver.drop_block() }),
+        State::BlockDone | State::BlockDropped | State::Done => {}
     }
-    panics::contain(|| driver.drop_end());
-}
-
-/// The `with!` is dropped while the block is under way: the marker drops the block and gives `Cancelled`, and the exit
-/// phase runs on from there as far as it gets.
-fn cancel(driver: &mut dyn Unfinished) {
-    let head = driver.head();
-    let about = head.about;
-    head.stage.set(Stage::Cancelled);
-    head.enter_home(Waker::noop());
-    head.home().inspect(|home| home.wake());
-    match panics::catch(|| driver.poll_cancelled(&mut Context::from_waker(Waker::noop()))) {
-        Ok(false) => {}
-        Ok(true) => rescue::failed(about.name(), "failed after a cancellation; its error is lost"),
-        Err(payload) => rescue::panicked(about.name(), payload),
+    let cleared = driver.clear();
+    if !matches!(cleared, Cleared::Nothing) {
+        lose(driver, cleared);
     }
 }
 
-fn drop_body(driver: &mut dyn Unfinished) {
-    driver.head().enter_home(Waker::noop());
-    // SAFETY: this is the end of the driver.
-    panics::contain(|| unsafe { driver.drop_body() });
-}
-
-/// The block can't be dropped: what it borrows from the manager may be gone.
+/// Tells of what the block left behind, if a panic of the manager has replaced it.
 #[cold]
-pub(super) fn abort_leaked(about: &About) -> ! {
-    let name = about.name();
+#[inline(never)]
+fn lose(driver: &dyn Unfinished, cleared: Cleared) {
+    let header = driver.header();
+    let has_failed = header.outcome.get() == Outcome::Failed(());
+    match cleared {
+        Cleared::Panic(parcel) if header.panicked.get() => {
+            rescue::replaced_panic(driver.name(), "panicked, and its panic replaced that of its block", parcel);
+        }
+        Cleared::Panic(parcel) => panics::contain(|| parcel.discard()),
+        Cleared::Content if header.panicked.get() && has_failed => {
+            rescue::replaced(driver.name(), "panicked, and its panic replaced the error of its block");
+        }
+        Cleared::Content | Cleared::Nothing => {}
+    }
+}
+
+/// Drops the block that is under way, and polls the body once: it sees `Cancelled` at its marker, and its exit phase runs
+/// on from there to the first `.await` that is not ready.
+///
+/// Where the body itself waits at the marker, the block is dropped first, from here, so that dropping takes no more stack
+/// than polling. Elsewhere the marker drops it. The body is polled outside of the budget that tokio gives a task: what is
+/// ready is not made to look pending because the block has used the budget up.
+///
+/// # Safety
+///
+/// The body and the block are there.
+unsafe fn cancel(driver: &dyn Unfinished) {
+    let header = driver.header();
+    if header.state.get() == State::Running {
+        // SAFETY: the block is there, as the state says, and so is what is lent to it, as the body waits at the marker.
+        unsafe { Link(NonNull::from(header)).cancel_block() };
+    } else {
+        header.state.set(State::Cancelling);
+        header.wants_marker.set(true);
+    }
+    let mut has_failed = false;
+    // SAFETY: the caller says so.
+    let mut poll = || has_failed = unsafe { driver.poll_body(&mut Context::from_waker(Waker::noop())) };
+    if let Err(payload) = panics::catch(|| budget::unconstrained(&mut poll)) {
+        rescue::panicked(driver.name(), payload);
+    } else if has_failed {
+        rescue::failed(driver.name(), "failed after a cancellation; its error is lost");
+    }
+}
+
+/// Ends the process: the block can't be dropped, as what it borrows from the manager may be gone.
+#[cold]
+pub(super) fn abort_leaked(name: &str) -> ! {
     panics::abort(format_args!(
         "`{name}` leaked the future of its `yield!`, or dropped it on another thread, while a block was lent to it"
     ))

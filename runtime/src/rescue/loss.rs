@@ -71,7 +71,7 @@ pub enum LossKind {
     Panicked,
     /// The manager could not be brought to its end. What it had done was dropped.
     Unfinished,
-    /// An error that was replaced by a later one, or by a panic.
+    /// An error that was replaced by a later one, or by a panic; or a panic that was replaced by another one.
     Replaced,
 }
 
@@ -148,7 +148,6 @@ pub(crate) fn failed<'a>(manager: &'static str, lost: impl Into<Lost<'a>>) {
 }
 
 /// Tells of an error of `manager` that was replaced.
-#[allow(dead_code, reason = "not all features have errors that can be replaced")]
 pub(crate) fn replaced<'a>(manager: &'static str, lost: impl Into<Lost<'a>>) {
     tell(&Loss { manager, kind: LossKind::Replaced, lost: lost.into() });
 }
@@ -161,12 +160,26 @@ pub(crate) fn rescue_failed(manager: &'static str, error: &(dyn Any + Send), sho
 
 /// Tells of a panic after a cancellation.
 pub(crate) fn panicked(manager: &'static str, payload: panics::Payload) {
-    let message = message(&*payload);
+    let lost = Lost { what: "panicked after a cancellation", error: Some(&*payload), show: None };
+    tell_panic(manager, LossKind::Panicked, lost, &*payload);
+    foreign::discard(payload);
+}
+
+/// Tells of one of two panics of which the other one goes on: by what it says.
+pub(crate) fn replaced_panic(manager: &'static str, what: &str, parcel: panics::Parcel) {
+    let payload = parcel.open();
+    // Whoever has the panic itself tells of that.
+    if !payload.is::<panics::UnderWay>() {
+        tell_panic(manager, LossKind::Replaced, what.into(), &*payload);
+    }
+    foreign::discard(payload);
+}
+
+fn tell_panic(manager: &'static str, kind: LossKind, lost: Lost<'_>, payload: &(dyn Any + Send)) {
+    let message = message(payload);
     let show = |f: &mut fmt::Formatter<'_>| f.write_str(message.unwrap_or_default());
     let show = message.is_some().then_some(&show as Show<'_>);
-    let lost = Lost { what: "panicked after a cancellation", error: Some(&*payload), show };
-    tell(&Loss { manager, kind: LossKind::Panicked, lost });
-    foreign::discard(payload);
+    tell(&Loss { manager, kind, lost: Lost { show, ..lost } });
 }
 
 /// What a panic says, if that is a text.

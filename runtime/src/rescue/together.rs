@@ -142,8 +142,8 @@ fn gather(in_place: bool, in_turn: bool, f: &mut dyn FnMut()) -> Vec<Begun> {
     level.end()
 }
 
-/// One that gathers.
-struct Level {
+/// One that gathers, until it is dropped. Where scopes are nested, this takes less of the stack than a closure.
+pub(crate) struct Level {
     number: usize,
     around: Kind,
 }
@@ -169,7 +169,7 @@ impl Level {
     }
 }
 
-/// After a panic. What has begun belongs to what is around it.
+/// What has begun belongs to what is around it.
 impl Drop for Level {
     fn drop(&mut self) {
         move_out(self.take());
@@ -182,10 +182,14 @@ fn move_out(begun: Vec<Begun>) {
     }
 }
 
-/// Runs `f`, which drops the block of a `with!` that is being dropped: what begins later on waits for what is left of
-/// that.
-pub(crate) fn of_block(f: &mut dyn FnMut()) {
-    let begun = gather(false, false, f);
+/// From here to [`end_block`], the block of a `with!` that is being dropped is.
+pub(crate) fn begin_block() -> Level {
+    Level::begin(false, false)
+}
+
+/// What begins later on waits for what is left of the block.
+pub(crate) fn end_block(block: Level) {
+    let begun = block.end();
     let waits = begun.iter().all(|begun| begun.waits);
     let handles = begun.into_iter().map(|begun| begun.handle).collect();
     let Some(handle) = Handle::all(handles) else { return };
@@ -197,9 +201,9 @@ pub(crate) fn of_block(f: &mut dyn FnMut()) {
     });
 }
 
-/// Runs `f`, which drops a `with!`: what is left of its block is finished before the others begin.
-pub(crate) fn block_first(f: &mut dyn FnMut()) {
-    move_out(gather(true, false, f));
+/// From here on, a `with!` is dropped: what is left of its block is finished before the others begin.
+pub(crate) fn block_first() -> Level {
+    Level::begin(true, false)
 }
 
 /// Runs `f`. The rescues that begin in it run one after the other.

@@ -4,7 +4,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::task::{Context, Poll};
 
-use crate::panics::Payload;
+use crate::panics::{Parcel, Payload};
 
 #[derive(Default)]
 pub(crate) struct Rescues;
@@ -23,13 +23,17 @@ pub(crate) fn collect(f: &mut dyn FnMut()) -> Rescues {
     Rescues
 }
 
-pub(crate) fn block_first(f: &mut dyn FnMut()) {
-    f();
+pub(crate) struct Level;
+
+pub(crate) fn block_first() -> Level {
+    Level
 }
 
-pub(crate) fn of_block(f: &mut dyn FnMut()) {
-    f();
+pub(crate) fn begin_block() -> Level {
+    Level
 }
+
+pub(crate) fn end_block(_block: Level) {}
 
 /// Shows an error.
 pub(crate) type Show<'a> = &'a dyn Fn(&mut fmt::Formatter<'_>) -> fmt::Result;
@@ -51,8 +55,11 @@ impl<'a> From<&'a str> for Lost<'a> {
 
 pub(crate) fn failed<'a>(_manager: &'static str, _lost: impl Into<Lost<'a>>) {}
 
-#[allow(dead_code, reason = "as with `std`")]
 pub(crate) fn replaced<'a>(_manager: &'static str, _lost: impl Into<Lost<'a>>) {}
+
+pub(crate) fn replaced_panic(_manager: &'static str, _what: &str, parcel: Parcel) {
+    parcel.resume();
+}
 
 #[allow(dead_code, reason = "as with `std`")]
 pub(crate) fn unfinished<'a>(_manager: &'static str, _lost: impl Into<Lost<'a>>) {}

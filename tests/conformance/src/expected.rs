@@ -35,10 +35,21 @@ pub(crate) struct Want {
     pub(crate) rules: BTreeSet<String>,
     /// The errors and panics that managers made after the cancellation.
     pub(crate) lost: Vec<String>,
+    /// What comes after the cancellation of a manager that is being entered: beside all other events, as nobody waits for
+    /// it.
+    pub(crate) entering: Vec<String>,
     pub(crate) mode: Mode,
 }
 
 impl Want {
+    /// A trace with the events of a manager that is being entered behind the others.
+    pub(crate) fn in_order(&self, trace: &[String]) -> Vec<String> {
+        let at = trace.iter().position(|event| event.starts_with("cancel:")).unwrap_or(trace.len());
+        let (before, after) = trace.split_at(at);
+        let (entering, others): (Vec<_>, Vec<_>) = after.iter().partition(|event| self.entering.contains(event));
+        before.iter().chain(others).chain(entering).cloned().collect()
+    }
+
     /// In that mode of cancellation.
     pub(crate) fn new(line: &Line, expected: &Expected, mode: Mode) -> Self {
         assert_eq!(line.scenario.id, expected.id);
@@ -47,7 +58,7 @@ impl Want {
         let mut want = Self::as_in_python(line, mode);
         if let Some(Differing { trace, result, rules, lost }) = differing {
             want =
-                Self { trace: trace.clone(), result: result.clone(), rules: rules.clone(), lost: lost.clone(), mode };
+                Self { trace: trace.clone(), result: result.clone(), rules: rules.clone(), lost: lost.clone(), ..want };
             // Python has two messages, for one.
             want.lost
                 .iter_mut()
@@ -69,7 +80,7 @@ impl Want {
 
     fn as_in_python(line: &Line, mode: Mode) -> Self {
         let (trace, result) = (line.trace.clone(), line.result.clone());
-        Self { trace, result, rules: BTreeSet::new(), lost: Vec::new(), mode }
+        Self { trace, result, rules: BTreeSet::new(), lost: Vec::new(), entering: Vec::new(), mode }
     }
 
     /// What the files do not know of: one that is shielded is entered to its end (C8), and two stacks are left side by
@@ -144,7 +155,7 @@ impl Want {
         };
         let trace = self.trace[..length].to_vec();
         let (rules, lost) = (BTreeSet::new(), Vec::new());
-        let mut want = Self { trace, result: Ended::Cancelled, rules, lost, mode: self.mode };
+        let mut want = Self { trace, result: Ended::Cancelled, rules, lost, entering: Vec::new(), mode: self.mode };
         want.drop_all(scenario, suspension);
         Some(want)
     }
@@ -157,7 +168,7 @@ impl Want {
             entered = take(&mut kept);
         }
         let before = take(&mut self.trace);
-        self.drop_entered(scenario, &before, &entered);
+        let entering = self.drop_entered(scenario, &before, &entered);
         let entered = take(&mut self.trace);
         // What is kept is on a stack that nobody has shielded.
         let mode = if self.mode == Mode::DetachedStacks { Mode::Sync } else { self.mode };
@@ -169,14 +180,16 @@ impl Want {
         self.trace.push(format!("cancel:{suspension}"));
         self.trace.extend(match self.mode {
             Mode::Sync => [entered, kept].concat(),
-            Mode::Detached => by_turns([entered, kept]),
+            Mode::Detached => by_turns([entering.clone(), entered, kept]),
             // In place, before anything is rescued.
             Mode::DetachedStacks => [kept, entered].concat(),
         });
+        self.entering = entering;
     }
 
-    /// What is left of the managers that have been entered.
-    fn drop_entered(&mut self, scenario: &Scenario, before: &[String], entered: &[String]) {
+    /// What is left of the managers that have been entered. Returns the events of one that is being entered, for which
+    /// none of these waits.
+    fn drop_entered(&mut self, scenario: &Scenario, before: &[String], entered: &[String]) -> Vec<String> {
         let event = before.last().map_or("", String::as_str);
         let stack_is_left = event.starts_with("post:") && !is_closing(before);
         let goes_on = match self.mode {
@@ -185,11 +198,13 @@ impl Want {
             Mode::DetachedStacks => stack_is_left,
         };
         let outcome = if goes_on { self.go_on(scenario, before, event) } else { Outcome::Cancelled };
+        let entering = if event.starts_with("pre:") { take(&mut self.trace) } else { Vec::new() };
         if self.mode == Mode::DetachedStacks && stack_is_left && scenario.is_of_stacks() {
             self.leave_all(scenario, entered, outcome);
         } else {
             self.cancel_all(scenario, entered);
         }
+        entering
     }
 
     /// On one stack, each sees what is under way when its turn comes.
@@ -277,8 +292,8 @@ impl Want {
     }
 }
 
-/// The events of two that are rescued side by side, and polled by turns.
-fn by_turns(rescues: [Vec<String>; 2]) -> Vec<String> {
+/// The events of those that are rescued side by side, and polled by turns.
+fn by_turns(rescues: [Vec<String>; 3]) -> Vec<String> {
     let mut events = Vec::new();
     let mut queue: VecDeque<_> = rescues.into_iter().map(VecDeque::from).collect();
     while let Some(mut rescue) = queue.pop_front() {

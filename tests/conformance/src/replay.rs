@@ -164,9 +164,9 @@ fn compare(scenario: &Scenario, cancel_at: Option<usize>, want: &Want, way: Way)
     } else {
         env.drive(cancel_at, program.run(&scenario.steps))
     };
-    let (got, want_all) = ((env.trace(), result), (&want.trace, &want.result));
+    let (got, want_all) = ((want.in_order(&env.trace()), result), (want.in_order(&want.trace), &want.result));
     assert!(
-        (&got.0, &got.1) == want_all,
+        (&got.0, &got.1) == (&want_all.0, want_all.1),
         "{}, dropped at {cancel_at:?}, {way}:\n got {got:#?}\nwant {want_all:#?}",
         scenario.id
     );

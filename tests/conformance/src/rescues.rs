@@ -48,19 +48,28 @@ pub(crate) fn listen() {
     });
 }
 
-/// Runs all that is rescued to its end.
+/// Runs all that is rescued to its end. One that waits for another is not woken before that has ended.
 pub(crate) fn run() {
     let mut drained = pin!(rescue::drain());
     while drained.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-        let mut rescue = QUEUE.with_borrow_mut(VecDeque::pop_front).expect("it is here that it is under way");
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(Arc::clone(&woken));
-        if Pin::new(&mut rescue).poll(&mut Context::from_waker(&waker)).is_pending() {
-            assert!(woken.0.load(Ordering::SeqCst), "pending, and nobody was woken");
-            QUEUE.with_borrow_mut(|queue| queue.push_back(rescue));
-        }
+        let count = QUEUE.with_borrow(VecDeque::len);
+        assert!(count > 0, "it is here that it is under way");
+        let goes_on: Vec<bool> = (0..count).map(|_| poll_next()).collect();
+        assert!(goes_on.contains(&true), "pending, and nobody was woken");
     }
     assert!(QUEUE.with_borrow(VecDeque::is_empty), "all has ended");
+}
+
+/// Polls the next one. Returns whether it has ended or was woken.
+fn poll_next() -> bool {
+    let Some(mut rescue) = QUEUE.with_borrow_mut(VecDeque::pop_front) else { return false };
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    if Pin::new(&mut rescue).poll(&mut Context::from_waker(&waker)).is_ready() {
+        return true;
+    }
+    QUEUE.with_borrow_mut(|queue| queue.push_back(rescue));
+    woken.0.load(Ordering::SeqCst)
 }
 
 /// The errors and panics that nobody was told of since the last call. A stack can't say which they were.

@@ -366,8 +366,10 @@ fn losses(story: &Story, place: &Place<'_>, lost: &[char]) -> Result<(), String>
         }
         (Holder::With, Kind::Composed(..)) => (0, 1),
         (Holder::With, _) => {
+            // What one came to that has raced its block away is told if it is dropped while it waits for what is left of
+            // the managers in that.
             let is_lost = usize::from(ills.iter().any(panicked));
-            (is_lost, is_lost)
+            (is_lost, is_lost.max(usize::from(raced)))
         }
         // What it came to may have been that of the whole.
         _ => (0, 1),

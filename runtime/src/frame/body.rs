@@ -1,0 +1,170 @@
+//! Starts the body of a manager with the handle on its `with!`.
+
+use core::future::Future;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use super::Link;
+use super::header::{Header, Route};
+use super::marker::YieldPoint;
+use crate::home::{Home, Inline};
+
+/// The handle on a `with!` that a body is started with, and keeps.
+#[derive(Debug)]
+pub struct FrameHandle(Link<Header>);
+
+impl core::fmt::Debug for Link<Header> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Link").finish()
+    }
+}
+
+impl FrameHandle {
+    /// The handle on the `with!` with this header, for its own body.
+    #[inline]
+    pub(super) fn new(header: &Header) -> Self {
+        Self(Link(NonNull::from(header)))
+    }
+
+    /// Notes that something stands between the driver and the marker, and returns the header.
+    pub(crate) fn detach(&self) -> Link<Header> {
+        // SAFETY: the body has this handle, and the header outlives the body (fact 1).
+        unsafe { self.0.header() }.set_route(Route::Detached);
+        self.0
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) const fn into_link(self) -> Link<Header> {
+        self.0
+    }
+}
+
+/// The body of a manager that has not been started.
+///
+/// It is a trait so that the future can be named as a nested `impl Future` in the signature of a manager function, where
+/// the compiler looks into it to see whether it is `Send`.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not the body of a manager")]
+pub trait Body {
+    /// The body, started.
+    type Future: Future;
+    /// The name of the manager.
+    type Name: Name;
+
+    /// Returns the name of the manager.
+    fn name(&self) -> Self::Name;
+
+    /// Starts the body. None of its code runs yet.
+    fn start(self, frame: FrameHandle) -> Self::Future;
+}
+
+/// The name of a manager, as a type that takes no room.
+pub trait Name: Copy + Send + Sync {
+    /// What it is the name of.
+    const KIND: &'static str;
+
+    /// Returns it.
+    fn get(&self) -> &'static str;
+}
+
+impl<N: Fn() -> &'static str + Copy + Send + Sync> Name for N {
+    const KIND: &'static str = "function";
+
+    fn get(&self) -> &'static str {
+        self()
+    }
+}
+
+/// The name of a manager of the type `M`.
+#[derive(Debug)]
+#[expect(unreachable_pub, reason = "it is in a public type")]
+pub struct TypeName<M>(PhantomData<fn() -> M>);
+
+impl<M> TypeName<M> {
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<M> Clone for TypeName<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for TypeName<M> {}
+
+impl<M> Name for TypeName<M> {
+    const KIND: &'static str = "type";
+
+    fn get(&self) -> &'static str {
+        core::any::type_name::<M>()
+    }
+}
+
+/// The body of a manager function: a closure that takes the handle, and the name of the function.
+pub struct FunctionBody<N, B> {
+    name: N,
+    body: B,
+}
+
+impl<N, B> FunctionBody<N, B> {
+    #[inline]
+    pub(crate) const fn new(name: N, body: B) -> Self {
+        Self { name, body }
+    }
+}
+
+impl<N: Name, B: FnOnce(FrameHandle) -> F, F: Future> Body for FunctionBody<N, B> {
+    type Future = F;
+    type Name = N;
+
+    #[inline]
+    fn name(&self) -> N {
+        self.name
+    }
+
+    #[inline]
+    fn start(self, frame: FrameHandle) -> F {
+        (self.body)(frame)
+    }
+}
+
+/// Ties the body of a manager to its signature: both say the same terms `L`, lifetimes and all.
+///
+/// It is made outside of the body and passed to both. `L` stands in an argument and in a result here, so it is
+/// invariant: no lifetime in it can be longer on one side than on the other.
+#[derive(Debug)]
+pub struct SameTerms<L>(PhantomData<fn(L) -> L>);
+
+impl<L> Clone for SameTerms<L> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<L> Copy for SameTerms<L> {}
+
+impl<L> SameTerms<L> {
+    /// Makes the value for one manager.
+    #[expect(clippy::new_without_default, reason = "nobody else makes one")]
+    #[must_use]
+    #[inline]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    /// Makes the yield point of a body whose marker stands in the body itself. `_this` is a local of the body, before all
+    /// others.
+    #[inline]
+    pub const fn point<'f, T>(self, frame: &FrameHandle, _this: &'f T) -> YieldPoint<'f, L, Inline> {
+        YieldPoint::new(frame.0, Inline::new())
+    }
+
+    /// Makes the yield point of a body whose marker stands in an `async` block. `this` is a local of the body, before all
+    /// others.
+    #[inline]
+    pub fn detached_point(self, this: &Home) -> YieldPoint<'_, L, &Home> {
+        YieldPoint::new(this.header(), this)
+    }
+}

@@ -1,0 +1,42 @@
+//! The types of one manager of a `with!`, as one parameter.
+
+use core::marker::PhantomData;
+
+use crate::exit::Exit;
+use crate::layer::Shape;
+
+/// The types of one manager of a `with!`, which its expansion infers.
+///
+/// No parameter of [`Types`] may be a type that can be wrong: a bound that does not hold here would hide the methods, and
+/// a user's mistake would be two errors.
+pub trait Scope {
+    /// How the manager ends.
+    type Exit: Exit;
+    /// What it lends, for as long as the `with!`.
+    type Lent;
+    /// The shape of the manager together with those after it in the header.
+    type Both: Shape;
+    /// The shape of those after it.
+    type Rest: Shape;
+    /// The value of the block.
+    type Value;
+    /// The `break`s and `continue`s that leave the block.
+    type Jump;
+    /// What a `return` in the block returns.
+    type Return;
+}
+
+/// The only [`Scope`].
+pub struct Types<X, V, Both, Rest, T, Jump, Return>(PhantomData<fn() -> Members<X, V, Both, Rest, T, Jump, Return>>);
+
+type Members<X, V, Both, Rest, T, Jump, Return> = (X, V, Both, Rest, T, Jump, Return);
+
+impl<X: Exit, V, Both: Shape, Rest: Shape, T, Jump, Return> Scope for Types<X, V, Both, Rest, T, Jump, Return> {
+    type Exit = X;
+    type Lent = V;
+    type Both = Both;
+    type Rest = Rest;
+    type Value = T;
+    type Jump = Jump;
+    type Return = Return;
+}

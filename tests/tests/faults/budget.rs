@@ -1,0 +1,261 @@
+//! What is left when a block is dropped does not depend on how busy that was: tokio gives a task a budget, and makes
+//! what is ready look pending when it is used up.
+
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::super::*;
+
+/// A lock that is free.
+type Free = Arc<tokio::sync::Mutex<u32>>;
+
+/// Uses up the budget of the task, and is pending.
+async fn busy() {
+    let (sender, mut receiver) = unbounded_channel();
+    (0..10_000).for_each(|n| sender.send(n).expect("it is open"));
+    while receiver.recv().await.is_some() {}
+    unreachable!("it is dropped before");
+}
+
+async fn work(is_busy: bool) {
+    if is_busy { busy().await } else { pending().await }
+}
+
+/// What `task` does when it is dropped in the poll that has used the budget up, or in one that has not: the same.
+#[track_caller]
+fn the_same<F: Future>(task: impl Fn(Log, bool) -> F, expected: &[&str]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+    for is_busy in [false, true] {
+        let log = Log::new();
+        runtime.block_on(async {
+            let mut task = Box::pin(task(log.clone(), is_busy));
+            assert!(task.as_mut().now_or_never().is_none(), "it waits");
+            drop(task);
+        });
+        runtime.block_on(rescue::drain());
+        assert_eq!(log.take(), expected, "busy: {is_busy}");
+    }
+}
+
+/// Takes a free lock in its exit phase, and waits then.
+async fn leave(log: &Log, free: &Free) {
+    *free.lock().await += 1;
+    log.add("rolled back");
+    tokio::task::yield_now().await;
+    log.add("given back");
+}
+
+/// A manager with its marker in something.
+macro_rules! manager {
+    ($name:ident $(($($option:tt)*))?, $outcome:expr) => {
+        #[async_context_manager$(($($option)*))?]
+        async fn $name(log: Log, free: Free) {
+            let outcome = $outcome;
+            log.add(format!("exit {outcome:?}"));
+            leave(&log, &free).await;
+        }
+    };
+    ($name:ident $(($($option:tt)*))?, &$value:ident, $outcome:expr) => {
+        #[async_context_manager$(($($option)*))?]
+        async fn $name(log: Log, free: Free) -> &u32 {
+            let $value = 1;
+            let outcome = $outcome;
+            log.add(format!("exit {outcome:?}"));
+            leave(&log, &free).await;
+        }
+    };
+}
+
+manager!(plain, r#yield!());
+manager!(
+    selects,
+    tokio::select! {
+        outcome = async { r#yield!() } => outcome,
+        () = pending() => unreachable!(),
+    }
+);
+manager!(
+    selects_in_order,
+    tokio::select! {
+        biased;
+        () = pending() => unreachable!(),
+        outcome = async { r#yield!() } => outcome,
+    }
+);
+manager!(joins, tokio::join!(async { r#yield!() }, async {}).0);
+manager!(limits, tokio::time::timeout(std::time::Duration::MAX, async { r#yield!() }).await.expect("it ends"));
+manager!(in_a_set, {
+    let mut set = FuturesUnordered::from_iter([async { r#yield!() }]);
+    set.next().await.expect("there is one")
+});
+manager!(shielded(shielded), &value, r#yield!(&value));
+manager!(
+    shielded_selects(shielded),
+    &value,
+    tokio::select! {
+        outcome = async { r#yield!(&value) } => outcome,
+        () = pending() => unreachable!(),
+    }
+);
+manager!(
+    shielded_selects_in_order(shielded),
+    &value,
+    tokio::select! {
+        biased;
+        () = pending() => unreachable!(),
+        outcome = async { r#yield!(&value) } => outcome,
+    }
+);
+manager!(
+    shielded_selects_nothing(shielded),
+    tokio::select! {
+        outcome = async { r#yield!() } => outcome,
+        () = pending() => unreachable!(),
+    }
+);
+manager!(shielded_in_a_set(shielded), &value, {
+    let mut set = FuturesUnordered::from_iter([async { r#yield!(&value) }]);
+    set.next().await.expect("there is one")
+});
+
+macro_rules! the_same {
+    ($($manager:ident),* => $expected:expr) => {
+        $({
+            let task = |log, is_busy| async move {
+                with!($manager(log, Free::default()) as _value => work(is_busy).await);
+            };
+            the_same(task, &$expected);
+        })*
+    };
+}
+
+#[test]
+fn of_a_plain_manager() {
+    the_same!(plain, selects, selects_in_order, joins, in_a_set => ["exit Cancelled", "rolled back"]);
+}
+
+#[test]
+fn of_one_with_a_time_limit() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
+    let _time = runtime.enter();
+    for is_busy in [false, true] {
+        let log = Log::new();
+        runtime.block_on(async {
+            let mut task = Box::pin(async { with!(limits(log.clone(), Free::default()) => work(is_busy).await) });
+            assert!(task.as_mut().now_or_never().is_none(), "it waits");
+            drop(task);
+        });
+        assert_eq!(log.take(), ["exit Cancelled", "rolled back"], "busy: {is_busy}");
+    }
+}
+
+#[test]
+fn of_a_shielded_manager() {
+    the_same!(
+        shielded,
+        shielded_selects,
+        shielded_selects_in_order,
+        shielded_selects_nothing,
+        shielded_in_a_set => ["exit Cancelled", "rolled back", "given back"]
+    );
+}
+
+#[test]
+fn of_nested_ones() {
+    let task = |log: Log, is_busy| async move {
+        let free = Free::default();
+        with!(selects(log.clone(), free.clone()), plain(log.clone(), free.clone()), selects_in_order(log, free) => {
+            work(is_busy).await;
+        });
+    };
+    let one = ["exit Cancelled", "rolled back"];
+    the_same(task, &[one, one, one].concat());
+}
+
+#[test]
+fn of_composed_ones() {
+    #[async_context_manager]
+    async fn composed(log: Log, free: Free) {
+        with!(selects(log.clone(), free.clone()) => { r#yield!(); });
+        log.add("after");
+        leave(&log, &free).await;
+    }
+    let task = |log: Log, is_busy| async move { with!(composed(log, Free::default()) => work(is_busy).await) };
+    the_same(task, &["exit Cancelled", "rolled back"]);
+}
+
+/// Three callbacks that take a free lock.
+async fn stack(log: Log, is_busy: bool) {
+    let free = Free::default();
+    let with = async {
+        with!(AsyncExitStack::<std::convert::Infallible>::new() as stack => {
+            for n in 0..3 {
+                let (log, free) = (log.clone(), free.clone());
+                stack.callback(async move || {
+                    *free.lock().await += 1;
+                    log.add(format!("callback {n}"));
+                });
+            }
+            work(is_busy).await;
+        })
+    };
+    let Ok(_) = with.await;
+}
+
+#[test]
+fn of_a_stack() {
+    the_same(stack, &["callback 2", "callback 1", "callback 0"]);
+}
+
+#[test]
+fn of_a_stack_that_is_kept() {
+    let task = |log: Log, is_busy| async move {
+        let stack = AsyncExitStack::<std::convert::Infallible>::new();
+        let free = Free::default();
+        let _value = stack.enter(shielded_selects_nothing(log.clone(), free.clone())).await;
+        stack.enter(plain(log, free)).await;
+        work(is_busy).await;
+    };
+    the_same(task, &["exit Cancelled", "rolled back", "exit Cancelled", "rolled back", "given back"]);
+}
+
+/// Dropped while it leaves: what it waits for it is not given, but those around it are left.
+#[test]
+fn of_one_around_an_exit_phase() {
+    #[async_context_manager]
+    async fn busy_in_leaving(is_busy: bool) {
+        r#yield!();
+        work(is_busy).await;
+    }
+    let task = |log: Log, is_busy| async move {
+        with!(plain(log, Free::default()), busy_in_leaving(is_busy) => ());
+    };
+    the_same(task, &["exit Cancelled", "rolled back"]);
+}
+
+/// Many messages, and whoever stops it does so in the same poll.
+#[test]
+fn of_one_in_a_select() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+    for count in [10, 200] {
+        let log = Log::new();
+        runtime.block_on(async {
+            let (sender, mut receiver) = unbounded_channel();
+            (0..count).for_each(|n| sender.send(n).expect("it is open"));
+            let stop = Notify::new();
+            tokio::select! {
+                biased;
+                () = async {
+                    with!(plain(log.clone(), Free::default()) => {
+                        while let Some(n) = receiver.recv().await {
+                            if n == 5 {
+                                stop.notify_one();
+                            }
+                        }
+                    });
+                } => {}
+                () = stop.notified() => {}
+            }
+        });
+        assert_eq!(log.take(), ["exit Cancelled", "rolled back"], "{count}");
+    }
+}

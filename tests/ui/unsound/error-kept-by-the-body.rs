@@ -1,0 +1,21 @@
+//! A lifetime that the error leaves out is that of the argument, for the body too: it can't keep the error for ever.
+
+use std::sync::Mutex;
+
+use async_context_manager::{Outcome, async_context_manager, with};
+
+static KEPT: Mutex<Option<&'static str>> = Mutex::new(None);
+
+#[async_context_manager(catch)]
+async fn catches(_number: &u32) -> Result<(), &str> {
+    if let Outcome::Failed(error) = r#yield!() {
+        *KEPT.lock().unwrap() = Some(error);
+    }
+    Err("another")
+}
+
+async fn user<'t>(number: &'t u32, text: &'t str) -> Result<(), &'t str> {
+    with!(catches(number) => { Err::<(), &str>(text)?; })
+}
+
+fn main() {}

@@ -1,0 +1,23 @@
+//! The local that says how long a body lives stays a local, whatever item has its name.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use async_context_manager::__private::Lifespan as __this_manager;
+use async_context_manager::{async_context_manager, with};
+
+type Sink<'a> = Rc<RefCell<Vec<&'a str>>>;
+
+#[async_context_manager]
+async fn sink(out: &RefCell<Vec<&'static str>>) -> Sink<'_> {
+    let sink: Sink<'static> = Rc::default();
+    r#yield!(sink.clone());
+    out.borrow_mut().extend(sink.borrow().iter());
+}
+
+async fn escape(out: &RefCell<Vec<&'static str>>) {
+    let text = String::from("text");
+    with!(sink(out) as sink => sink.borrow_mut().push(&text));
+}
+
+fn main() {}
