@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::task::{Context, Wake, Waker};
 
-use async_context_manager::rescue::{self, Rescue};
+use async_context_manager::rescue::{self, LossKind, Rescue};
 
 use crate::env::{Error, label};
 
@@ -39,6 +39,10 @@ pub(crate) fn listen() {
     LISTENING.call_once(|| {
         rescue::set(|rescue| QUEUE.with_borrow_mut(|queue| queue.push_back(rescue)));
         rescue::set_hook(|loss| {
+            // An error that another one replaced. The other one is what a manager came to.
+            if loss.kind() == LossKind::Replaced && loss.error().is_none() {
+                return;
+            }
             let error = loss.error().map(|error| match error.downcast_ref::<Error>() {
                 Some(error) => error.label.clone(),
                 None => label(error),
