@@ -346,11 +346,17 @@ impl<K, E> Shared<K, E> {
     /// The end of the block.
     async fn ended(&self) -> Result<(), E> {
         let flight = poll_fn(|cx| {
-            if let Some(flight) = lock(&self.state).flight.take() {
+            let mut state = lock(&self.state);
+            if let Some(flight) = state.flight.take() {
                 return Poll::Ready(flight);
             }
             // The body polls the block when the stack polls the body, unless it has the marker in something that polls
-            // only what was woken. Nothing of the waker's runs under the lock.
+            // only what was woken.
+            if state.inline {
+                return Poll::Pending;
+            }
+            // Nothing of the waker's runs under the lock.
+            drop(state);
             let waker = foreign::clone(cx.waker());
             let before = replace(&mut lock(&self.state).waker, waker);
             foreign::discard(before);

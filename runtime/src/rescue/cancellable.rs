@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A poll of the body of a shielded manager that is entering.
 #[derive(Clone, Copy)]
 struct Watch {
-    /// No other poll has this number.
+    /// No other poll has this number. It has none, 0, before something is counted in it.
     number: u64,
     /// How many futures of [`cancellable`] are pending in it.
     pending: u32,
@@ -52,13 +52,12 @@ pub(crate) enum Phase {
 
 /// Runs `f`, which polls a shielded body: what it gives, and whether the body is pending in a [`cancellable`] future.
 pub(crate) fn watch<T>(phase: Phase, f: impl FnOnce() -> T) -> (T, bool) {
-    let around = PutBack(current());
-    match phase {
-        Phase::Entering => drop(replace(Some(Watch { number: next(), pending: 0 }))),
+    let around = PutBack(match phase {
+        Phase::Entering => replace(Some(Watch { number: 0, pending: 0 })),
         // What is polled in the block may be in the enter phase of a manager around this one.
-        Phase::Lent => {}
-        Phase::Leaving => drop(replace(None)),
-    }
+        Phase::Lent => return (f(), false),
+        Phase::Leaving => replace(None),
+    });
     let polled = f();
     let pending = current().map_or(0, |watch| watch.pending);
     drop(around);
@@ -70,7 +69,7 @@ pub(crate) fn watch<T>(phase: Phase, f: impl FnOnce() -> T) -> (T, bool) {
 }
 
 fn next() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
@@ -159,13 +158,16 @@ struct Counted(Option<u64>);
 
 impl Counted {
     fn set(&mut self, is_pending: bool) {
-        let Some(watch) = current() else { return };
+        let Some(mut watch) = current() else { return };
+        if watch.number == 0 {
+            watch.number = next();
+        }
         let was_pending = self.0 == Some(watch.number);
         self.0 = is_pending.then_some(watch.number);
         let pending = match (was_pending, is_pending) {
             (false, true) => watch.pending + 1,
             (true, false) => watch.pending - 1,
-            _ => return,
+            _ => watch.pending,
         };
         replace(Some(Watch { pending, ..watch }));
     }

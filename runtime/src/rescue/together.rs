@@ -77,6 +77,11 @@ impl Lists {
         self.begun.append(&mut begun);
     }
 
+    /// Whether nothing has been put into them since nothing gathered.
+    fn have_no_memory(&self) -> bool {
+        self.begun.capacity() == 0 && self.before.capacity() == 0
+    }
+
     fn drop_before(&mut self, level: usize) {
         self.before.truncate(self.before.partition_point(|(of, _)| *of < level));
     }
@@ -133,6 +138,9 @@ pub(crate) fn is_in_place() -> bool {
 /// Runs `f`: the rescues that have begun in it.
 pub(crate) fn collect(f: &mut dyn FnMut()) -> Rescues {
     let begun = gather(false, false, f);
+    if begun.is_empty() {
+        return Rescues::default();
+    }
     Rescues::new(begun.into_iter().map(|begun| begun.handle).collect())
 }
 
@@ -150,10 +158,13 @@ pub(crate) struct Level {
 
 impl Level {
     fn begin(in_place: bool, in_turn: bool) -> Self {
-        let around = TOGETHER.try_with(|together| together.kind.get()).unwrap_or(Kind::NONE);
-        let number = around.level + 1;
-        replace_kind(Kind { level: number, in_place, in_turn });
-        Self { number, around }
+        let begin = |together: &Together| {
+            let around = together.kind.get();
+            together.kind.set(Kind { level: around.level + 1, in_place, in_turn });
+            around
+        };
+        let around = TOGETHER.try_with(begin).unwrap_or(Kind::NONE);
+        Self { number: around.level + 1, around }
     }
 
     /// Goes back to the one around it.
@@ -164,8 +175,13 @@ impl Level {
     }
 
     fn take(&self) -> Vec<Begun> {
-        replace_kind(self.around);
-        with(|_kind, lists| lists.end(self.number)).unwrap_or_default()
+        let take = |together: &Together| {
+            together.kind.set(self.around);
+            let mut lists = together.lists.borrow_mut();
+            // Mostly nothing has begun.
+            if lists.have_no_memory() { Vec::new() } else { lists.end(self.number) }
+        };
+        TOGETHER.try_with(take).unwrap_or_default()
     }
 }
 
