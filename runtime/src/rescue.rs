@@ -82,12 +82,10 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
 
-use crate::foreign;
+use crate::{foreign, panics};
 pub use cancellable::cancellable;
-pub(crate) use cancellable::{Phase, watch};
+pub(crate) use cancellable::{Phase, Watched};
 pub(crate) use done::Rescues;
-#[cfg(not(feature = "tokio"))]
-use done::completion;
 pub(crate) use drain::UnderWay;
 pub use drain::{drain, drain_for, under_way};
 pub use executor::set;
@@ -128,7 +126,8 @@ struct Parts {
     origin: Origin,
     /// What has to be done before it is polled.
     before: Rescues,
-    _completion: done::Completion,
+    /// `None` if nothing waits for it but [`drain`](drain()).
+    _completion: Option<done::Completion>,
     _under_way: UnderWay,
 }
 
@@ -145,11 +144,8 @@ impl Rescue {
     /// Has `rest` done, from now on. What is being dropped or polled at the moment waits for it if it `entered`, that
     /// is, if its manager has lent: one that has not is in nobody's use.
     pub(crate) fn begin(rest: Pin<Box<dyn Rest>>, origin: Origin, entered: bool) {
-        let (completion, handle) = completion();
         let before = together::before();
-        if entered {
-            together::add_rescue(handle);
-        }
+        let completion = if entered { together::add_rescue() } else { None };
         let parts = Parts { rest, origin, before, _completion: completion, _under_way: UnderWay::begin() };
         executor::spawn(Self { parts: Some(parts), place: Place::Executor });
     }
@@ -166,9 +162,11 @@ impl Parts {
 
     /// Drops what is the user's. The others are told then.
     fn discard(self) {
-        foreign::discard(self.rest);
-        foreign::discard(self.origin);
-        apart(|| drop(self.before));
+        apart(|| {
+            panics::contain(|| drop(self.rest));
+            panics::contain(|| drop(self.origin));
+            drop(self.before);
+        });
     }
 }
 

@@ -32,7 +32,7 @@ use crate::lend::Terms;
 use crate::manager::OutputOf;
 use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
-use crate::rescue::{self, Origin, Phase, Rescue, Rescues, Rest};
+use crate::rescue::{self, Origin, Phase, Rescue, Rescues, Rest, Watched};
 
 /// Terms of which nothing is tied to the place of the `with!`, so that the manager can end elsewhere.
 pub trait Rescuable:
@@ -154,12 +154,14 @@ impl<F: Future, L: Terms> Future for Shielded<F, L> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let hull = self.hull.as_mut().expect("a manager is polled to its end once").as_mut();
-        if hull.relay.connected().is_some_and(|frame| frame.state.get() == State::Cancelling) {
-            hull.cancel(cx);
-            return Poll::Pending;
-        }
-        if hull.relay.connected().is_some_and(|frame| frame.wants_marker.take()) {
-            hull.relay.header.wants_marker.set(true);
+        if let Some(frame) = hull.relay.connected() {
+            if frame.state.get() == State::Cancelling {
+                hull.cancel(cx);
+                return Poll::Pending;
+            }
+            if frame.wants_marker.take() {
+                hull.relay.header.wants_marker.set(true);
+            }
         }
         let ended = ready!(hull.poll(cx));
         self.hull = None;
@@ -187,7 +189,10 @@ impl<F: Future, L: Terms> Hull<F, L> {
             if this.ended.is_none() && !this.relay.stands_in(cx) {
                 this.poll_body(cx);
             }
-            if this.relay.has_none_left() || (this.ended.is_none() && !this.relay.is_over.get()) {
+            if this.ended.is_none() && !this.relay.is_over.get() {
+                return Poll::Pending;
+            }
+            if this.relay.has_none_left() {
                 return this.ended.take().map_or(Poll::Pending, Poll::Ready);
             }
             ready!(this.relay.poll_left(cx));
@@ -203,8 +208,9 @@ impl<F: Future, L: Terms> Hull<F, L> {
             self.origin = Some(Origin::here());
             self.relay.header.begin(NonNull::from(&self.relay));
         }
-        let (polled, gives_up) = rescue::watch(self.relay.phase(), || panics::catch(|| body.poll(cx)));
-        self.gives_up = gives_up && !self.relay.has_lent();
+        let watched = Watched::begin(self.relay.phase());
+        let polled = panics::catch(|| body.poll(cx));
+        self.gives_up = watched.end() && !self.relay.has_lent();
         self.ended = match polled {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(output)) => Some(Ok(output)),

@@ -8,29 +8,37 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A poll of the body of a shielded manager that is entering.
 #[derive(Clone, Copy)]
 struct Watch {
-    /// No other poll has this number. It has none, 0, before something is counted in it.
+    /// No other poll has this number. It is 0 before something is counted in it.
     number: u64,
     /// How many futures of [`cancellable`] are pending in it.
     pending: u32,
+    /// There is such a poll.
+    is_there: bool,
+}
+
+impl Watch {
+    const NONE: Self = Self { number: 0, pending: 0, is_there: false };
+    const BEGUN: Self = Self { is_there: true, ..Self::NONE };
 }
 
 std::thread_local! {
-    static WATCH: Cell<Option<Watch>> = const { Cell::new(None) };
+    static WATCH: Cell<Watch> = const { Cell::new(Watch::NONE) };
 }
 
-fn current() -> Option<Watch> {
-    WATCH.try_with(Cell::get).unwrap_or(None)
+fn current() -> Watch {
+    WATCH.try_with(Cell::get).unwrap_or(Watch::NONE)
 }
 
-fn replace(watch: Option<Watch>) -> Option<Watch> {
-    WATCH.try_with(|current| current.replace(watch)).unwrap_or(None)
+#[inline]
+fn replace(watch: Watch) -> Watch {
+    WATCH.try_with(|current| current.replace(watch)).unwrap_or(Watch::NONE)
 }
 
 /// The poll around something that is no part of it.
-pub(super) struct Aside(Option<Watch>);
+pub(super) struct Aside(Watch);
 
 pub(super) fn put_aside() -> Aside {
-    Aside(replace(None))
+    Aside(replace(Watch::NONE))
 }
 
 impl Aside {
@@ -50,35 +58,41 @@ pub(crate) enum Phase {
     Leaving,
 }
 
-/// Runs `f`, which polls a shielded body: what it gives, and whether the body is pending in a [`cancellable`] future.
-pub(crate) fn watch<T>(phase: Phase, f: impl FnOnce() -> T) -> (T, bool) {
-    let around = PutBack(match phase {
-        Phase::Entering => replace(Some(Watch { number: 0, pending: 0 })),
-        // What is polled in the block may be in the enter phase of a manager around this one.
-        Phase::Lent => return (f(), false),
-        Phase::Leaving => replace(None),
-    });
-    let polled = f();
-    let pending = current().map_or(0, |watch| watch.pending);
-    drop(around);
-    if phase == Phase::Entering && pending > 0 {
-        // It is also a part of the enter phase around it.
-        replace(current().map(|watch| Watch { pending: watch.pending + pending, ..watch }));
+/// A poll of a shielded body that is watched. It must be ended, also when the poll panics.
+#[must_use]
+pub(crate) struct Watched {
+    /// The poll around it. `None` if it is not watched by itself.
+    around: Option<Watch>,
+}
+
+impl Watched {
+    #[inline]
+    pub(crate) fn begin(phase: Phase) -> Self {
+        let around = match phase {
+            Phase::Entering => Some(replace(Watch::BEGUN)),
+            // What is polled in the block may be in the enter phase of a manager around this one.
+            Phase::Lent => None,
+            Phase::Leaving => Some(replace(Watch::NONE)),
+        };
+        Self { around }
     }
-    (polled, phase == Phase::Entering && pending > 0)
+
+    /// Returns whether the body is pending in a [`cancellable`] future.
+    #[inline]
+    pub(crate) fn end(self) -> bool {
+        let Some(around) = self.around else { return false };
+        let pending = replace(around).pending;
+        if pending > 0 && around.is_there {
+            // It is also a part of the enter phase around it.
+            replace(Watch { pending: around.pending + pending, ..around });
+        }
+        pending > 0
+    }
 }
 
 fn next() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-struct PutBack(Option<Watch>);
-
-impl Drop for PutBack {
-    fn drop(&mut self) {
-        replace(self.0);
-    }
 }
 
 /// Marks a part of the enter phase of a shielded manager that may be given up: the wait for a permit, a lock or a pool.
@@ -158,7 +172,10 @@ struct Counted(Option<u64>);
 
 impl Counted {
     fn set(&mut self, is_pending: bool) {
-        let Some(mut watch) = current() else { return };
+        let mut watch = current();
+        if !watch.is_there {
+            return;
+        }
         if watch.number == 0 {
             watch.number = next();
         }
@@ -169,7 +186,7 @@ impl Counted {
             (true, false) => watch.pending - 1,
             _ => watch.pending,
         };
-        replace(Some(Watch { pending, ..watch }));
+        replace(Watch { pending, ..watch });
     }
 }
 

@@ -107,9 +107,15 @@ impl Drop for Wait {
 /// Rescues that somebody waits for. They run by themselves.
 ///
 /// They are waited for one after the other: a poll looks at the one that is waited for, and not at all.
+///
+/// Most polls and scopes leave none, so an empty one has no memory and is cheap to drop.
 #[derive(Default)]
-pub(crate) struct Rescues {
-    waits: Vec<Wait>,
+pub(crate) struct Rescues(Option<Box<Waits>>);
+
+/// When it is dropped, whoever waited for them does not any more: what is being dropped or polled here does, as for those
+/// that begin.
+struct Waits {
+    list: Vec<Wait>,
     /// When there are that many, those that are done are forgotten.
     prune_at: usize,
 }
@@ -118,39 +124,59 @@ impl Rescues {
     /// Those of them that are not done.
     pub(crate) fn new(handles: Vec<Handle>) -> Self {
         let not_done = handles.into_iter().filter(|handle| !handle.is_done());
-        Self { waits: not_done.map(|handle| Wait { handle, key: None }).collect(), prune_at: 0 }
+        let list: Vec<_> = not_done.map(|handle| Wait { handle, key: None }).collect();
+        Self((!list.is_empty()).then(|| Box::new(Waits { list, prune_at: 0 })))
     }
 
     #[allow(dead_code, reason = "a model checker does not ask")]
     pub(crate) fn is_empty(&self) -> bool {
-        self.waits.is_empty()
+        self.0.is_none()
     }
 
     #[allow(dead_code, reason = "a model checker does not ask")]
-    pub(crate) fn extend(&mut self, mut other: Self) {
-        self.waits.append(&mut other.waits);
-        if self.waits.len() > self.prune_at {
-            self.waits.retain(|wait| !wait.handle.is_done());
-            self.prune_at = 2 * self.waits.len() + 8;
+    pub(crate) fn extend(&mut self, other: Self) {
+        let Some(mut others) = other.0 else { return };
+        match &mut self.0 {
+            Some(waits) => waits.append(&mut others.list),
+            none => *none = Some(others),
         }
     }
 
     /// Waits for all to be done.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(last) = self.waits.last_mut() {
+        let Some(waits) = &mut self.0 else { return Poll::Ready(()) };
+        while let Some(last) = waits.list.last_mut() {
             ready!(last.poll(cx));
-            drop(self.waits.pop());
+            drop(waits.list.pop());
         }
+        self.0 = None;
         Poll::Ready(())
     }
 
     /// Has `then` done when all are done, by whoever does the last one, or at once. It must not panic.
-    pub(crate) fn then(mut self, then: impl FnOnce() + Send + 'static) {
-        self.waits.retain(|wait| !wait.handle.is_done());
-        if self.waits.is_empty() {
+    pub(crate) fn then(self, then: impl FnOnce() + Send + 'static) {
+        if self.0.is_none() {
             return then();
         }
         Arc::new(Then(Mutex::new(Some((self, Box::new(then)))))).wake();
+    }
+}
+
+impl Waits {
+    fn append(&mut self, others: &mut Vec<Wait>) {
+        self.list.append(others);
+        if self.list.len() > self.prune_at {
+            self.list.retain(|wait| !wait.handle.is_done());
+            self.prune_at = 2 * self.list.len() + 8;
+        }
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        for wait in self.list.drain(..).filter(|wait| !wait.handle.is_done()) {
+            together::add(wait.handle.clone());
+        }
     }
 }
 
@@ -170,15 +196,6 @@ impl Wake for Then {
         drop(place);
         if let Some((_rescues, then)) = ended {
             then();
-        }
-    }
-}
-
-/// Whoever waited for them does not any more: what is being dropped or polled here does, as for those that begin.
-impl Drop for Rescues {
-    fn drop(&mut self) {
-        for wait in self.waits.drain(..).filter(|wait| !wait.handle.is_done()) {
-            together::add(wait.handle.clone());
         }
     }
 }

@@ -10,7 +10,7 @@ use std::mem::{ManuallyDrop, forget, take};
 use std::vec::Vec;
 
 use super::cancellable;
-use super::done::{Handle, Rescues};
+use super::done::{Completion, Handle, Rescues, completion};
 
 std::thread_local! {
     static TOGETHER: Together = const {
@@ -32,15 +32,29 @@ struct Together {
 #[derive(Clone, Copy)]
 struct Kind {
     /// How many gather, one in another.
-    level: usize,
+    level: u32,
+    /// How many of these gather nothing at the moment: code runs in them that is no part of what they are for.
+    apart: u32,
     /// It is a `with!` that is being dropped.
     in_place: bool,
     /// What begins in it is done one after the other.
     in_turn: bool,
+    /// What begins in it belongs to what is around it, and there is nothing around it.
+    forgets: bool,
 }
 
 impl Kind {
-    const NONE: Self = Self { level: 0, in_place: false, in_turn: false };
+    const NONE: Self = Self { level: 0, apart: 0, in_place: false, in_turn: false, forgets: false };
+
+    /// Whether anything gathers.
+    fn gathers(self) -> bool {
+        self.level > self.apart
+    }
+
+    /// Whether anything is to wait for what begins now.
+    fn waits(self) -> bool {
+        self.gathers() && (self.in_turn || !self.forgets)
+    }
 }
 
 #[derive(Default)]
@@ -48,12 +62,12 @@ struct Lists {
     /// What has begun. Those of the innermost are the last.
     begun: Vec<Begun>,
     /// What has to be done before a rescue that begins now. Those of the innermost are the last.
-    before: Vec<(usize, Handle)>,
+    before: Vec<(u32, Handle)>,
 }
 
 /// Something that has begun while something gathers.
 struct Begun {
-    level: usize,
+    level: u32,
     handle: Handle,
     /// It waits for all that had to be done before when it began.
     waits: bool,
@@ -61,20 +75,39 @@ struct Begun {
 
 impl Lists {
     /// What has begun belongs to the innermost.
-    fn add(&mut self, kind: Kind, mut begun: Vec<Begun>) {
-        if kind.level == 0 || begun.is_empty() {
+    fn add(&mut self, kind: Kind, begun: Vec<Begun>) {
+        if begun.is_empty() || !kind.gathers() {
             return;
         }
+        let all_wait = begun.iter().all(|begun| begun.waits);
+        self.forget_before(kind, all_wait);
+        for begun in begun {
+            self.push(kind, begun);
+        }
+    }
+
+    /// The same for one.
+    fn add_one(&mut self, kind: Kind, begun: Begun) {
+        if kind.gathers() {
+            self.forget_before(kind, begun.waits);
+            self.push(kind, begun);
+        }
+    }
+
+    /// What has to be done before is not to be waited for again by those that come after what waits for it.
+    fn forget_before(&mut self, kind: Kind, waits: bool) {
+        if kind.in_turn && waits {
+            self.drop_before(kind.level);
+        }
+    }
+
+    fn push(&mut self, kind: Kind, begun: Begun) {
         if kind.in_turn {
-            if begun.iter().all(|begun| begun.waits) {
-                self.drop_before(kind.level);
-            }
-            self.before.extend(begun.iter().map(|begun| (kind.level, begun.handle.clone())));
+            self.before.push((kind.level, begun.handle.clone()));
         }
-        for begun in &mut begun {
-            begun.level = kind.level;
+        if !kind.forgets {
+            self.begun.push(Begun { level: kind.level, ..begun });
         }
-        self.begun.append(&mut begun);
     }
 
     /// Whether nothing has been put into them since nothing gathered.
@@ -82,18 +115,17 @@ impl Lists {
         self.begun.capacity() == 0 && self.before.capacity() == 0
     }
 
-    fn drop_before(&mut self, level: usize) {
+    fn drop_before(&mut self, level: u32) {
         self.before.truncate(self.before.partition_point(|(of, _)| *of < level));
     }
 
     /// What has begun in the innermost, which is at its end.
-    fn end(&mut self, level: usize) -> Vec<Begun> {
-        self.drop_before(level);
-        let begun = self.begun.split_off(self.begun.partition_point(|begun| begun.level < level));
+    fn end(&mut self, level: u32) -> Vec<Begun> {
         if level == 1 {
-            *self = Self::default();
+            return take(self).begun;
         }
-        begun
+        self.drop_before(level);
+        self.begun.drain(self.begun.partition_point(|begun| begun.level < level)..).collect()
     }
 }
 
@@ -102,8 +134,8 @@ fn with<T>(f: impl FnOnce(Kind, &mut Lists) -> T) -> Option<T> {
     TOGETHER.try_with(|together| f(together.kind.get(), &mut together.lists.borrow_mut())).ok()
 }
 
-fn replace_kind(kind: Kind) -> Kind {
-    TOGETHER.try_with(|together| together.kind.replace(kind)).unwrap_or(Kind::NONE)
+fn replace_kind(kind: Kind) {
+    let _at_end = TOGETHER.try_with(|together| together.kind.set(kind));
 }
 
 /// What is gathered waits for this.
@@ -111,22 +143,27 @@ pub(crate) fn add(handle: Handle) {
     put(handle, false);
 }
 
-/// The same, of a rescue that waits for what [`before`] gave.
-pub(super) fn add_rescue(handle: Handle) {
-    put(handle, true);
+/// The completion of a rescue that begins now and waits for what [`before`] gave. `None` if nothing is to wait for it.
+pub(super) fn add_rescue() -> Option<Completion> {
+    let is_wanted = TOGETHER.try_with(|together| together.kind.get().waits()).unwrap_or(false);
+    is_wanted.then(|| {
+        let (completion, handle) = completion();
+        put(handle, true);
+        completion
+    })
 }
 
 fn put(handle: Handle, waits: bool) {
-    with(|kind, lists| {
-        if kind.level > 0 {
-            lists.add(kind, std::vec![Begun { level: kind.level, handle, waits }]);
-        }
-    });
+    with(|kind, lists| lists.add_one(kind, Begun { level: kind.level, handle, waits }));
 }
 
 /// What has to be done before a rescue that begins now.
 pub(super) fn before() -> Rescues {
-    let handles = with(|_kind, lists| lists.before.iter().map(|(_, handle)| handle.clone()).collect());
+    let of_these = |kind: Kind, lists: &Lists| {
+        let first = lists.before.partition_point(|(of, _)| *of <= kind.apart);
+        lists.before[first..].iter().map(|(_, handle)| handle.clone()).collect()
+    };
+    let handles = with(|kind, lists| of_these(kind, lists));
     Rescues::new(handles.unwrap_or_default())
 }
 
@@ -152,7 +189,7 @@ fn gather(in_place: bool, in_turn: bool, f: &mut dyn FnMut()) -> Vec<Begun> {
 
 /// One that gathers, until it is dropped. Where scopes are nested, this takes less of the stack than a closure.
 pub(crate) struct Level {
-    number: usize,
+    number: u32,
     around: Kind,
 }
 
@@ -160,7 +197,8 @@ impl Level {
     fn begin(in_place: bool, in_turn: bool) -> Self {
         let begin = |together: &Together| {
             let around = together.kind.get();
-            together.kind.set(Kind { level: around.level + 1, in_place, in_turn });
+            let forgets = (in_place || in_turn) && !around.waits();
+            together.kind.set(Kind { level: around.level + 1, apart: around.apart, in_place, in_turn, forgets });
             around
         };
         let around = TOGETHER.try_with(begin).unwrap_or(Kind::NONE);
@@ -206,12 +244,15 @@ pub(crate) fn begin_block() -> Level {
 /// What begins later on waits for what is left of the block.
 pub(crate) fn end_block(block: Level) {
     let begun = block.end();
+    if begun.is_empty() {
+        return;
+    }
     let waits = begun.iter().all(|begun| begun.waits);
     let handles = begun.into_iter().map(|begun| begun.handle).collect();
     let Some(handle) = Handle::all(handles) else { return };
     with(|kind, lists| {
-        if kind.level > 0 {
-            lists.add(kind, std::vec![Begun { level: kind.level, handle: handle.clone(), waits }]);
+        lists.add_one(kind, Begun { level: kind.level, handle: handle.clone(), waits });
+        if kind.gathers() {
             lists.before.push((kind.level, handle));
         }
     });
@@ -229,25 +270,30 @@ pub(crate) fn in_turn(f: &mut dyn FnMut()) {
 
 /// Runs `f`, which is no part of what is being dropped or polled here: a rescue, a task, or the user's code.
 pub(crate) fn apart<T>(f: impl FnOnce() -> T) -> T {
-    let _back = Aside { kind: replace_kind(Kind::NONE), lists: take_lists(), watch: cancellable::put_aside() };
+    let _around = Around::leave();
     f()
 }
 
-fn take_lists() -> Lists {
-    with(|_kind, lists| take(lists)).unwrap_or_default()
-}
-
 /// What was known before.
-struct Aside {
+struct Around {
     kind: Kind,
-    lists: Lists,
     watch: cancellable::Aside,
 }
 
-impl Drop for Aside {
+impl Around {
+    fn leave() -> Self {
+        let leave = |together: &Together| {
+            let around = together.kind.get();
+            together.kind.set(Kind { level: around.level, apart: around.level, ..Kind::NONE });
+            around
+        };
+        Self { kind: TOGETHER.try_with(leave).unwrap_or(Kind::NONE), watch: cancellable::put_aside() }
+    }
+}
+
+impl Drop for Around {
     fn drop(&mut self) {
         replace_kind(self.kind);
-        with(|_kind, lists| *lists = take(&mut self.lists));
         self.watch.put_back();
     }
 }

@@ -29,7 +29,9 @@ impl Waiters {
         self.wakers.remove(&key)
     }
 
+    /// Mostly there are none, and that is cheap.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Waker> + use<> {
-        std::mem::take(&mut self.wakers).into_values()
+        let wakers = (!self.wakers.is_empty()).then(|| std::mem::take(&mut self.wakers));
+        wakers.into_iter().flat_map(BTreeMap::into_values)
     }
 }
