@@ -82,39 +82,32 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                 // There are no values of what this returns, and so there is no way past the block.
                 handoff.typed().value
             } else {
+                // The future of the block. It ends in the type of the function, so `?` and `return` have what they need.
+                // They end this future; the function is left below, after the exit phase.
+                let future = handoff.future(async {
+                    if false {
+                        return handoff.returned().value;
+                    }
+                    let block = handoff.block();
+                    let end = {
+                        let seats = handoff.value();
+                        // `if true`, so that the compiler goes on behind a block that never ends.
+                        block.end(if true {
+                            let wish: usize = wish.parse()?;
+                            Ok(seats.remove(wish))
+                        } else {
+                            block.typed().value
+                        })
+                    };
+                    // The number is for the compiler: by it, it tells a `Result` from other types.
+                    let end = handoff.end(end, 0);
+                    // The value is in the handoff now, and the block waits here to be dropped.
+                    match end.await {}
+                });
                 // The future of `run` polls the body of the manager. The future of the yield point polls the block,
-                // wherever the manager has put it.
-                match run(
-                    manager,
-                    handoff,
-                    // A `with!` that has a `yield!` in its block would pass its yield point here.
-                    (),
-                    // The block. It ends in the type of the function, so `?` and `return` have what they need. They
-                    // end this future; the function is left below, after the exit phase.
-                    async {
-                        if false {
-                            return handoff.returned().value;
-                        }
-                        let block = handoff.block();
-                        let end = {
-                            let seats = handoff.value();
-                            // `if true`, so that the compiler goes on behind a block that never ends.
-                            block.end(if true {
-                                let wish: usize = wish.parse()?;
-                                Ok(seats.remove(wish))
-                            } else {
-                                block.typed().value
-                            })
-                        };
-                        // The number is for the compiler: by it, it tells a `Result` from other types.
-                        let end = handoff.end(end, 0);
-                        // The value is in the handoff now, and the block waits here to be dropped.
-                        match end.await {}
-                    },
-                    0,
-                )
-                .await
-                {
+                // wherever the manager has put it. A `with!` that has a `yield!` in its block would pass its yield
+                // point in place of `()`.
+                match run(manager, handoff, (), future, 0).await {
                     // A `break` or `continue` in the block would have an arm here, too.
                     End::Value(value) => value,
                     End::Return(value) => return value,

@@ -193,6 +193,12 @@ fn not_lent<C>(_content: C) -> ! {
 }
 
 impl<S: Scope> Handoff<S> {
+    /// Returns the future of the block as it is, and tells the compiler what that ends in.
+    #[inline]
+    pub fn future<B: Future<Output = S::Return>>(&self, block: B) -> B {
+        block
+    }
+
     /// Tells the compiler that this `with!` is in the block of another one of the same header.
     #[inline]
     pub const fn inside<O>(&self, _outer: &Handoff<O>)

@@ -37,7 +37,7 @@ struct With {
 ///         if false {
 ///             __acm_handoff0.typed().value
 ///         } else {
-///             match run(__acm_manager, __acm_handoff0, (), async {
+///             let __acm_future = __acm_handoff0.future(async {
 ///                 if false { return __acm_handoff0.returned().value; }
 ///                 let __acm_block = __acm_handoff0.block();
 ///                 let __acm_end = {
@@ -46,7 +46,8 @@ struct With {
 ///                 };
 ///                 let __acm_end = __acm_handoff0.end(__acm_end, 0);
 ///                 match __acm_end.await {}
-///             }, 0).await {
+///             });
+///             match run(__acm_manager, __acm_handoff0, (), __acm_future, 0).await {
 ///                 End::Value(__acm_value) => __acm_value,
 ///                 End::Return(__acm_value) => return __acm_value,
 ///             }
@@ -57,6 +58,9 @@ struct With {
 ///
 /// The methods take their receivers as they are, by value or as the reference that `__acm_handoff0` is. So they come before
 /// those of any trait of the user's. The names are not ones that the user has for a constant.
+///
+/// The future of the block is a local of its own, so that the compiler computes its layout before that of the future of
+/// `run`, which has it as a field: that is one query less for each level of a nest (`tests/depth.rs`).
 ///
 /// The outer `match` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of
 /// the `with!` or of the function to the block, so that what is in it is inferred and coerced as if it stood outside;
@@ -186,7 +190,7 @@ impl With {
         }
         if let Some(output) = self.settles {
             let settled = quote_spanned!(site.located_at(output)=> #handoff.settle(__acm_value));
-            return quote_spanned!(*site=> #expect_return match #run { __acm_value => #settled });
+            return quote_spanned!(*site=> #expect_return match { #run } { __acm_value => #settled });
         }
         quote_spanned! {*site=>
             #expect_return
@@ -209,7 +213,8 @@ impl With {
         let end = self.end(index, &bind, &self.level(index + 1, block));
         let arms = self.arms(index);
         quote_spanned! {*site=>
-            match #private::run(__acm_manager, #handoff, #within, async { #expect_return #end }, #literal).await { #arms }
+            let __acm_future = #handoff.future(async { #expect_return #end });
+            match #private::run(__acm_manager, #handoff, #within, __acm_future, #literal).await { #arms }
         }
     }
 
