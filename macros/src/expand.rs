@@ -9,9 +9,10 @@ use syn::{Block, FnArg, Pat, PatIdent, Receiver, ReturnType, Signature, Token, T
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::input::{Body, Header, Input};
+use crate::marker::{LIFESPAN, Marker};
 use crate::returns::Returns;
 use crate::tokens::Prefix;
-use crate::yields::{self, Marker};
+use crate::yields;
 use crate::{fallback, tokens, validate};
 
 /// The attribute: errors, if any, and the item in any case.
@@ -112,7 +113,7 @@ fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &Prefix) -
     if !markers.iter().any(|marker| marker.in_async) {
         return body;
     }
-    let this = Ident::new(yields::LIFESPAN, name.span());
+    let this = Ident::new(LIFESPAN, name.span());
     quote_spanned! {Span::mixed_site().located_at(name.span())=>
         let __acm_body = ::core::pin::pin!(async move { #body });
         #private::finish(#this, __acm_body).await
@@ -124,7 +125,7 @@ fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &Prefix) -
 /// Output: `let __this_manager = Lifespan::new();`, or a reference to a `Home` for a marker in an `async` block
 fn this_manager(name: &Ident, markers: &[Marker], private: &Prefix) -> TokenStream {
     let site = Span::mixed_site().located_at(name.span());
-    let this = Ident::new(yields::LIFESPAN, name.span());
+    let this = Ident::new(LIFESPAN, name.span());
     if markers.iter().any(|marker| marker.in_async) {
         quote_spanned!(site=> let #this = #private::Home::new(&__acm_frame); let #this = &#this;)
     } else {

@@ -110,3 +110,13 @@ pub(crate) fn statements(group: &Group) -> Option<Vec<Stmt>> {
 pub(crate) fn print(statements: &[Stmt]) -> TokenStream {
     statements.iter().map(ToTokens::to_token_stream).collect()
 }
+
+/// The crate's path, which the declarative macros put in parentheses before the user's tokens; and these.
+pub(crate) fn split_crate(input: TokenStream) -> (Prefix, TokenStream) {
+    let mut input = input.into_iter();
+    let krate: TokenStream = match input.next() {
+        Some(TokenTree::Group(path)) => path.stream(),
+        other => other.into_iter().collect(),
+    };
+    (Prefix::new(krate), input.collect())
+}

@@ -9,7 +9,7 @@ use syn::{
 
 use crate::args::Args;
 use crate::errors::Errors;
-use crate::yields::{Marker, Problem};
+use crate::marker::{Marker, Problem};
 
 /// The rules for the signature.
 pub(crate) fn signature(sig: &Signature, errors: &mut Errors) {

@@ -8,9 +8,10 @@ use syn::{Attribute, Block, Expr, Lit, Meta, Path, ReturnType, Token, Type, pars
 
 use crate::errors::Errors;
 use crate::input::{Body, Header, Input};
+use crate::marker::is_manager;
 use crate::tokens::Prefix;
 use crate::with::header::{self, Entry};
-use crate::{expand, fallback, tokens, with, wrapper};
+use crate::{expand, fallback, tokens, with};
 
 /// What one attribute says.
 struct Layer {
@@ -99,7 +100,7 @@ fn krate(input: ParseStream) -> syn::Result<Path> {
 
 /// The rules for the function. What the compiler would complain of, besides, is taken off.
 fn signature(Header { attrs, sig, .. }: &mut Header, errors: &mut Errors) {
-    if let Some(manager) = attrs.iter().find(|attr| wrapper::is_manager(attr)) {
+    if let Some(manager) = attrs.iter().find(|attr| is_manager(attr)) {
         errors.on(manager.path(), IS_MANAGER);
     } else if let Some(manager) = tokens::find_ident(sig.output.to_token_stream(), &|ident| ident == "__private") {
         // Such an attribute stood above, and this is what it has made.

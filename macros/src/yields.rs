@@ -2,45 +2,19 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::parse::{ParseStream, Parser};
+use syn::parse::Parser;
 use syn::spanned::Spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, BinOp, Block, Expr, ExprBlock, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Path, Stmt, Token,
+    Attribute, BinOp, Block, Expr, ExprBlock, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Stmt, Token,
 };
 
 use crate::errors::Errors;
+use crate::marker::{LIFESPAN, Marker, Problem, content, is_manager, is_marker, parse_value};
 use crate::tokens::{self, Prefix, is_bang, is_yield};
+use crate::with;
 use crate::with::header::Entry;
-use crate::{with, wrapper};
-
-/// A local of the body that its markers can't outlive. An error about something that outlives the body shows it by this
-/// name, so it is not a hygienic one.
-pub(crate) const LIFESPAN: &str = "__this_manager";
-
-/// A marker, and what speaks against its place.
-pub(crate) struct Marker {
-    /// The word `yield`, for errors.
-    pub(crate) name: Ident,
-    /// Whether its future may come to stand by itself: in an `async` block, or in the arguments of a macro.
-    pub(crate) in_async: bool,
-    pub(crate) problem: Option<Problem>,
-    /// What ends the body in success, or leads around the marker, before it is reached.
-    pub(crate) skips: Vec<Span>,
-}
-
-/// Why a marker can't stand where it does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Problem {
-    Loop,
-    Closure,
-    Item,
-    /// It is the argument of a call that takes a future: its block would be over before.
-    Argument,
-    /// There is a way around it.
-    Skippable,
-}
 
 /// Input:  `{ let tx = begin().await?; r#yield!(&mut tx); tx.end().await }`
 ///
@@ -105,10 +79,6 @@ fn parse_with(with: &Macro) -> Option<(Vec<Entry>, Expr)> {
         Ok((entries, with::header::Block::Parsed(block, _))) => Some((entries, *block)),
         Ok(_) | Err(_) => None,
     }
-}
-
-pub(crate) fn is_marker(path: &Path) -> bool {
-    path.segments.last().is_some_and(|segment| is_yield(&segment.ident))
 }
 
 struct Yields<'a> {
@@ -377,7 +347,7 @@ impl VisitMut for Yields<'_> {
     }
 
     fn visit_item_mut(&mut self, item: &mut Item) {
-        if matches!(item, Item::Fn(function) if function.attrs.iter().any(wrapper::is_manager)) {
+        if matches!(item, Item::Fn(function) if function.attrs.iter().any(is_manager)) {
             return;
         }
         self.in_function(Some(Problem::Item), |this| visit_mut::visit_item_mut(this, item));
@@ -388,60 +358,6 @@ impl VisitMut for Yields<'_> {
         if let Pat::Guard(guard) = pattern {
             self.visit_expr_mut(&mut guard.guard);
         }
-    }
-}
-
-/// Returns the yield point of the marker that the attribute has replaced in these tokens, if there is one.
-///
-/// Input:  `{ log(); async_context_manager::__private::lend1(SameTerms::point(...), &mut tx).await; }`
-///
-/// Output: `SameTerms::point(...)`
-pub(crate) fn find_point(tokens: TokenStream) -> Option<TokenStream> {
-    let mut before = None;
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match (&token, tokens.peek()) {
-            (TokenTree::Ident(name), Some(TokenTree::Group(arguments))) if is_lending(name, before.as_deref()) => {
-                let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
-                return Some(arguments.stream().into_iter().take_while(|token| !is_comma(token)).collect());
-            }
-            (TokenTree::Group(group), _) => {
-                if let Some(found) = find_point(group.stream()) {
-                    return Some(found);
-                }
-            }
-            _ => {}
-        }
-        if !matches!(token, TokenTree::Punct(_)) {
-            before = Some(token.to_string());
-        }
-    }
-    None
-}
-
-/// Whether this is the function that lends, by its path.
-fn is_lending(name: &Ident, module: Option<&str>) -> bool {
-    module == Some("__private") && ["lend0", "lend1", "lend2"].iter().any(|lends| name == lends)
-}
-
-/// What stands in a marker's parentheses: a value, or nothing for `()`.
-pub(crate) fn parse_value(input: ParseStream) -> syn::Result<Expr> {
-    if input.is_empty() {
-        return Ok(syn::parse_quote!(()));
-    }
-    let value = input.parse()?;
-    input.parse::<Option<Token![,]>>()?;
-    if input.is_empty() {
-        Ok(value)
-    } else {
-        Err(input.error("`yield!` lends one value; for several write a tuple: `(a, b)`"))
-    }
-}
-
-pub(crate) fn content(token: TokenTree) -> TokenStream {
-    match token {
-        TokenTree::Group(group) => group.stream(),
-        other => other.into(),
     }
 }
 

@@ -7,8 +7,8 @@ use syn::Expr;
 use super::Words;
 use super::header::Entry;
 use super::jumps::{self, Jump, Ways};
+use crate::marker::find_point;
 use crate::tokens::Prefix;
-use crate::yields;
 
 /// What is the same for all managers of a header.
 struct With {
@@ -77,7 +77,7 @@ pub(crate) fn with(
     krate: &Prefix,
 ) -> TokenStream {
     let private = krate.private();
-    let point = words.has_lending.then(|| yields::find_point(block.to_token_stream())).flatten();
+    let point = words.has_lending.then(|| find_point(block.to_token_stream())).flatten();
     let within = point
         .map_or_else(|| quote!(()), |point| quote_spanned!(Span::mixed_site()=> #private::YieldPoint::around(&#point)));
     let mut ways = jumps::carry(&mut entries, &mut block, words.has_jump, &private);

@@ -9,18 +9,19 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 
 use crate::errors::Errors;
-use crate::tokens::Prefix;
-use crate::{fallback, wrapper};
+use crate::fallback;
+use crate::marker::replace_misplaced;
+use crate::tokens::{Prefix, split_crate};
 use header::{Block, Entry};
 
 /// Input:  `(path::to::crate) connection(&pool) as conn => { conn.insert(1).await?; }`
 ///
 /// Output: see `with/expand.rs`
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
-    let (krate, tokens) = wrapper::split_crate(input);
+    let (krate, tokens) = split_crate(input);
     let mut errors = Errors::default();
     let words = Words::of(tokens.clone());
-    let tokens = if words.has_marker { wrapper::replace_misplaced(tokens, &krate, &mut errors) } else { tokens };
+    let tokens = if words.has_marker { replace_misplaced(tokens, &krate, &mut errors) } else { tokens };
     let expanded = match parse.parse2(tokens) {
         Ok((entries, Block::Parsed(block, braces))) => expand::with(entries, *block, braces, words, &krate),
         Ok((entries, Block::Broken(tokens, error))) => {

@@ -1,0 +1,128 @@
+//! The marker: what a `yield!` is, and what becomes of one that is in the wrong place.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Expr, Path, Token};
+
+use crate::errors::Errors;
+use crate::tokens::{self, Prefix, is_bang, is_yield};
+
+/// A local of the body that its markers can't outlive. An error about something that outlives the body shows it by this
+/// name, so it is not a hygienic one.
+pub(crate) const LIFESPAN: &str = "__this_manager";
+
+/// A marker, and what speaks against its place.
+pub(crate) struct Marker {
+    /// The word `yield`, for errors.
+    pub(crate) name: Ident,
+    /// Whether its future may come to stand by itself: in an `async` block, or in the arguments of a macro.
+    pub(crate) in_async: bool,
+    pub(crate) problem: Option<Problem>,
+    /// What ends the body in success, or leads around the marker, before it is reached.
+    pub(crate) skips: Vec<Span>,
+}
+
+/// Why a marker can't stand where it does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Problem {
+    Loop,
+    Closure,
+    Item,
+    /// It is the argument of a call that takes a future: its block would be over before.
+    Argument,
+    /// There is a way around it.
+    Skippable,
+}
+
+pub(crate) fn is_marker(path: &Path) -> bool {
+    path.segments.last().is_some_and(|segment| is_yield(&segment.ident))
+}
+
+/// What stands in a marker's parentheses: a value, or nothing for `()`.
+pub(crate) fn parse_value(input: ParseStream) -> syn::Result<Expr> {
+    if input.is_empty() {
+        return Ok(syn::parse_quote!(()));
+    }
+    let value = input.parse()?;
+    input.parse::<Option<Token![,]>>()?;
+    if input.is_empty() {
+        Ok(value)
+    } else {
+        Err(input.error("`yield!` lends one value; for several write a tuple: `(a, b)`"))
+    }
+}
+
+pub(crate) fn content(token: TokenTree) -> TokenStream {
+    match token {
+        TokenTree::Group(group) => group.stream(),
+        other => other.into(),
+    }
+}
+
+/// What stands in for a marker outside a manager function; the error goes to `errors`.
+pub(crate) fn misplaced(name: impl ToTokens, value: TokenStream, krate: &Prefix, errors: &mut Errors) -> TokenStream {
+    errors.on(name, "`yield!` outside a manager function: put `#[async_context_manager]` on the `async fn` that it is to be the yield point of");
+    let value = parse_value.parse2(value).unwrap_or_else(|_| syn::parse_quote!(()));
+    quote_spanned!(Span::mixed_site()=> #krate::__private::misplaced(#value))
+}
+
+/// Returns the yield point of the marker that the attribute has replaced in these tokens, if there is one.
+///
+/// Input:  `{ log(); async_context_manager::__private::lend1(SameTerms::point(...), &mut tx).await; }`
+///
+/// Output: `SameTerms::point(...)`
+pub(crate) fn find_point(tokens: TokenStream) -> Option<TokenStream> {
+    let mut before = None;
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match (&token, tokens.peek()) {
+            (TokenTree::Ident(name), Some(TokenTree::Group(arguments))) if is_lending(name, before.as_deref()) => {
+                let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
+                return Some(arguments.stream().into_iter().take_while(|token| !is_comma(token)).collect());
+            }
+            (TokenTree::Group(group), _) => {
+                if let Some(found) = find_point(group.stream()) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+        if !matches!(token, TokenTree::Punct(_)) {
+            before = Some(token.to_string());
+        }
+    }
+    None
+}
+
+/// Whether this is the function that lends, by its path.
+fn is_lending(name: &Ident, module: Option<&str>) -> bool {
+    module == Some("__private") && ["lend0", "lend1", "lend2"].iter().any(|lends| name == lends)
+}
+
+/// Replaces each marker in the arguments of a macro that is outside of a manager function.
+pub(crate) fn replace_misplaced(stream: TokenStream, krate: &Prefix, errors: &mut Errors) -> TokenStream {
+    let mut stream = stream.into_iter().peekable();
+    let mut replaced = TokenStream::new();
+    while let Some(token) = stream.next() {
+        if matches!(&token, TokenTree::Ident(name) if is_yield(name)) && stream.peek().is_some_and(is_bang) {
+            stream.next();
+            let value = stream.next().map_or_else(TokenStream::new, content);
+            replaced.extend(misplaced(token, value, krate, errors));
+            continue;
+        }
+        match token {
+            TokenTree::Group(group) => {
+                let content = replace_misplaced(group.stream(), krate, errors);
+                tokens::regroup(&group, content).to_tokens(&mut replaced);
+            }
+            other => other.to_tokens(&mut replaced),
+        }
+    }
+    replaced
+}
+
+/// Whether an attribute makes a function a manager.
+pub(crate) fn is_manager(attr: &Attribute) -> bool {
+    attr.path().segments.last().is_some_and(|name| name.ident == "async_context_manager")
+}
