@@ -61,8 +61,8 @@ pub use self::body::{Body, SameTerms};
 pub(crate) use self::body::{FrameHandle, FunctionBody};
 pub use self::driver::{Driver, run};
 pub(crate) use self::header::Header;
-pub(crate) use self::marker::{Lending, lend_own};
-pub use self::marker::{Within, YieldPoint, finish};
+pub(crate) use self::marker::lend_own;
+pub use self::marker::{Within, YieldPoint, finish, lend0, lend1, lend2};
 use crate::exit::Exit;
 use crate::lend::Terms;
 

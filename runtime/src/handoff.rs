@@ -55,6 +55,12 @@ impl<T> Typed<T> {
     }
 }
 
+/// Tells the compiler a type that is written out.
+#[must_use]
+pub fn expected<T>() -> Typed<T> {
+    Typed::none()
+}
+
 /// The first local of a manager's body, so that the borrow checker knows how long a marker may live.
 #[derive(Debug)]
 pub struct Lifespan(());

@@ -1,9 +1,9 @@
 //! The managers of one header together: the value of `with!` is one `Result` at most, and one `Option` in it.
 
-use core::convert::Infallible;
 use core::marker::PhantomData;
 
-use crate::exit::{Always, Ending, Exit, Maybe, Presence, Takes, TakesFrom};
+use crate::exit::{Exit, Takes, TakesFrom};
+use crate::output::{Always, AroundEnding, EitherEnding, EitherPresence, Ending, Presence};
 use crate::verdict::Verdict;
 
 /// The shape of a `with!`: what it is for a block of type `T`.
@@ -112,103 +112,5 @@ where
 
     fn nothing<T>() -> Option<Value<Self::Both, T>> {
         P::nothing().map(E::Both::value)
-    }
-}
-
-/// Two endings, one around the other (`Rest`).
-pub trait EitherEnding<Rest: Ending>: Ending {
-    /// The one that can fail.
-    type Both: Ending;
-}
-
-impl<Rest: Ending> EitherEnding<Rest> for () {
-    type Both = Rest;
-}
-
-impl<E> EitherEnding<()> for Result<(), E> {
-    type Both = Self;
-}
-
-impl<E, F> EitherEnding<Result<(), F>> for Result<(), E> {
-    type Both = Self;
-}
-
-/// Two endings with the same error, if any.
-#[diagnostic::on_unimplemented(
-    message = "the managers of one `with!` must fail with the same error type",
-    label = "`{Self}` here, `{Rest}` after it in the header",
-    note = "nest them, `with!(a() => with!(b() => ...)?)`, where `?` converts the error"
-)]
-pub trait AroundEnding<Rest: Ending>: EitherEnding<Rest> {
-    /// Goes on with what the other one came to.
-    fn around<V, W>(rest: Rest::Value<V>, value: impl FnOnce(V) -> W) -> <Self::Both as Ending>::Value<W>;
-
-    /// Fails.
-    fn fail<W>(error: Self::Error) -> <Self::Both as Ending>::Value<W>;
-}
-
-impl<Rest: Ending> AroundEnding<Rest> for () {
-    fn around<V, W>(rest: Rest::Value<V>, value: impl FnOnce(V) -> W) -> Rest::Value<W> {
-        Rest::map(rest, value)
-    }
-
-    fn fail<W>(error: Infallible) -> Rest::Value<W> {
-        match error {}
-    }
-}
-
-impl<E> AroundEnding<()> for Result<(), E> {
-    fn around<V, W>(rest: V, value: impl FnOnce(V) -> W) -> Result<W, E> {
-        Ok(value(rest))
-    }
-
-    fn fail<W>(error: E) -> Result<W, E> {
-        Err(error)
-    }
-}
-
-impl<E> AroundEnding<Self> for Result<(), E> {
-    fn around<V, W>(rest: Result<V, E>, value: impl FnOnce(V) -> W) -> Result<W, E> {
-        rest.map(value)
-    }
-
-    fn fail<W>(error: E) -> Result<W, E> {
-        Err(error)
-    }
-}
-
-/// Two presences, one around the other (`Rest`).
-pub trait EitherPresence<Rest: Presence>: Presence {
-    /// `Maybe` if one of them is.
-    type Both: Presence;
-
-    /// Goes on with what the other one came to.
-    fn around<T>(rest: Rest::Value<T>) -> <Self::Both as Presence>::Value<T>;
-
-    /// Nothing.
-    fn nothing<T>() -> Option<<Self::Both as Presence>::Value<T>>;
-}
-
-impl<Rest: Presence> EitherPresence<Rest> for Always {
-    type Both = Rest;
-
-    fn around<T>(rest: Rest::Value<T>) -> Rest::Value<T> {
-        rest
-    }
-
-    fn nothing<T>() -> Option<Rest::Value<T>> {
-        None
-    }
-}
-
-impl<Rest: Presence> EitherPresence<Rest> for Maybe {
-    type Both = Self;
-
-    fn around<T>(rest: Rest::Value<T>) -> Option<T> {
-        Rest::get(rest)
-    }
-
-    fn nothing<T>() -> Option<Option<T>> {
-        Some(None)
     }
 }

@@ -3,8 +3,6 @@
 use core::marker::PhantomData;
 
 use crate::exit::Exit;
-use crate::frame::{Lending, YieldPoint};
-use crate::home::Here;
 
 /// What there is between a manager and its block.
 pub trait Terms {
@@ -36,7 +34,7 @@ impl<L: ?Sized, const N: usize, X: Exit> Terms for Lends<L, N, X> {
 }
 
 macro_rules! arity {
-    ($n:literal $lend:ident $Lend:ident($($left_out:lifetime $block:lifetime)*) $($longer:lifetime: $shorter:lifetime)?) => {
+    ($n:literal $Lend:ident($($left_out:lifetime $block:lifetime)*)) => {
         #[doc = concat!("A lent type with ", $n, " left-out lifetimes.")]
         pub trait $Lend<$($left_out),*> {
             /// The lent type.
@@ -46,28 +44,9 @@ macro_rules! arity {
         impl<'a, 'b, L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>, X: Exit> Lent<'a, 'b> for Lends<L, $n, X> {
             type Value = <L as $Lend<$($block),*>>::Out;
         }
-
-        /// The yield point: lends `value` to the block and polls it to its end.
-        ///
-        /// The left-out lifetimes must end before the body does (`'f`): the block may store what it likes in a lent
-        /// `&Cell<&T>`, and it must not find its way to somebody who reads it later.
-        #[inline]
-        #[allow(clippy::elidable_lifetime_names, clippy::needless_lifetimes, reason = "it is named for the others")]
-        pub const fn $lend<'f, $($block,)* L, X, H>(
-            point: YieldPoint<'f, Lends<L, $n, X>, H>,
-            value: <L as $Lend<$($block),*>>::Out,
-        ) -> Lending<'f, Lends<L, $n, X>, H, <L as $Lend<$($block),*>>::Out>
-        where
-            L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>,
-            H: Here,
-            $('f: $block,)*
-            $($longer: $shorter)?
-        {
-            Lending::new(point, value)
-        }
     };
 }
 
-arity!(0 lend0 Lend0());
-arity!(1 lend1 Lend1('y 'a));
-arity!(2 lend2 Lend2('y 'a 'z 'b) 'b: 'a);
+arity!(0 Lend0());
+arity!(1 Lend1('y 'a));
+arity!(2 Lend2('y 'a 'z 'b));

@@ -75,6 +75,7 @@ mod layer;
 mod lend;
 mod manager;
 mod outcome;
+mod output;
 mod panics;
 mod private;
 mod protocol;
@@ -90,6 +91,7 @@ mod scope_types;
 mod shielded;
 #[cfg(feature = "std")]
 mod stack;
+mod stub;
 #[cfg(feature = "std")]
 mod sync;
 mod verdict;

@@ -119,3 +119,9 @@ impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Terms> IntoManager for Ma
         self
     }
 }
+
+/// What is to be entered. It makes the compiler tell once that it can't be.
+#[inline]
+pub const fn it<M>(manager: M) -> M {
+    manager
+}

@@ -95,6 +95,12 @@ mod imp {
     }
 }
 
+/// Drops `value`. A panic of its destructor goes no further.
+#[cfg(feature = "std")]
+pub(crate) fn discard<T>(value: T) {
+    contain(|| drop(value));
+}
+
 #[cfg(feature = "std")]
 pub(crate) use imp::UnderWay;
 pub(crate) use imp::{Parcel, Payload, catch, contain, resume};

@@ -3,7 +3,7 @@
 use core::future::Future;
 use core::marker::PhantomData;
 
-use crate::exit::{Ending, Exit};
+use crate::exit::Exit;
 use crate::frame::body::TypeName;
 use crate::frame::{Body, SameTerms, lend_own};
 use crate::handoff::Lifespan;
@@ -11,6 +11,7 @@ use crate::layer::{ShapeOf, Value};
 use crate::lend::{Lent, Terms};
 use crate::manager::{IntoManager, Manager, OutputOf};
 use crate::outcome::Outcome;
+use crate::output::Ending;
 use crate::scope::{ScopeOutput, TakesOutput};
 
 /// A context manager of a type of your own: Python's class with `__aenter__` and `__aexit__`.
@@ -254,7 +255,7 @@ fn manager<M: AsyncContextManager>(
         let block = match <OutputOf<Own<M>>>::split(manager.enter().await) {
             // The value is given away at once: if it were held over an `.await`, the future of a manager that borrows
             // would not be known to be `Send`.
-            Ok(value) => lend_own(terms.point(&frame, &this), value),
+            Ok(value) => lend_own::<_, M, _>(terms.point(&frame, &this), value),
             Err(error) => return <OutputOf<Own<M>>>::failed(error),
         };
         let outcome = block.await;

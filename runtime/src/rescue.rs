@@ -163,8 +163,8 @@ impl Parts {
     /// Drops what is the user's. The others are told then.
     fn discard(self) {
         apart(|| {
-            panics::contain(|| drop(self.rest));
-            panics::contain(|| drop(self.origin));
+            panics::discard(self.rest);
+            panics::discard(self.origin);
             drop(self.before);
         });
     }

@@ -3,14 +3,47 @@
 use core::convert::Infallible;
 use core::future::Future;
 
-use crate::exit::TakesFrom;
+use crate::exit::{Exit, TakesFrom};
 use crate::frame::{Body, run};
-use crate::handoff::{End, Kept, Loan};
-use crate::layer::{Block, ShapeOf, TakesShape, Value};
+use crate::handoff::{End, Handoff, Kept, Loan, Opened};
+use crate::layer::{Block, Layer, Shape, ShapeOf, TakesShape, Value};
 use crate::lend::Lent;
-use crate::manager::{Manager, OutputOf};
-use crate::private::open;
+use crate::manager::{Held, Manager, OutputOf};
+use crate::scope_types::Types;
 use crate::verdict::{Output, Verdict};
+
+/// A manager on its way into a `with!`, and the handoff that is yet to be made.
+type OpenedManager<'a, 'b, 'm, M, L, S> = (Held<M, L>, Opened<'a, 'b, 'm, Handoff<S>>);
+
+/// Returns the manager, and what makes the place where its `with!` hands over values. It is the last of its header, or the
+/// only one.
+#[inline]
+pub fn open<'a, 'b, 'm, M, L, X, V, T, Jump, Return>(
+    manager: Manager<M, L>,
+) -> OpenedManager<'a, 'b, 'm, M, L, Types<X, V, ShapeOf<X>, Block, T, Jump, Return>>
+where
+    M: 'm,
+    L: Lent<'a, 'b, Exit = X, Value = V>,
+    X: Exit,
+{
+    (manager.hold(), Opened::new())
+}
+
+/// As [`open`], for a manager that has others after it in the header, with the shape `Rest`.
+#[inline]
+pub fn open_around<'a, 'b, 'm, M, L, X, V, Both, Rest, T, Jump, Return>(
+    manager: Manager<M, L>,
+) -> OpenedManager<'a, 'b, 'm, M, L, Types<X, V, Both, Rest, T, Jump, Return>>
+where
+    M: 'm,
+    L: Lent<'a, 'b, Exit = X, Value = V>,
+    X: Exit,
+    ShapeOf<X>: Layer<Rest, Both = Both>,
+    Both: Shape,
+    Rest: Shape,
+{
+    (manager.hold(), Opened::new())
+}
 
 impl<M, L> Manager<M, L>
 where

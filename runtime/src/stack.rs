@@ -7,12 +7,13 @@ use core::task::{Context, Waker};
 use std::boxed::Box;
 
 use crate::async_context_manager;
-use crate::exit::{Catch, Ending, Suppress};
+use crate::exit::{Catch, Suppress};
 use crate::frame::Body;
 use crate::frame::held::{Entering, Entries, Flight, Held, HeldExit, Holds, Owned};
 use crate::lend::{Lend1, Lends};
 use crate::manager::{IntoManager, Manager, OutputOf};
 use crate::outcome::Outcome;
+use crate::output::Ending;
 use crate::panics;
 
 /// Managers that are entered one by one and left together, the last one first: Python's `contextlib.AsyncExitStack`.

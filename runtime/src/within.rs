@@ -2,9 +2,9 @@
 
 use core::convert::Infallible;
 
-use crate::exit::{Always, Ending, Maybe, Presence};
 use crate::handoff::Handoff;
 use crate::layer::{EndingError, EndingKind, Shape, Value};
+use crate::output::{Always, Ending, Maybe, Presence};
 use crate::scope_types::Scope;
 use crate::verdict::{CantFail, MayFail};
 

@@ -5,7 +5,6 @@ use core::ptr::NonNull;
 use core::task::Context;
 
 use super::Link;
-use super::unfinished::abort_leaked;
 use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
 use crate::rescue;
@@ -369,4 +368,12 @@ impl Link<Header> {
             unsafe { (vtable.set_panic)(pointer.0, payload) };
         }
     }
+}
+
+/// Ends the process: the block can't be dropped, as what it borrows from the manager may be gone.
+#[cold]
+pub(super) fn abort_leaked(name: &str) -> ! {
+    panics::abort(format_args!(
+        "`{name}` leaked the future of its `yield!`, or dropped it on another thread, while a block was lent to it"
+    ))
 }

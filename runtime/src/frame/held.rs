@@ -14,16 +14,17 @@ use std::vec::Vec;
 use super::body::Name;
 use super::header::Route;
 use super::{Body, Link, Within, run};
-use crate::exit::{Catch, Ending, Exit, Suppress, TakesFrom};
+use crate::exit::{Catch, Exit, Suppress, TakesFrom};
 use crate::foreign;
 use crate::handoff::{End, Kept, Loan};
 use crate::layer::{ShapeOf, Value};
 use crate::lend::Lent;
 use crate::manager::{Manager, OutputOf};
 use crate::outcome::Outcome;
+use crate::output::Ending;
 use crate::panics::{self, Parcel, Payload};
-use crate::private::open;
 use crate::rescue::{self, Rescues};
+use crate::scope::open;
 
 /// What is under way while a stack is left.
 pub(crate) enum Flight<E> {

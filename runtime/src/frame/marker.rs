@@ -8,13 +8,13 @@ use core::task::{Context, Poll, ready};
 
 use super::header::{Header, Route, State};
 use super::{Caught, Link};
-use crate::exit::{Ending, Exit};
+use crate::exit::Exit;
 use crate::handoff::Lifespan;
 use crate::home::{Here, Home};
-use crate::lend::Terms;
+use crate::lend::{Lend0, Lend1, Lend2, Lends, Lent, Terms};
 use crate::outcome::Outcome;
+use crate::output::Ending;
 use crate::panics::{self, Payload};
-use crate::protocol::{AsyncContextManager, Own};
 use crate::rescue;
 
 /// A body's handle on its `with!`, from which `yield!` lends.
@@ -55,20 +55,52 @@ impl<'f, L, H: Here> YieldPoint<'f, L, H> {
     }
 }
 
-/// Lends `value` at once, which borrows a local of the body. Returns the marker, which is to be awaited then. Its type
+/// Lends `value` at once, which borrows a local `M` of the body. Returns the marker, which is to be awaited then. Its type
 /// says how long the borrow is.
 #[inline]
-pub(crate) fn lend_own<'f, 'v, M: AsyncContextManager, H: Here>(
-    point: YieldPoint<'f, Own<M>, H>,
-    value: M::Value<'v>,
-) -> Lending<'f, Own<M>, H, &'v mut M> {
+pub(crate) fn lend_own<'f, 'v, L, M, H>(
+    point: YieldPoint<'f, L, H>,
+    value: <L as Lent<'v, 'v>>::Value,
+) -> Lending<'f, L, H, &'v mut M>
+where
+    L: Lent<'v, 'v>,
+    H: Here,
+{
     let mut slot = Some(value);
     point.header().begin_lending();
-    // SAFETY: the value is what `Own<M>` lends, and what it borrows is borrowed for as long as the marker lives, which has
-    // `'v` in its type and drops the block when it is dropped (fact 2).
+    // SAFETY: the value is what `L` lends, and what it borrows is borrowed for as long as the marker lives, which has `'v`
+    // in its type and drops the block when it is dropped (fact 2).
     unsafe { point.header.lend(NonNull::from(&mut slot).cast()) };
     Lending { point: Some(point), value: None }
 }
+
+/// The functions that lend at a yield point, for the numbers of lifetimes that may be left out.
+macro_rules! lend {
+    ($n:literal $lend:ident $Lend:ident($($left_out:lifetime $block:lifetime)*) $($longer:lifetime: $shorter:lifetime)?) => {
+        /// The yield point: lends `value` to the block and polls it to its end.
+        ///
+        /// The left-out lifetimes must end before the body does (`'f`): the block may store what it likes in a lent
+        /// `&Cell<&T>`, and it must not find its way to somebody who reads it later.
+        #[inline]
+        #[allow(clippy::elidable_lifetime_names, clippy::needless_lifetimes, reason = "it is named for the others")]
+        pub const fn $lend<'f, $($block,)* L, X, H>(
+            point: YieldPoint<'f, Lends<L, $n, X>, H>,
+            value: <L as $Lend<$($block),*>>::Out,
+        ) -> Lending<'f, Lends<L, $n, X>, H, <L as $Lend<$($block),*>>::Out>
+        where
+            L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>,
+            H: Here,
+            $('f: $block,)*
+            $($longer: $shorter)?
+        {
+            Lending::new(point, value)
+        }
+    };
+}
+
+lend!(0 lend0 Lend0());
+lend!(1 lend1 Lend1('y 'a));
+lend!(2 lend2 Lend2('y 'a 'z 'b) 'b: 'a);
 
 /// What stands around a `with!`: the marker of a manager in its block, or nothing that matters (`()`).
 ///

@@ -27,10 +27,11 @@ use std::boxed::Box;
 use super::body::{Body, FrameHandle, Name};
 use super::header::{BlockOwner, Header, Route, State};
 use super::{Caught, Link};
-use crate::exit::{Ending, Exit};
+use crate::exit::Exit;
 use crate::lend::Terms;
 use crate::manager::OutputOf;
 use crate::outcome::Outcome;
+use crate::output::Ending;
 use crate::panics::{self, Payload};
 use crate::rescue::{self, Origin, Phase, Rescue, Rescues, Rest, Watched};
 

@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 use core::task::{Context, Waker};
 
 use super::Link;
-use super::header::{Header, State};
+use super::header::{Header, State, abort_leaked};
 use crate::budget;
 use crate::handoff::Cleared;
 use crate::outcome::Outcome;
@@ -118,12 +118,4 @@ unsafe fn cancel(driver: &dyn Unfinished) {
     } else if has_failed {
         rescue::failed(driver.name(), "failed after a cancellation; its error is lost");
     }
-}
-
-/// Ends the process: the block can't be dropped, as what it borrows from the manager may be gone.
-#[cold]
-pub(super) fn abort_leaked(name: &str) -> ! {
-    panics::abort(format_args!(
-        "`{name}` leaked the future of its `yield!`, or dropped it on another thread, while a block was lent to it"
-    ))
 }

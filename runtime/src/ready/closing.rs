@@ -4,7 +4,8 @@ use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 
-use crate::exit::{Ending, Exit};
+use crate::exit::Exit;
+use crate::output::Ending;
 use crate::{AsyncContextManager, Outcome};
 
 /// Lends `value` as `&mut T`, and calls `close` with it on every way out.

@@ -1,0 +1,250 @@
+//! What the body of a manager ends in, and whether its `with!` has a value: alone, and of two managers together.
+
+use core::convert::Infallible;
+
+use crate::verdict::{CantFail, MayFail};
+
+/// What the body of a manager ends in: `()` or `Result<(), E>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Result`",
+    label = "a return type whose name ends in `Result` is taken for a `Result<V, E>`",
+    note = "a type of your own with such a name can be returned by another: `type Found = SearchResult;`"
+)]
+pub trait Ending: Sized {
+    /// What entering gives, when it gives a `V`; and what `with!` is.
+    type Value<V>;
+    /// Whether there can be an error.
+    #[doc(hidden)]
+    type Kind;
+    /// The error.
+    #[doc(hidden)]
+    type Error;
+
+    #[doc(hidden)]
+    fn value<V>(value: V) -> Self::Value<V>;
+
+    #[doc(hidden)]
+    fn failed(error: Self::Error) -> Self;
+
+    #[doc(hidden)]
+    fn error(self) -> Option<Self::Error>;
+
+    #[doc(hidden)]
+    fn map<V, W>(value: Self::Value<V>, map: impl FnOnce(V) -> W) -> Self::Value<W>;
+
+    #[doc(hidden)]
+    fn split<V>(value: Self::Value<V>) -> Result<V, Self::Error>;
+
+    #[doc(hidden)]
+    fn peek<V>(value: &Self::Value<V>) -> Option<&V>;
+}
+
+impl Ending for () {
+    type Value<V> = V;
+    type Kind = CantFail;
+    type Error = Infallible;
+
+    fn value<V>(value: V) -> V {
+        value
+    }
+
+    fn failed(error: Infallible) {
+        match error {}
+    }
+
+    fn error(self) -> Option<Infallible> {
+        None
+    }
+
+    fn map<V, W>(value: V, map: impl FnOnce(V) -> W) -> W {
+        map(value)
+    }
+
+    fn split<V>(value: V) -> Result<V, Infallible> {
+        Ok(value)
+    }
+
+    fn peek<V>(value: &V) -> Option<&V> {
+        Some(value)
+    }
+}
+
+impl<E> Ending for Result<(), E> {
+    type Value<V> = Result<V, E>;
+    type Kind = MayFail;
+    type Error = E;
+
+    fn value<V>(value: V) -> Result<V, E> {
+        Ok(value)
+    }
+
+    fn failed(error: E) -> Self {
+        Err(error)
+    }
+
+    fn error(self) -> Option<E> {
+        self.err()
+    }
+
+    fn map<V, W>(value: Result<V, E>, map: impl FnOnce(V) -> W) -> Result<W, E> {
+        value.map(map)
+    }
+
+    fn split<V>(value: Result<V, E>) -> Result<V, E> {
+        value
+    }
+
+    fn peek<V>(value: &Result<V, E>) -> Option<&V> {
+        value.as_ref().ok()
+    }
+}
+
+/// Whether `with!` has the value of its block when nothing failed.
+pub trait Presence {
+    /// `T` or `Option<T>`.
+    type Value<T>;
+
+    fn get<T>(value: Self::Value<T>) -> Option<T>;
+
+    fn peek<T>(value: &Self::Value<T>) -> Option<&T>;
+
+    fn try_map<T, E>(value: Self::Value<T>, map: impl FnOnce(T) -> Result<T, E>) -> Result<Self::Value<T>, E>;
+}
+
+/// It has.
+#[derive(Debug)]
+pub struct Always;
+
+/// Unless the manager has suppressed what ended the block.
+#[derive(Debug)]
+pub struct Maybe;
+
+impl Presence for Always {
+    type Value<T> = T;
+
+    fn get<T>(value: T) -> Option<T> {
+        Some(value)
+    }
+
+    fn peek<T>(value: &T) -> Option<&T> {
+        Some(value)
+    }
+
+    fn try_map<T, E>(value: T, map: impl FnOnce(T) -> Result<T, E>) -> Result<T, E> {
+        map(value)
+    }
+}
+
+impl Presence for Maybe {
+    type Value<T> = Option<T>;
+
+    fn get<T>(value: Option<T>) -> Option<T> {
+        value
+    }
+
+    fn peek<T>(value: &Option<T>) -> Option<&T> {
+        value.as_ref()
+    }
+
+    fn try_map<T, E>(value: Option<T>, map: impl FnOnce(T) -> Result<T, E>) -> Result<Option<T>, E> {
+        value.map(map).transpose()
+    }
+}
+
+/// Two endings, one around the other (`Rest`).
+pub trait EitherEnding<Rest: Ending>: Ending {
+    /// The one that can fail.
+    type Both: Ending;
+}
+
+impl<Rest: Ending> EitherEnding<Rest> for () {
+    type Both = Rest;
+}
+
+impl<E> EitherEnding<()> for Result<(), E> {
+    type Both = Self;
+}
+
+impl<E, F> EitherEnding<Result<(), F>> for Result<(), E> {
+    type Both = Self;
+}
+
+/// Two endings with the same error, if any.
+#[diagnostic::on_unimplemented(
+    message = "the managers of one `with!` must fail with the same error type",
+    label = "`{Self}` here, `{Rest}` after it in the header",
+    note = "nest them, `with!(a() => with!(b() => ...)?)`, where `?` converts the error"
+)]
+pub trait AroundEnding<Rest: Ending>: EitherEnding<Rest> {
+    /// Goes on with what the other one came to.
+    fn around<V, W>(rest: Rest::Value<V>, value: impl FnOnce(V) -> W) -> <Self::Both as Ending>::Value<W>;
+
+    /// Fails.
+    fn fail<W>(error: Self::Error) -> <Self::Both as Ending>::Value<W>;
+}
+
+impl<Rest: Ending> AroundEnding<Rest> for () {
+    fn around<V, W>(rest: Rest::Value<V>, value: impl FnOnce(V) -> W) -> Rest::Value<W> {
+        Rest::map(rest, value)
+    }
+
+    fn fail<W>(error: Infallible) -> Rest::Value<W> {
+        match error {}
+    }
+}
+
+impl<E> AroundEnding<()> for Result<(), E> {
+    fn around<V, W>(rest: V, value: impl FnOnce(V) -> W) -> Result<W, E> {
+        Ok(value(rest))
+    }
+
+    fn fail<W>(error: E) -> Result<W, E> {
+        Err(error)
+    }
+}
+
+impl<E> AroundEnding<Self> for Result<(), E> {
+    fn around<V, W>(rest: Result<V, E>, value: impl FnOnce(V) -> W) -> Result<W, E> {
+        rest.map(value)
+    }
+
+    fn fail<W>(error: E) -> Result<W, E> {
+        Err(error)
+    }
+}
+
+/// Two presences, one around the other (`Rest`).
+pub trait EitherPresence<Rest: Presence>: Presence {
+    /// `Maybe` if one of them is.
+    type Both: Presence;
+
+    /// Goes on with what the other one came to.
+    fn around<T>(rest: Rest::Value<T>) -> <Self::Both as Presence>::Value<T>;
+
+    /// Nothing.
+    fn nothing<T>() -> Option<<Self::Both as Presence>::Value<T>>;
+}
+
+impl<Rest: Presence> EitherPresence<Rest> for Always {
+    type Both = Rest;
+
+    fn around<T>(rest: Rest::Value<T>) -> Rest::Value<T> {
+        rest
+    }
+
+    fn nothing<T>() -> Option<Rest::Value<T>> {
+        None
+    }
+}
+
+impl<Rest: Presence> EitherPresence<Rest> for Maybe {
+    type Both = Self;
+
+    fn around<T>(rest: Rest::Value<T>) -> Option<T> {
+        Rest::get(rest)
+    }
+
+    fn nothing<T>() -> Option<Option<T>> {
+        Some(None)
+    }
+}
