@@ -153,7 +153,8 @@ impl Home {
     }
 }
 
-fn identity(waker: &Waker) -> [usize; 2] {
+/// The addresses that make up a waker.
+pub(crate) fn identity(waker: &Waker) -> [usize; 2] {
     [waker.data().addr(), core::ptr::from_ref(waker.vtable()).addr()]
 }
 

@@ -84,7 +84,7 @@ use std::boxed::Box;
 
 use crate::{foreign, panics};
 pub use cancellable::cancellable;
-pub(crate) use cancellable::{Phase, Watched};
+pub(crate) use cancellable::{Counted, Phase, Watched};
 pub(crate) use done::Rescues;
 pub(crate) use drain::UnderWay;
 pub use drain::{drain, drain_for, under_way};

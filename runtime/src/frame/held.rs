@@ -13,6 +13,7 @@ use std::vec::Vec;
 
 use super::body::Name;
 use super::header::Route;
+use super::unfinished::is_in_place;
 use super::{Body, Link, Within, run};
 use crate::exit::{Catch, Exit, Suppress, TakesFrom};
 use crate::foreign;
@@ -152,7 +153,7 @@ impl<'env, E> Entries<'env, E> {
         let mut flight = Some(flight);
         async move {
             if matches!(flight, Some(Flight::Cancelled)) {
-                let mut rescues = self.end_half_left();
+                let mut rescues = poll_fn(|cx| Poll::Ready(self.end_half_left(cx.waker()))).await;
                 poll_fn(|cx| rescues.poll(cx)).await;
             }
             while let Some(entry) = self.get_mut().last_mut() {
@@ -164,8 +165,8 @@ impl<'env, E> Entries<'env, E> {
     }
 
     /// Drops the entry that somebody was leaving who was dropped: what is left of it.
-    fn end_half_left(&mut self) -> Rescues {
-        if rescue::is_in_place() {
+    fn end_half_left(&mut self, waker: &Waker) -> Rescues {
+        if is_in_place(waker) {
             // Each is dropped in place, and what is shielded is left after what is left of the block.
             self.cancel();
         }

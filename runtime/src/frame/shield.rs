@@ -33,7 +33,7 @@ use crate::manager::OutputOf;
 use crate::outcome::Outcome;
 use crate::output::Ending;
 use crate::panics::{self, Payload};
-use crate::rescue::{self, Origin, Phase, Rescue, Rescues, Rest, Watched};
+use crate::rescue::{self, Counted, Origin, Phase, Rescue, Rescues, Rest, Watched};
 
 /// Terms of which nothing is tied to the place of the `with!`, so that the manager can end elsewhere.
 pub trait Rescuable:
@@ -68,6 +68,8 @@ struct Hull<F: Future, L: Terms> {
     origin: Option<Origin>,
     /// It is entering, and waits in a [`cancellable`](rescue::cancellable) future.
     gives_up: bool,
+    /// It does so in the enter phase of a manager around it.
+    counted: Counted,
     /// What is lent may borrow from the body.
     borrows: bool,
     into_rest: IntoRest<F, L>,
@@ -140,6 +142,7 @@ impl<B: Body, L: Terms> Body for ShieldedBody<B, L> {
             is_begun: false,
             origin: None,
             gives_up: false,
+            counted: Counted::default(),
             borrows: self.borrows,
             into_rest: self.into_rest,
             _pinned: PhantomPinned,
@@ -186,6 +189,7 @@ impl<F: Future, L: Terms> Hull<F, L> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Payload>> {
         // SAFETY: nothing is moved out of the hull.
         let this = unsafe { self.get_unchecked_mut() };
+        this.counted.clear();
         loop {
             if this.ended.is_none() && !this.relay.stands_in(cx) {
                 this.poll_body(cx);
@@ -209,9 +213,13 @@ impl<F: Future, L: Terms> Hull<F, L> {
             self.origin = Some(Origin::here());
             self.relay.header.begin(NonNull::from(&self.relay));
         }
-        let watched = Watched::begin(self.relay.phase());
+        let watched = Watched::begin(self.relay.phase(), cx.waker());
         let polled = panics::catch(|| body.poll(cx));
-        self.gives_up = watched.end() && !self.relay.has_lent();
+        let is_pending = watched.end();
+        if is_pending {
+            self.counted.set(cx.waker());
+        }
+        self.gives_up = is_pending && !self.relay.has_lent();
         self.ended = match polled {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(output)) => Some(Ok(output)),
@@ -239,6 +247,7 @@ impl<F: Future, L: Terms> Hull<F, L> {
     fn disconnect(self: Pin<&mut Self>) -> Option<Origin> {
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
+        this.counted.clear();
         if this.gives_up {
             this.drop_body();
         }

@@ -1,12 +1,14 @@
 //! Drops a `with!` that has not ended, whatever the type of its block.
 
-use core::ptr::NonNull;
-use core::task::{Context, Waker};
+use core::ptr::{NonNull, null};
+use core::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 use super::Link;
 use super::header::{Header, State, abort_leaked};
 use crate::budget;
 use crate::handoff::Cleared;
+#[cfg(feature = "std")]
+use crate::home::identity;
 use crate::outcome::Outcome;
 use crate::panics;
 use crate::rescue;
@@ -112,10 +114,28 @@ unsafe fn cancel(driver: &dyn Unfinished) {
     }
     let mut has_failed = false;
     // SAFETY: the caller says so.
-    let mut poll = || has_failed = unsafe { driver.poll_body(&mut Context::from_waker(Waker::noop())) };
+    let mut poll = || has_failed = unsafe { driver.poll_body(&mut Context::from_waker(&IN_PLACE)) };
     if let Err(payload) = panics::catch(|| budget::unconstrained(&mut poll)) {
         rescue::panicked(driver.name(), payload);
     } else if has_failed {
         rescue::failed(driver.name(), "failed after a cancellation; its error is lost");
     }
+}
+
+/// What a body is polled with in the drop of its `with!`: does nothing, and is no other. An executor that runs in such a
+/// poll has a waker of its own.
+// SAFETY: it has no data, and the functions need none.
+static IN_PLACE: Waker = unsafe { Waker::from_raw(raw_in_place()) };
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(|_| raw_in_place(), |_| {}, |_| {}, |_| {});
+
+const fn raw_in_place() -> RawWaker {
+    RawWaker::new(null(), &VTABLE)
+}
+
+/// Whether what is polled with this waker leaves in place, in the drop of a `with!`. A rescue that is polled there does
+/// not, nor does what an executor polls that runs there.
+#[cfg(feature = "std")]
+pub(super) fn is_in_place(waker: &Waker) -> bool {
+    rescue::is_in_place() && identity(waker) == identity(&IN_PLACE)
 }

@@ -2,8 +2,12 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
+
+use crate::home::identity;
 
 /// A poll of the body of a shielded manager that is entering.
 #[derive(Clone, Copy)]
@@ -12,13 +16,14 @@ struct Watch {
     number: u64,
     /// How many futures of [`cancellable`] are pending in it.
     pending: u32,
-    /// There is such a poll.
-    is_there: bool,
+    /// The identity of the waker that it was polled with. What is polled with another waker is no part of it: an executor
+    /// in it may poll anything.
+    waker: [usize; 2],
 }
 
 impl Watch {
-    const NONE: Self = Self { number: 0, pending: 0, is_there: false };
-    const BEGUN: Self = Self { is_there: true, ..Self::NONE };
+    /// No such poll: no waker has this identity.
+    const NONE: Self = Self { number: 0, pending: 0, waker: [0; 2] };
 }
 
 std::thread_local! {
@@ -67,9 +72,9 @@ pub(crate) struct Watched {
 
 impl Watched {
     #[inline]
-    pub(crate) fn begin(phase: Phase) -> Self {
+    pub(crate) fn begin(phase: Phase, waker: &Waker) -> Self {
         let around = match phase {
-            Phase::Entering => Some(replace(Watch::BEGUN)),
+            Phase::Entering => Some(replace(Watch { waker: identity(waker), ..Watch::NONE })),
             // What is polled in the block may be in the enter phase of a manager around this one.
             Phase::Lent => None,
             Phase::Leaving => Some(replace(Watch::NONE)),
@@ -77,16 +82,10 @@ impl Watched {
         Self { around }
     }
 
-    /// Returns whether the body is pending in a [`cancellable`] future.
+    /// Returns whether the body is pending in a [`cancellable`] future. It is to be [counted](Counted) as one then.
     #[inline]
     pub(crate) fn end(self) -> bool {
-        let Some(around) = self.around else { return false };
-        let pending = replace(around).pending;
-        if pending > 0 && around.is_there {
-            // It is also a part of the enter phase around it.
-            replace(Watch { pending: around.pending + pending, ..around });
-        }
-        pending > 0
+        self.around.is_some_and(|around| replace(around).pending > 0)
     }
 }
 
@@ -158,40 +157,53 @@ fn next() -> u64 {
 /// When `future` does. A panic of a destructor of what is given up goes no further.
 pub async fn cancellable<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let mut counted = Counted(None);
+    let mut counted = Counted::default();
     poll_fn(|cx| {
         let polled = future.as_mut().poll(cx);
-        counted.set(polled.is_pending());
+        counted.clear();
+        if polled.is_pending() {
+            counted.set(cx.waker());
+        }
         polled
     })
     .await
 }
 
-/// In which poll a future is counted as pending.
-struct Counted(Option<u64>);
+/// The number of the poll in which something is counted as pending. 0 if there is none.
+#[derive(Default)]
+pub(crate) struct Counted(u64);
 
 impl Counted {
-    fn set(&mut self, is_pending: bool) {
-        let mut watch = current();
-        if !watch.is_there {
-            return;
+    /// Counts it as pending in the poll with this waker, if that is watched.
+    #[cold]
+    pub(crate) fn set(&mut self, waker: &Waker) {
+        self.clear();
+        let watch = current();
+        if watch.waker == identity(waker) {
+            self.0 = if watch.number == 0 { next() } else { watch.number };
+            replace(Watch { number: self.0, pending: watch.pending + 1, ..watch });
         }
-        if watch.number == 0 {
-            watch.number = next();
+    }
+
+    /// Counts it no more: it is gone, or is polled again.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        if self.0 != 0 {
+            self.discount();
         }
-        let was_pending = self.0 == Some(watch.number);
-        self.0 = is_pending.then_some(watch.number);
-        let pending = match (was_pending, is_pending) {
-            (false, true) => watch.pending + 1,
-            (true, false) => watch.pending - 1,
-            _ => watch.pending,
-        };
-        replace(Watch { pending, ..watch });
+    }
+
+    #[cold]
+    fn discount(&mut self) {
+        let watch = current();
+        if watch.number == mem::take(&mut self.0) {
+            replace(Watch { pending: watch.pending - 1, ..watch });
+        }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.set(false);
+        self.clear();
     }
 }

@@ -271,3 +271,98 @@ fn one_that_is_not_polled_by_the_manager_is_entered_to_its_end() {
     drain();
     assert_eq!(log.take(), ["entered"]);
 }
+
+/// Entered by others, and given up there.
+#[async_context_manager(shielded)]
+async fn waits(pool: Pool) {
+    get(&pool).await;
+    r#yield!();
+}
+
+/// Enters that for as long as nothing else is ready, and has something to finish then.
+#[async_context_manager(shielded)]
+async fn tries(log: Log) {
+    tokio::select! {
+        biased;
+        () = async { with!(waits(pool(0)) => ()) } => unreachable!("there is none"),
+        () = async {} => {}
+    }
+    log.add("begun");
+    yields(1).await;
+    r#yield!();
+    log.add("ended");
+}
+
+#[test]
+fn a_manager_that_was_tried_and_dropped_in_the_same_poll_is_not_counted() {
+    let log = Log::new();
+    drop_after(1, async { with!(tries(log.clone()) => ()) });
+    drain();
+    assert_eq!(log.take(), ["begun", "ended"]);
+}
+
+#[test]
+fn nor_is_one_that_had_been_entered() {
+    #[async_context_manager(shielded)]
+    async fn enters(log: Log) {
+        tokio::select! {
+            biased;
+            () = async { with!(lease(log.clone()), waits(pool(0)) => ()) } => unreachable!("there is none"),
+            () = yields(1) => {}
+        }
+        log.add("begun");
+        yields(1).await;
+        r#yield!();
+        log.add("ended");
+    }
+    let log = Log::new();
+    drop_after(2, async { with!(enters(log.clone()) => ()) });
+    drain();
+    let events = log.take();
+    assert!(events.contains(&"begun".to_string()) && events.contains(&"ended".to_string()), "{events:?}");
+}
+
+/// A set polls what was woken at once, so the manager is polled twice in one poll.
+#[test]
+fn a_manager_that_waits_no_more_at_the_end_of_a_poll_is_not_counted() {
+    #[async_context_manager(shielded)]
+    async fn passes() {
+        cancellable(yields(1)).await;
+        r#yield!();
+    }
+    #[async_context_manager(shielded)]
+    async fn polls_twice(log: Log) {
+        let mut inner = std::pin::pin!(async { with!(passes() => ()) });
+        poll_fn(|cx| {
+            assert!(inner.as_mut().poll(cx).is_pending());
+            inner.as_mut().poll(cx)
+        })
+        .await;
+        log.add("begun");
+        yields(1).await;
+        r#yield!();
+        log.add("ended");
+    }
+    let log = Log::new();
+    drop_after(1, async { with!(polls_twice(log.clone()) => ()) });
+    drain();
+    assert_eq!(log.take(), ["begun", "ended"]);
+}
+
+#[test]
+fn a_task_that_an_executor_in_the_enter_phase_polls_is_not_counted() {
+    #[async_context_manager(shielded)]
+    async fn drives(log: Log, others: tokio::runtime::Runtime) {
+        others.block_on(yields(2));
+        log.add("begun");
+        yields(1).await;
+        r#yield!();
+        log.add("ended");
+    }
+    let others = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+    others.spawn(cancellable(pending::<()>()));
+    let log = Log::new();
+    drop_after(1, async { with!(drives(log.clone(), others) => ()) });
+    drain();
+    assert_eq!(log.take(), ["begun", "ended"]);
+}

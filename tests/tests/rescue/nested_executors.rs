@@ -220,3 +220,77 @@ fn a_rescue_is_not_polled_by_the_block_that_it_began_in() {
     });
     assert!(polls.load(std::sync::atomic::Ordering::SeqCst) <= 2);
 }
+
+#[async_context_manager]
+async fn ordinary(log: Log, name: &'static str) {
+    r#yield!();
+    yields(1).await;
+    log.add(format!("{name} left"));
+}
+
+/// Sees the error of its block, and the stack sees that it has gone.
+#[async_context_manager(catch, suppress)]
+async fn catches(log: Log) -> Result<(), u8> {
+    let stack = AsyncExitStack::<u8>::new();
+    with!(stack as stack => {
+        stack.enter(ordinary(log.clone(), "first")).await;
+        stack.enter(ordinary(log.clone(), "second")).await;
+        r#yield!();
+    })
+    .map(|_left| ())
+}
+
+/// Drives something that has nothing to do with it.
+async fn drive(log: &Log) {
+    let ended = async {
+        with!(catches(log.clone()) => {
+            yields(1).await;
+            Err::<(), u8>(5)?;
+        })
+    };
+    log.add(format!("{:?}", ended.await));
+}
+
+#[test]
+fn in_an_exit_phase_that_runs_in_place_a_stack_is_left_to_its_end() {
+    #[async_context_manager]
+    async fn client(log: Log) {
+        r#yield!();
+        tests::block_on(drive(&log));
+    }
+    let log = Log::new();
+    drop_after(1, async { with!(client(log.clone()) => pending::<()>().await) });
+    assert_eq!(log.take(), ["second left", "first left", "Ok(None)"]);
+}
+
+/// Polls what is rescued, with the waker that it is polled with itself.
+#[test]
+fn in_an_exit_phase_that_polls_a_rescue_that_is_left_to_its_end() {
+    #[async_context_manager(shielded)]
+    async fn workers(log: Log) {
+        let stack = AsyncExitStack::<std::convert::Infallible>::new();
+        let _never = with!(stack as stack => {
+            stack.enter(ordinary(log.clone(), "first")).await;
+            stack.enter(ordinary(log.clone(), "second")).await;
+            r#yield!();
+        });
+    }
+    #[async_context_manager]
+    async fn polls(queue: std::sync::mpsc::Receiver<rescue::Rescue>) {
+        r#yield!();
+        let mut rescue = queue.recv().expect("there is one");
+        poll_fn(|cx| {
+            while Pin::new(&mut rescue).poll(cx).is_pending() {}
+            Poll::Ready(())
+        })
+        .await;
+    }
+    alone(|| {
+        let (sender, queue) = std::sync::mpsc::channel();
+        rescue::set(move |rescue| drop(sender.send(rescue)));
+        let log = Log::new();
+        drop_after(1, async { with!(workers(log.clone()) => pending::<()>().await) });
+        drop_after(1, async { with!(polls(queue) => pending::<()>().await) });
+        assert_eq!(log.take(), ["second left", "first left"]);
+    });
+}
