@@ -2,7 +2,7 @@
 
 use std::boxed::Box;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::vec::Vec;
 
 use super::together;
@@ -17,10 +17,12 @@ struct Shared(Mutex<State>);
 struct State {
     is_done: bool,
     waiters: Waiters,
+    /// What is to be done then, when others are done as well.
+    thens: Vec<Arc<Then>>,
 }
 
 /// Something is done when this is dropped.
-pub(crate) struct Completion(Arc<Shared>);
+pub(crate) struct Completion(Option<Arc<Shared>>);
 
 /// Tells whether something is done.
 #[derive(Clone)]
@@ -29,7 +31,7 @@ pub(crate) struct Handle(Arc<Shared>);
 /// Something that is not done, and what tells when it is.
 pub(crate) fn completion() -> (Completion, Handle) {
     let shared = Arc::new(Shared::default());
-    (Completion(Arc::clone(&shared)), Handle(shared))
+    (Completion(Some(Arc::clone(&shared))), Handle(shared))
 }
 
 impl Shared {
@@ -37,15 +39,31 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// It is done: who is to be woken, and what is to be done then.
+    fn complete(&self, wakers: &mut Vec<Waker>, thens: &mut Vec<Arc<Then>>) {
+        let mut state = self.lock();
+        state.is_done = true;
+        wakers.extend(state.waiters.take());
+        thens.append(&mut state.thens);
+    }
 }
 
+/// What is done then may be the end of something else, and so on: one after the other, and not one in another, as there
+/// may be as many as scopes are nested.
 impl Drop for Completion {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.is_done = true;
-        let wakers = state.waiters.take();
-        drop(state);
-        wakers.for_each(foreign::wake);
+        let (mut wakers, mut thens) = (Vec::new(), Vec::new());
+        let mut done = self.0.take();
+        loop {
+            if let Some(shared) = done {
+                shared.complete(&mut wakers, &mut thens);
+            }
+            let Some(then) = thens.pop() else { break };
+            done = then.one_is_done().and_then(|mut completion| completion.0.take());
+        }
+        // What is woken may block, or wait for one of the others.
+        wakers.into_iter().for_each(foreign::wake);
     }
 }
 
@@ -60,7 +78,7 @@ impl Handle {
             return handles.into_iter().next();
         }
         let (completion, handle) = completion();
-        Rescues::new(handles).then(move || drop(completion));
+        Rescues::new(handles).then(move || Some(completion));
         Some(handle)
     }
 }
@@ -153,12 +171,15 @@ impl Rescues {
         Poll::Ready(())
     }
 
-    /// Has `then` done when all are done, by whoever does the last one, or at once. It must not panic.
-    pub(crate) fn then(self, then: impl FnOnce() + Send + 'static) {
-        if self.0.is_none() {
-            return then();
+    /// Has `then` done when all are done, by whoever does the last one, or at once, and what it returns is done then as
+    /// well. It must not panic.
+    pub(crate) fn then(self, then: impl FnOnce() -> Option<Completion> + Send + 'static) {
+        let Some(mut waits) = self.0 else { return drop(then()) };
+        let all = Arc::new(Then(Mutex::new(ThenState { left: 1, then: Some(Box::new(then)) })));
+        for wait in waits.list.drain(..) {
+            all.waits_for(&wait.handle);
         }
-        Arc::new(Then(Mutex::new(Some((self, Box::new(then)))))).wake();
+        drop(all.one_is_done());
     }
 }
 
@@ -180,22 +201,33 @@ impl Drop for Waits {
     }
 }
 
-/// Is woken by what it waits for, and needs no executor.
-struct Then(Mutex<Option<(Rescues, Box<dyn FnOnce() + Send>)>>);
+/// What is to be done when others are done.
+struct Then(Mutex<ThenState>);
 
-impl Wake for Then {
-    fn wake(self: Arc<Self>) {
-        let waker = Waker::from(Arc::clone(&self));
-        // The only waker under this lock is its own.
-        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((rescues, _then)) = &mut *place else { return };
-        if rescues.poll(&mut Context::from_waker(&waker)).is_pending() {
-            return;
+struct ThenState {
+    /// How many others, and one more while it is told of them.
+    left: usize,
+    then: Option<Box<dyn FnOnce() -> Option<Completion> + Send>>,
+}
+
+impl Then {
+    fn lock(&self) -> MutexGuard<'_, ThenState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waits_for(self: &Arc<Self>, handle: &Handle) {
+        let mut state = handle.0.lock();
+        if !state.is_done {
+            self.lock().left += 1;
+            state.thens.push(Arc::clone(self));
         }
-        let ended = place.take();
-        drop(place);
-        if let Some((_rescues, then)) = ended {
-            then();
-        }
+    }
+
+    fn one_is_done(&self) -> Option<Completion> {
+        let mut state = self.lock();
+        state.left -= 1;
+        let then = if state.left == 0 { state.then.take() } else { None };
+        drop(state);
+        then.and_then(|then| then())
     }
 }

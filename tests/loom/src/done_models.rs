@@ -32,7 +32,7 @@ fn what_is_to_be_done_then_is_done_once() {
         let ends = thread::spawn(move || drop(one.0));
         Rescues::new(vec![one.1, two.1]).then(move || {
             assert!(!set.swap(true, Ordering::SeqCst));
-            drop(completion);
+            Some(completion)
         });
         drop(two.0);
         block_on(|cx| all.poll(cx));

@@ -159,3 +159,87 @@ fn two_thousand_shielded_ones_are_rescued() {
     });
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
 }
+
+/// Is left when it is told to.
+#[async_context_manager(shielded)]
+async fn held(leave: Shared<futures::channel::oneshot::Receiver<()>>) {
+    r#yield!();
+    leave.await.expect("the test says so");
+}
+
+/// Those that are left at once, and the one that is left when the test says so.
+struct Gates {
+    open: Shared<futures::channel::oneshot::Receiver<()>>,
+    last: Shared<futures::channel::oneshot::Receiver<()>>,
+}
+
+/// Each block has left something when it is dropped, and the deepest one ends last.
+fn of_two_each(depth: usize, gates: Arc<Gates>) -> Nest {
+    Box::pin(async move {
+        let gate = if depth == 0 { &gates.last } else { &gates.open };
+        let mut beside = Box::pin(async { with!(held(gate.clone()) => pending::<()>().await) });
+        assert!((&mut beside).now_or_never().is_none());
+        if depth == 0 {
+            pending::<()>().await;
+        }
+        with!(plain() => {
+            let _beside = beside;
+            of_two_each(depth - 1, Arc::clone(&gates)).await;
+        });
+    })
+}
+
+/// What is told of the deepest one is told by all, one after the other, and not one in another.
+#[test]
+fn the_end_of_the_deepest_of_two_thousand_blocks_does_not_overflow_the_stack() {
+    let child =
+        in_child("faults::depth::the_end_of_the_deepest_of_two_thousand_blocks_does_not_overflow_the_stack", || {
+            let ((open, opens), (last, is_last)) =
+                (futures::channel::oneshot::channel(), futures::channel::oneshot::channel());
+            let gates = Arc::new(Gates { open: opens.shared(), last: is_last.shared() });
+            on_a_stack_of(64 << 20, || poll_and_drop(of_two_each(2000, gates)));
+            open.send(()).expect("they wait");
+            while rescue::under_way() > 1 {
+                thread::yield_now();
+            }
+            last.send(()).expect("it waits");
+            futures::executor::block_on(rescue::drain());
+        });
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+}
+
+type Gate = Shared<futures::channel::oneshot::Receiver<()>>;
+
+/// Groups in tasks of groups.
+fn of_groups(depth: usize, gate: Gate) -> Nest {
+    Box::pin(async move {
+        if depth == 0 {
+            with!(held(gate) => pending::<()>().await);
+        } else {
+            let _ended = with!(async_context_manager::task_group::<()>() as group => {
+                group.spawn(of_groups(depth - 1, gate).map(Ok));
+                pending::<()>().await;
+            });
+        }
+    })
+}
+
+#[test]
+fn nor_does_that_of_the_innermost_of_two_thousand_groups() {
+    let child = in_child("faults::depth::nor_does_that_of_the_innermost_of_two_thousand_groups", || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+        let (open, opens) = futures::channel::oneshot::channel();
+        runtime.block_on(async {
+            let mut groups = of_groups(2000, opens.shared());
+            assert!((&mut groups).now_or_never().is_none());
+            yields(3000).await;
+            drop(groups);
+            while rescue::under_way() != 1 {
+                yields(1).await;
+            }
+            open.send(()).expect("it waits");
+            rescue::drain().await;
+        });
+    });
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+}

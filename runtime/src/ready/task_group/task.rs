@@ -174,10 +174,9 @@ impl<T, E: Send + 'static, F> Child<T, E, F> {
         let (members, number) = (Arc::clone(&self.members), self.number);
         // What is left of the shielded managers in it is of the group, too.
         rescues.then(move || {
-            if let Some((completion, failures)) = members.left(number, failures) {
-                lost(failures);
-                drop(completion);
-            }
+            let (completion, failures) = members.left(number, failures)?;
+            lost(failures);
+            Some(completion)
         });
     }
 }
