@@ -73,3 +73,37 @@ fn a_panic_after_a_cancellation_is_told_by_the_panic_hook() {
     assert!(child.status.success());
     assert!(String::from_utf8_lossy(&child.stderr).contains("a panic of the exit phase"));
 }
+
+#[test]
+fn a_panic_that_another_one_replaces_is_shown() {
+    #[async_context_manager]
+    async fn panics() {
+        r#yield!();
+        panic!("leaving");
+    }
+    let said = said("a_panic_that_another_one_replaces_is_shown", || {
+        assert_eq!(panic_message(async { with!(panics() => panic!("number {}", 5)) }), "leaving");
+        assert_eq!(panic_message(async { with!(panics() => std::panic::panic_any("plain")) }), "leaving");
+        assert_eq!(panic_message(async { with!(panics() => std::panic::panic_any(5)) }), "leaving");
+    });
+    let told = "async-context-manager: `panics` panicked, and its panic replaced that of its block";
+    assert_eq!(said, [format!("{told}: number 5"), format!("{told}: plain"), told.to_string()]);
+}
+
+/// The marker is put aside: the message is for a manager that does not wait for it.
+#[test]
+fn a_shielded_manager_that_does_not_wait_for_its_marker() {
+    #[async_context_manager(shielded)]
+    async fn puts_aside() -> &u8 {
+        let number = 5;
+        let mut marker = Box::pin(async { r#yield!(&number) });
+        assert!(futures::poll!(marker.as_mut()).is_pending());
+        pending::<()>().await;
+        marker.await;
+    }
+    let said = said("a_shielded_manager_that_does_not_wait_for_its_marker", || {
+        drop_after(1, async { with!(puts_aside() as _number => pending::<()>().await) });
+    });
+    let what = "did not wait for its `yield!` when it was cancelled; the rest of it is lost";
+    assert_eq!(said, [format!("async-context-manager: `puts_aside` {what}")]);
+}

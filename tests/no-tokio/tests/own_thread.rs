@@ -103,3 +103,33 @@ fn nothing_ends_the_thread() {
         ]
     );
 }
+
+/// Its executor is gone.
+struct Stale;
+
+impl std::task::Wake for Stale {
+    fn wake(self: std::sync::Arc<Self>) {
+        panic!("the queue of the executor is gone");
+    }
+}
+
+#[test]
+fn nor_does_a_waker_of_a_drain_that_panics() {
+    let child = in_child("nor_does_a_waker_of_a_drain_that_panics", || {
+        let log = Log::new();
+        let leave = under_way(&log);
+        let mut stale = Box::pin(rescue::drain());
+        let waker = std::sync::Arc::new(Stale).into();
+        assert!(stale.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+        leave.send(()).expect("it waits");
+        drain();
+        for _ in 0..3 {
+            under_way(&log).send(()).expect("it waits");
+            drain();
+        }
+        assert_eq!(log.take().len(), 8);
+        drop(stale);
+    });
+    let said = String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success() && said.contains("the queue of the executor is gone"), "{said}");
+}

@@ -81,6 +81,13 @@ manager!(
         outcome = async { r#yield!() } => outcome,
     }
 );
+manager!(selects_with_futures, {
+    let mut block = std::pin::pin!(async { r#yield!() }.fuse());
+    futures::select! {
+        outcome = block => outcome,
+        () = futures::future::pending() => unreachable!(),
+    }
+});
 manager!(joins, tokio::join!(async { r#yield!() }, async {}).0);
 manager!(limits, tokio::time::timeout(std::time::Duration::MAX, async { r#yield!() }).await.expect("it ends"));
 manager!(in_a_set, {
@@ -105,6 +112,13 @@ manager!(
         outcome = async { r#yield!(&value) } => outcome,
     }
 );
+manager!(shielded_selects_with_futures(shielded), &value, {
+    let mut block = std::pin::pin!(async { r#yield!(&value) }.fuse());
+    futures::select! {
+        outcome = block => outcome,
+        () = futures::future::pending() => unreachable!(),
+    }
+});
 manager!(
     shielded_selects_nothing(shielded),
     tokio::select! {
@@ -130,7 +144,7 @@ macro_rules! the_same {
 
 #[test]
 fn of_a_plain_manager() {
-    the_same!(plain, selects, selects_in_order, joins, in_a_set => ["exit Cancelled", "rolled back"]);
+    the_same!(plain, selects, selects_in_order, selects_with_futures, joins, in_a_set => ["exit Cancelled", "rolled back"]);
 }
 
 #[test]
@@ -154,6 +168,7 @@ fn of_a_shielded_manager() {
         shielded,
         shielded_selects,
         shielded_selects_in_order,
+        shielded_selects_with_futures,
         shielded_selects_nothing,
         shielded_in_a_set => ["exit Cancelled", "rolled back", "given back"]
     );
@@ -257,5 +272,122 @@ fn of_one_in_a_select() {
             }
         });
         assert_eq!(log.take(), ["exit Cancelled", "rolled back"], "{count}");
+    }
+}
+
+/// A time limit of tokio's around the whole `with!` is looked at after the block, in the same poll.
+mod of_one_in_a_time_limit {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Is over when it is polled for the second time.
+    const LIMIT: Duration = Duration::from_millis(5);
+
+    /// Blocks until the time is over, and is busy then.
+    async fn busy_until_late() {
+        tokio::task::yield_now().await;
+        std::thread::sleep(2 * LIMIT);
+        busy().await;
+    }
+
+    /// Runs a `with!` with the time limit around it.
+    fn limited<F: Future<Output = ()>>(with: impl Fn(Log) -> F) -> Vec<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
+        let log = Log::new();
+        runtime.block_on(async {
+            tokio::time::timeout(LIMIT, with(log.clone())).await.expect_err("it is over");
+            rescue::drain().await;
+        });
+        log.take()
+    }
+
+    macro_rules! limited {
+        ($($manager:ident),* => $expected:expr) => {
+            $({
+                let with = |log| async { with!($manager(log, Free::default()) as _value => busy_until_late().await) };
+                assert_eq!(limited(with), $expected, stringify!($manager));
+            })*
+        };
+    }
+
+    #[test]
+    fn a_plain_manager_begins_to_leave() {
+        limited!(plain, selects, selects_in_order, selects_with_futures, joins, in_a_set =>
+            ["exit Cancelled", "rolled back"]);
+    }
+
+    #[test]
+    fn a_shielded_manager_is_not_lost() {
+        limited!(
+            shielded,
+            shielded_selects,
+            shielded_selects_in_order,
+            shielded_selects_with_futures,
+            shielded_selects_nothing,
+            shielded_in_a_set => ["exit Cancelled", "rolled back", "given back"]
+        );
+    }
+
+    #[test]
+    fn a_busy_exit_stack_runs_all_its_callbacks() {
+        let with = |log: Log| async move {
+            let free = Free::default();
+            let stack = AsyncExitStack::<std::convert::Infallible>::new();
+            for n in 0..3 {
+                let (log, free) = (log.clone(), free.clone());
+                stack.callback(async move || {
+                    *free.lock().await += 1;
+                    log.add(format!("callback {n}"));
+                });
+            }
+            busy_until_late().await;
+        };
+        assert_eq!(limited(with), ["callback 2", "callback 1", "callback 0"]);
+    }
+
+    /// The crate's own is looked at before the block, with a budget that nobody has used.
+    #[test]
+    fn of_the_crates_own() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
+        let log = Log::new();
+        let limited = runtime.block_on(async {
+            with!(async_context_manager::timeout(LIMIT), plain(log.clone(), Free::default()) => {
+                tokio::task::yield_now().await;
+                std::thread::sleep(2 * LIMIT);
+                busy().await;
+            })
+        });
+        assert!(limited.is_err());
+        assert_eq!(log.take(), ["exit Cancelled", "rolled back"]);
+    }
+}
+
+/// A channel with many messages, and whoever stops it does so in the same poll: what is shielded is left as well.
+#[test]
+fn of_a_shielded_one_in_a_select() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+    for count in [10, 200, 10_000] {
+        let log = Log::new();
+        runtime.block_on(async {
+            let (sender, mut receiver) = tokio::sync::mpsc::channel(count);
+            (0..count).for_each(|n| sender.try_send(n).expect("there is room"));
+            let stop = Notify::new();
+            tokio::select! {
+                biased;
+                () = async {
+                    with!(shielded_selects(log.clone(), Free::default()) as _value => {
+                        while let Some(n) = receiver.recv().await {
+                            if n == 5 {
+                                stop.notify_one();
+                            }
+                        }
+                    });
+                } => {}
+                () = stop.notified() => {}
+            }
+            rescue::drain().await;
+        });
+        assert_eq!(log.take(), ["exit Cancelled", "rolled back", "given back"], "{count}");
     }
 }

@@ -175,6 +175,32 @@ fn that_panic_when_they_are_dropped() {
     );
 }
 
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Counts(std::sync::atomic::AtomicUsize);
+
+impl Wake for Counts {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn that_are_not_woken_by_the_drop_of_their_own_task() {
+    let seen = Seen::default();
+    for (name, mut task) in tasks(&seen) {
+        let counts = Arc::<Counts>::default();
+        let waker = Waker::from(Arc::clone(&counts));
+        for _ in 0..2 {
+            assert!(task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        let before = counts.0.load(Ordering::SeqCst);
+        drop(task);
+        futures::executor::block_on(rescue::drain());
+        assert_eq!(counts.0.load(Ordering::SeqCst), before, "{name}");
+    }
+}
+
 /// Wakers of which the clones do `clone`, and all else does nothing.
 mod cloned {
     use std::cell::Cell;

@@ -145,6 +145,59 @@ fn a_hook_that_is_replaced_while_it_runs_may_panic_when_it_is_dropped() {
     assert_eq!(said.matches("a bomb").count(), 2, "{said}");
 }
 
+/// The same, where a future of the manager is in a list until it is dropped.
+#[test]
+fn what_it_panics_in_is_dropped_nevertheless() {
+    #[async_context_manager]
+    async fn waits(notify: Arc<tokio::sync::Notify>) -> Result<(), &'static str> {
+        let mut notified = std::pin::pin!(notify.notified());
+        notified.as_mut().enable();
+        let mut set = futures::stream::FuturesUnordered::from_iter([async { r#yield!() }]);
+        futures::StreamExt::next(&mut set).await;
+        Err("of the exit phase")
+    }
+    alone(|| {
+        let bomb = Bomb;
+        rescue::set_hook(move |_loss| {
+            let _bomb = &bomb;
+            rescue::set_hook(|_loss| {});
+        });
+        let notify = Arc::default();
+        let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            drop_after(1, async { with!(waits(Arc::clone(&notify)) => pending::<()>().await) });
+        }));
+        assert!(dropped.is_ok());
+        notify.notify_waiters();
+        assert_eq!(Arc::strong_count(&notify), 1);
+    });
+}
+
+/// Somebody else's manager, which waits for the same rescue.
+#[test]
+fn a_waker_that_panics_does_not_disturb_a_time_limit() {
+    alone(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
+        let ended = runtime.block_on(async {
+            let (leave, is_left) = futures::channel::oneshot::channel();
+            let mut stale = None;
+            let drains = async {
+                while rescue::under_way() == 0 {
+                    tokio::task::yield_now().await;
+                }
+                stale = Some(drain_with(&Arc::new(Stale).into()));
+                leave.send(()).expect("it waits");
+            };
+            let limited = async {
+                with!(async_context_manager::timeout(Duration::from_millis(5)), held(is_left) => {
+                    pending::<()>().await;
+                })
+            };
+            futures::join!(limited, drains).0
+        });
+        assert!(ended.is_err());
+    });
+}
+
 #[test]
 fn a_spawner_that_is_replaced_while_it_runs_may_panic_as_well() {
     let said = alone(|| {
