@@ -12,7 +12,7 @@
 use std::num::ParseIntError;
 
 use async_context_manager::__private::{
-    Body, End, IntoManager, Kept, Lend1, Lends, Lifespan, Loan, SameTerms, expected, it, lend1, open, run,
+    Body, End, IntoManager, Kept, Known, Lend1, Lends, Lifespan, Loan, SameTerms, expected, it, lend1, open, run,
 };
 use async_context_manager::Manager;
 use tokio::task::yield_now;
@@ -34,7 +34,8 @@ fn welcome(
     let return_type = SameTerms::new();
     Manager::new(
         return_type,
-        || "welcome",
+        // By the type that the body ends in, the compiler tells here how an error could be shown.
+        || Known::<()>::new("welcome").__acm_named(),
         move |frame| async move {
             // By its type, the yield point can't outlive this local, and so the block can't outlive the body. (For a `yield!`
             // in an `async` block, which may be raced, there is more to look after: a `Home` stands here.)

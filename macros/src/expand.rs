@@ -74,7 +74,8 @@ pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> T
 /// ```text
 /// fn connection(pool: &Pool) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, ...> {
 ///     let __return_type = SameTerms::new();
-///     Manager::new(__return_type, || "connection", move |__acm_frame| async move { ... })
+///     let __acm_name = || Known::<Result<(), E>>::new("connection").__acm_named();
+///     Manager::new(__return_type, __acm_name, move |__acm_frame| async move { ... })
 /// }
 /// ```
 ///
@@ -86,7 +87,8 @@ fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Bl
     let block = block.to_token_stream();
     let arguments = own_arguments(&mut header.sig, &block);
     let this = this_manager(&header.sig.ident, markers, &private);
-    let expect = expected_output(&returns.output, &private);
+    let output = &returns.output;
+    let expect = expected_output(output, &private);
     let body = body(&header.sig.ident, quote!(#arguments #expect #block), markers, &private);
     let new = args.shielded.as_ref().map_or_else(
         || quote_spanned!(Span::mixed_site()=> #krate::Manager::new),
@@ -97,7 +99,8 @@ fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Bl
     quote_spanned! {Span::mixed_site()=>
         #header {
             let __return_type = #private::SameTerms::new();
-            #new(__return_type, || #name, move |__acm_frame| async move {
+            let __acm_name = || #private::Known::<#output>::new(#name).__acm_named();
+            #new(__return_type, __acm_name, move |__acm_frame| async move {
                 #this
                 #body
             })
@@ -108,7 +111,7 @@ fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Bl
 /// Where the marker may be dropped before the body is, something can be left of the managers in the block, for which the
 /// body waits at its end.
 ///
-/// Output: `let __acm_body = pin!(async move { ... }); finish(__this_manager, __acm_body).await`
+/// Output: `let __acm_body = pin!(async move { ... }); finish(__this_manager, __acm_body, __acm_name).await`
 fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &Prefix) -> TokenStream {
     if !markers.iter().any(|marker| marker.in_async) {
         return body;
@@ -116,7 +119,7 @@ fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &Prefix) -
     let this = Ident::new(LIFESPAN, name.span());
     quote_spanned! {Span::mixed_site().located_at(name.span())=>
         let __acm_body = ::core::pin::pin!(async move { #body });
-        #private::finish(#this, __acm_body).await
+        #private::finish(#this, __acm_body, __acm_name).await
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the marker and the block pass to each other: the lent value one way, the block's end the other.
 
+use core::any::type_name;
 use core::cell::Cell;
 use core::convert::Infallible;
+use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
@@ -14,6 +16,7 @@ use crate::frame::{Header, OneTask};
 use crate::layer::{self, Around as Layered, TakesShape, Value};
 use crate::outcome::Outcome;
 use crate::panics::{self, Parcel, Payload};
+use crate::rescue::Show;
 use crate::scope_types::Scope;
 use crate::verdict::Verdict;
 
@@ -185,12 +188,18 @@ enum Content<C, V, W, Jump, Return> {
     Panicked(Parcel),
 }
 
-/// What was in a handoff that is cleared.
-pub(crate) enum Cleared {
-    Nothing,
-    /// A value or an error.
-    Content,
-    Panic(Parcel),
+/// Shows the error of a block. Of one that is the block's value, or that the manager was to have, nothing is known but the
+/// name of a type.
+#[cold]
+fn show<S: Scope<Return: Verdict<Literal>>, Literal>(
+    content: &ContentOf<S>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    match content {
+        Content::Return(value) => value.show(f),
+        Content::Caught(_) => f.write_str(type_name::<CaughtBy<S>>()),
+        _ => f.write_str(type_name::<InnerOf<S>>()),
+    }
 }
 
 #[cold]
@@ -338,28 +347,34 @@ impl<S: Scope> Handoff<S> {
     }
 
     /// Drops what the block left behind, as the `with!` ends in an error of the manager. A panic of that goes no further.
+    /// If the block has failed, `tell` gets what shows its error before.
     ///
     /// # Errors
     ///
     /// The panic of the block, if it has left one behind.
-    pub(crate) fn discard(&self) -> Result<(), Parcel> {
-        match self.take() {
-            Content::Panicked(parcel) => Err(parcel),
-            other => {
-                panics::contain(|| drop(other));
-                Ok(())
-            }
-        }
+    pub(crate) fn discard<Literal>(&self, tell: &dyn Fn(Show<'_>)) -> Result<(), Parcel>
+    where
+        S::Return: Verdict<Literal>,
+    {
+        let tell = (self.outcome() == Outcome::Failed(())).then_some(tell);
+        self.clear(tell).map_or(Ok(()), Err)
     }
 
-    /// Drops what nobody receives, whose panic goes no further. Returns what it was.
-    pub(crate) fn clear(&self) -> Cleared {
+    /// Drops what nobody receives, whose panic goes no further. If there is a `tell`, that gets before what shows it.
+    /// Returns the panic of the block, if it has left one behind.
+    pub(crate) fn clear<Literal>(&self, tell: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>
+    where
+        S::Return: Verdict<Literal>,
+    {
         match self.take() {
-            Content::Panicked(parcel) => Cleared::Panic(parcel),
-            Content::Nothing => Cleared::Nothing,
+            Content::Panicked(parcel) => Some(parcel),
+            Content::Nothing => None,
             content => {
+                if let Some(tell) = tell {
+                    tell(&|f| show::<S, Literal>(&content, f));
+                }
                 panics::contain(|| drop(content));
-                Cleared::Content
+                None
             }
         }
     }

@@ -74,6 +74,7 @@ mod home;
 mod layer;
 mod lend;
 mod manager;
+mod named;
 mod outcome;
 mod output;
 mod panics;
@@ -257,8 +258,8 @@ pub mod __private {
 ///
 /// When the future around a `with!` is dropped while the block is under way, the block is dropped, the `yield!`
 /// gives [`Outcome::Cancelled`], and the exit phase is polled once: it gets as far as its first `.await` that is
-/// not ready at once. Dropped in the enter phase or in the exit phase, it ends there, as any future. A panic in
-/// this is contained; it never leaves the drop. A manager that is not awaiting its `yield!` at that moment,
+/// not ready at once. Dropped in the enter phase or in the exit phase, it ends there, as any future. That an exit phase
+/// was cut off so is told of as a [`Loss`](rescue::Loss). A panic in this is contained; it never leaves the drop. A manager that is not awaiting its `yield!` at that moment,
 /// because it has put the future of it aside, goes on until it is pending, and then the block is dropped with that
 /// future.
 ///

@@ -7,8 +7,11 @@ use core::mem::ManuallyDrop;
 
 use crate::exit::Exit;
 use crate::frame::body::Name;
+#[cfg(feature = "std")]
+use crate::frame::body::{Renamed, Uncut};
 use crate::frame::{Body, FrameHandle, FunctionBody, SameTerms};
 use crate::lend::Terms;
+use crate::named::Named;
 
 /// What a function with `#[async_context_manager]` returns: a context manager that has not been entered.
 ///
@@ -44,9 +47,17 @@ pub struct Manager<B, L> {
 /// What the body of a manager on the terms `L` ends in.
 pub(crate) type OutputOf<L> = <<L as Terms>::Exit as Exit>::Output;
 
+#[cfg(feature = "std")]
+impl<B: Body, L> Manager<B, L> {
+    /// Returns the same manager. When it is dropped in its exit phase, what it holds looks after itself: no more is lost.
+    pub(crate) fn uncut(self) -> Manager<Renamed<B, Uncut<B::Name>>, L> {
+        self.map(|body| Renamed { name: Uncut(body.name()), body })
+    }
+}
+
 impl<N, B, F, L> Manager<FunctionBody<N, B>, L>
 where
-    N: Name,
+    N: Name<Output = F::Output>,
     B: FnOnce(FrameHandle) -> F,
     F: Future<Output = OutputOf<L>>,
     L: Terms,
@@ -76,7 +87,7 @@ impl<B, L> Manager<B, L> {
 }
 
 /// The body of a manager that is never there.
-type Absent<L> = FunctionBody<fn() -> &'static str, fn(FrameHandle) -> Pending<OutputOf<L>>>;
+type Absent<L> = FunctionBody<fn() -> Named<OutputOf<L>>, fn(FrameHandle) -> Pending<OutputOf<L>>>;
 
 impl<L: Terms> Manager<Absent<L>, L> {
     /// Stands for the manager of a function that can't be parsed, next to the error that says so.
@@ -88,7 +99,7 @@ impl<L: Terms> Manager<Absent<L>, L> {
 
 impl<B: Body, L> fmt::Debug for Manager<B, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Manager").field(B::Name::KIND, &self.body.name().get()).finish_non_exhaustive()
+        f.debug_struct("Manager").field(B::Name::KIND, &self.body.name().named().name()).finish_non_exhaustive()
     }
 }
 

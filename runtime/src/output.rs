@@ -30,6 +30,9 @@ pub trait Ending: Sized {
     fn error(self) -> Option<Self::Error>;
 
     #[doc(hidden)]
+    fn as_error(&self) -> Option<&Self::Error>;
+
+    #[doc(hidden)]
     fn map<V, W>(value: Self::Value<V>, map: impl FnOnce(V) -> W) -> Self::Value<W>;
 
     #[doc(hidden)]
@@ -53,6 +56,10 @@ impl Ending for () {
     }
 
     fn error(self) -> Option<Infallible> {
+        None
+    }
+
+    fn as_error(&self) -> Option<&Infallible> {
         None
     }
 
@@ -84,6 +91,10 @@ impl<E> Ending for Result<(), E> {
 
     fn error(self) -> Option<E> {
         self.err()
+    }
+
+    fn as_error(&self) -> Option<&E> {
+        self.as_ref().err()
     }
 
     fn map<V, W>(value: Result<V, E>, map: impl FnOnce(V) -> W) -> Result<W, E> {

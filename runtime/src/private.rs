@@ -8,6 +8,7 @@ pub use crate::home::{Here, Home, Inline};
 pub use crate::layer::{Around, Layer, Shape};
 pub use crate::lend::{Lend0, Lend1, Lend2, Lends};
 pub use crate::manager::{IntoManager, it};
+pub use crate::named::{Known, Named};
 pub use crate::output::Ending;
 pub use crate::scope::{open, open_around};
 pub use crate::scope_types::{Scope, Types};

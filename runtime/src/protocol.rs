@@ -250,7 +250,7 @@ fn manager<M: AsyncContextManager>(
     mut manager: M,
 ) -> Manager<impl Body<Future = impl Future<Output = OutputOf<Own<M>>>>, Own<M>> {
     let terms = SameTerms::<Own<M>>::new();
-    Manager::new(terms, TypeName::<M>::new(), move |frame| async move {
+    Manager::new(terms, TypeName::<M, _>::new(), move |frame| async move {
         let this = Lifespan::new();
         let block = match <OutputOf<Own<M>>>::split(manager.enter().await) {
             // The value is given away at once: if it were held over an `.await`, the future of a manager that borrows

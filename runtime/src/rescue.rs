@@ -45,7 +45,7 @@
 //! ```
 //!
 //! What a rescue ends in has nobody to be told: an `Err` or a panic is a [`Loss`], for which there is a hook, see
-//! [`set_hook`].
+//! [`set_hook`]. So is the exit phase of a manager that is not shielded, when it is cut off at an `.await`.
 //!
 //! # What is not rescued
 //!
@@ -89,14 +89,13 @@ pub(crate) use done::Rescues;
 pub(crate) use drain::UnderWay;
 pub use drain::{drain, drain_for, under_way};
 pub use executor::set;
+pub(crate) use loss::{CANCELLED, Lost, PANICKING, Show, failed, panicked, replaced, replaced_panic, unfinished};
 pub use loss::{Loss, LossKind, set_hook};
-pub(crate) use loss::{failed, panicked, replaced, replaced_panic, rescue_failed, unfinished};
 pub(crate) use origin::Origin;
 pub(crate) use together::{apart, begin_block, block_first, collect, end_block, in_turn, is_in_place};
 #[cfg(feature = "tokio")]
 pub(crate) use {
     done::{Completion, completion},
-    loss::Lost,
     together::add,
 };
 

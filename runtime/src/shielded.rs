@@ -102,7 +102,7 @@ where
 #[inline]
 pub fn shielded<N, B, F, L, K>(terms: SameTerms<L>, name: N, body: B) -> Manager<ShieldedBody<FunctionBody<N, B>, L>, L>
 where
-    N: Name,
+    N: Name<Output = F::Output>,
     B: FnOnce(FrameHandle) -> F,
     F: Future<Output = OutputOf<L>> + Send + 'static,
     L: Rescuable + LendsShielded<K>,

@@ -297,7 +297,8 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     pub fn into_manager(
         self,
     ) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, <Self as IntoManager>::Terms> {
-        exit_stack(self)
+        // Its managers are told of one by one.
+        exit_stack(self).uncut()
     }
 
     /// Enters a manager that does not wait for anything.
@@ -379,7 +380,7 @@ impl<'env, E: Send + 'env> IntoManager for AsyncExitStack<'env, E> {
     type Terms = Lends<dyn for<'y> Lend1<'y, Out = &'y mut Self>, 1, Suppress<Catch<E>>>;
 
     fn into_manager(self) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, Self::Terms> {
-        exit_stack(self)
+        exit_stack(self).uncut()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Tells whether what left a block is an `Err`, when its type may not be known yet.
 
+use core::any::type_name;
 use core::convert::Infallible;
+use core::fmt;
 use core::task::Poll;
 
 /// Whether a value of this type stands for a failure.
@@ -31,6 +33,15 @@ pub trait Verdict<Literal>: Sized {
     ///
     /// It.
     fn without_error(self) -> Result<Self, Self::Error>;
+
+    /// Shows the error. Mostly nothing is known of it but the name of its type.
+    ///
+    /// # Errors
+    ///
+    /// Those of the formatter.
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(type_name::<Self::Error>())
+    }
 }
 
 /// A value of the type can stand for a failure.

@@ -51,6 +51,17 @@ fn losses(test: &str, run: impl FnOnce()) -> Vec<(String, LossKind)> {
     told
 }
 
+/// What is on standard error, of this crate's, when `run` is run in such a process without a hook.
+fn said(test: &str, run: impl FnOnce()) -> Vec<String> {
+    let child = in_child(test, || {
+        run();
+        futures::executor::block_on(rescue::drain());
+    });
+    let said = String::from_utf8_lossy(&child.stderr).into_owned();
+    assert!(child.status.success(), "{said}");
+    said.lines().filter_map(|line| line.strip_prefix("async-context-manager: ")).map(String::from).collect()
+}
+
 fn kind_of(kind: &str) -> LossKind {
     let all = [LossKind::Failed, LossKind::Panicked, LossKind::Unfinished, LossKind::Replaced];
     all.into_iter().find(|known| format!("{known:?}") == kind).expect("a kind")

@@ -36,6 +36,8 @@ fn watch_panics() {
             PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(info.to_string());
             usual(info);
         }));
+        // What is cut off is counted. It need not be written as well.
+        rescue::set_hook(|_loss| {});
     });
 }
 

@@ -986,7 +986,7 @@ mod reports {
             eprintln!("async-context-manager: the block's error went on");
         });
         let expected = [
-            "async-context-manager: `task_group` lost an error of a task, as its block had failed",
+            "async-context-manager: `task_group` lost an error of a task, as its block had failed: task_group::Error",
             "async-context-manager: the block's error went on",
         ];
         assert_eq!(said, expected);
@@ -1001,8 +1001,8 @@ mod reports {
             });
             value
         });
-        let expected = "async-context-manager: `task_group` failed while a panic was under way; its error is lost";
-        assert_eq!(said, [expected]);
+        let what = "async-context-manager: `task_group` failed while a panic was under way; its error is lost";
+        assert_eq!(said, [format!("{what}: a task of the group failed: task_group::Error")]);
     }
 
     #[test]
@@ -1013,7 +1013,8 @@ mod reports {
                 spawn_ending(group, || panic!("task"));
             })
         });
-        assert_eq!(said, ["async-context-manager: `task_group` lost an error of a task, as another task panicked"]);
+        let what = "async-context-manager: `task_group` lost an error of a task, as another task panicked";
+        assert_eq!(said, [format!("{what}: task_group::Error")]);
     }
 
     #[test]

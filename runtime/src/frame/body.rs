@@ -8,6 +8,7 @@ use super::Link;
 use super::header::{Header, Route};
 use super::marker::YieldPoint;
 use crate::home::{Home, Inline};
+use crate::named::Named;
 
 /// The handle on a `with!` that a body is started with, and keeps.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ pub trait Body {
     /// The body, started.
     type Future: Future;
     /// The name of the manager.
-    type Name: Name;
+    type Name: Name<Output = <Self::Future as Future>::Output>;
 
     /// Returns the name of the manager.
     fn name(&self) -> Self::Name;
@@ -62,43 +63,95 @@ pub trait Name: Copy + Send + Sync {
     /// What it is the name of.
     const KIND: &'static str;
 
-    /// Returns it.
-    fn get(&self) -> &'static str;
+    /// Whether something is lost of a body that is dropped in its exit phase. Nothing is where others look after it.
+    const CAN_BE_CUT: bool = true;
+
+    /// What the manager ends in.
+    type Output;
+
+    /// Returns it, and how the error of the manager is shown.
+    fn named(&self) -> Named<Self::Output>;
 }
 
-impl<N: Fn() -> &'static str + Copy + Send + Sync> Name for N {
+impl<N: Fn() -> Named<O> + Copy + Send + Sync, O> Name for N {
     const KIND: &'static str = "function";
 
-    fn get(&self) -> &'static str {
+    type Output = O;
+
+    fn named(&self) -> Named<O> {
         self()
     }
 }
 
-/// The name of a manager of the type `M`.
+/// The name of a manager of the type `M`, which ends in `O`.
 #[derive(Debug)]
 #[expect(unreachable_pub, reason = "it is in a public type")]
-pub struct TypeName<M>(PhantomData<fn() -> M>);
+pub struct TypeName<M, O>(PhantomData<fn() -> (O, PhantomData<M>)>);
 
-impl<M> TypeName<M> {
+impl<M, O> TypeName<M, O> {
     #[inline]
     pub(crate) const fn new() -> Self {
         Self(PhantomData)
     }
 }
 
-impl<M> Clone for TypeName<M> {
+impl<M, O> Clone for TypeName<M, O> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<M> Copy for TypeName<M> {}
+impl<M, O> Copy for TypeName<M, O> {}
 
-impl<M> Name for TypeName<M> {
+impl<M, O> Name for TypeName<M, O> {
     const KIND: &'static str = "type";
 
-    fn get(&self) -> &'static str {
-        core::any::type_name::<M>()
+    type Output = O;
+
+    fn named(&self) -> Named<O> {
+        Named::generic(core::any::type_name::<M>())
+    }
+}
+
+/// The name of a manager of which nothing is lost when it is dropped in its exit phase.
+#[cfg(feature = "std")]
+#[derive(Clone, Copy, Debug)]
+pub struct Uncut<N>(pub(crate) N);
+
+#[cfg(feature = "std")]
+impl<N: Name> Name for Uncut<N> {
+    const KIND: &'static str = N::KIND;
+
+    const CAN_BE_CUT: bool = false;
+
+    type Output = N::Output;
+
+    fn named(&self) -> Named<N::Output> {
+        self.0.named()
+    }
+}
+
+/// A body under another name.
+#[cfg(feature = "std")]
+#[expect(unreachable_pub, reason = "it is in a public type")]
+pub struct Renamed<B, N> {
+    pub(crate) body: B,
+    pub(crate) name: N,
+}
+
+#[cfg(feature = "std")]
+impl<B: Body, N: Name<Output = <B::Future as Future>::Output>> Body for Renamed<B, N> {
+    type Future = B::Future;
+    type Name = N;
+
+    #[inline]
+    fn name(&self) -> N {
+        self.name
+    }
+
+    #[inline]
+    fn start(self, frame: FrameHandle) -> B::Future {
+        self.body.start(frame)
     }
 }
 
@@ -115,7 +168,7 @@ impl<N, B> FunctionBody<N, B> {
     }
 }
 
-impl<N: Name, B: FnOnce(FrameHandle) -> F, F: Future> Body for FunctionBody<N, B> {
+impl<N: Name<Output = F::Output>, B: FnOnce(FrameHandle) -> F, F: Future> Body for FunctionBody<N, B> {
     type Future = F;
     type Name = N;
 

@@ -13,14 +13,15 @@ use super::header::{BlockOwner, Header, State};
 use super::marker::Within;
 use super::unfinished::{Unfinished, drop_unfinished};
 use crate::exit::{Exit, TakesFrom};
-use crate::handoff::{Cleared, End, Handoff};
+use crate::handoff::{End, Handoff};
 use crate::layer::{Around, ShapeOf, Value};
 use crate::lend::Lent;
 use crate::manager::Held;
+use crate::named::Named;
 use crate::outcome::Outcome;
 use crate::output::Ending;
-use crate::panics::{self, Payload};
-use crate::rescue;
+use crate::panics::{self, Parcel, Payload};
+use crate::rescue::{self, Lost, Show};
 use crate::scope_types::Scope;
 use crate::verdict::Verdict;
 
@@ -34,8 +35,8 @@ use crate::verdict::Verdict;
 pub enum Driver<'h, F, N, S, B, W, Literal>
 where
     F: Future<Output: Ending>,
-    N: Name,
-    S: Scope,
+    N: Name<Output = F::Output>,
+    S: Scope<Return: Verdict<Literal>>,
     B: Future<Output = S::Return>,
     W: Within,
 {
@@ -84,8 +85,8 @@ where
 impl<'h, F, N, S, B, W, Literal> Driver<'h, F, N, S, B, W, Literal>
 where
     F: Future<Output: Ending>,
-    N: Name,
-    S: Scope,
+    N: Name<Output = F::Output>,
+    S: Scope<Return: Verdict<Literal>>,
     B: Future<Output = S::Return>,
     W: Within,
 {
@@ -107,11 +108,11 @@ where
     ///
     /// As of `handoff`.
     #[inline]
-    unsafe fn name(this: NonNull<Self>) -> &'static str {
+    unsafe fn named(this: NonNull<Self>) -> Named<F::Output> {
         // SAFETY: as in `handoff`.
         unsafe {
             match *this.as_ptr() {
-                Self::Live { name, .. } => name.get(),
+                Self::Live { name, .. } => name.named(),
                 Self::Done => polled_when_done(),
             }
         }
@@ -198,7 +199,7 @@ impl Drop for Panics<'_> {
 impl<F, N, S, B, W, Literal> Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output: Ending>,
-    N: Name,
+    N: Name<Output = F::Output>,
     S: Scope<Exit: TakesFrom<S::Return, Literal>, Return: Verdict<Literal>>,
     B: Future<Output = S::Return>,
     W: Within,
@@ -303,7 +304,7 @@ fn passed_by<X: Exit>(outcome: Outcome) -> Outcome {
 unsafe impl<F, N, S, B, W, Literal> BlockOwner for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output: Ending>,
-    N: Name,
+    N: Name<Output = F::Output>,
     S: Scope<Exit: TakesFrom<S::Return, Literal>, Return: Verdict<Literal>>,
     B: Future<Output = S::Return>,
     W: Within,
@@ -312,7 +313,7 @@ where
 
     unsafe fn name(this: NonNull<Self>) -> &'static str {
         // SAFETY: the caller says so.
-        unsafe { Self::name(this) }
+        unsafe { Self::named(this) }.name()
     }
 
     #[inline]
@@ -374,7 +375,7 @@ where
 impl<F, N, S, B, W, Literal> Future for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output = <S::Exit as Exit>::Output>,
-    N: Name,
+    N: Name<Output = F::Output>,
     S: Scope<Exit: TakesFrom<S::Return, Literal>, Return: Verdict<Literal>>,
     ShapeOf<S::Exit>: Around<S::Rest, Both = S::Both, Ending = F::Output>,
     B: Future<Output = S::Return>,
@@ -401,8 +402,8 @@ where
         // SAFETY: it is there and pinned, and nobody else polls it.
         let output = ready!(unsafe { Self::poll_body(this, cx) });
         // SAFETY: it is there.
-        let name = || unsafe { Self::name(this) };
-        Poll::Ready(conclude(handoff, output, name))
+        let named = || unsafe { Self::named(this) };
+        Poll::Ready(conclude(handoff, output, named))
     }
 }
 
@@ -411,41 +412,48 @@ where
 fn conclude<S: Scope, Literal>(
     handoff: &Handoff<S>,
     output: <S::Exit as Exit>::Output,
-    name: impl Fn() -> &'static str + Copy,
+    named: impl Fn() -> Named<<S::Exit as Exit>::Output> + Copy,
 ) -> End<Value<S::Both, S::Value>, S::Jump, S::Return>
 where
     S::Return: Verdict<Literal>,
     ShapeOf<S::Exit>: Around<S::Rest, Both = S::Both, Ending = <S::Exit as Exit>::Output>,
 {
-    let before = handoff.header().conclude(name);
-    if let Some(error) = <ShapeOf<S::Exit>>::error(output) {
-        return End::Value(replace(handoff, error, name));
+    let before = handoff.header().conclude(|| named().name());
+    if output.as_error().is_some() {
+        if let Err(parcel) = replace(handoff, named) {
+            give_way(parcel, output, named());
+        }
+        if let Some(error) = <ShapeOf<S::Exit>>::error(output) {
+            return End::Value(error);
+        }
     }
     handoff.take_end::<ShapeOf<S::Exit>>().unwrap_or_else(|| match <ShapeOf<S::Exit>>::nothing() {
         Some(nothing) if before != State::Entering => End::Value(nothing),
-        _ => no_value(name(), before),
+        _ => no_value(named().name(), before),
     })
 }
 
-/// Returns the error of the manager, which replaces what the block left behind. Only a panic is not replaced.
+/// Drops what the block left behind, which an error of the manager replaces.
+///
+/// # Errors
+///
+/// The panic of the block, if there is one, which is not replaced.
 #[cold]
-fn replace<S: Scope<Return: Verdict<Literal>>, Literal, E>(
+fn replace<S: Scope<Return: Verdict<Literal>>, Literal, O: Ending>(
     handoff: &Handoff<S>,
-    error: E,
-    name: impl Fn() -> &'static str,
-) -> E {
-    let has_failed = handoff.outcome() == Outcome::Failed(());
-    match handoff.discard() {
-        Ok(()) if has_failed => rescue::replaced(name(), "failed, and its error replaced that of its block"),
-        Ok(()) => {}
-        Err(parcel) => {
-            rescue::failed(name(), "failed while a panic was under way; its error is lost");
-            // Not in the unwinding, where a panic of its destructor would abort the process.
-            panics::contain(|| drop(error));
-            parcel.resume();
-        }
-    }
-    error
+    named: impl Fn() -> Named<O>,
+) -> Result<(), Parcel> {
+    let what = "failed, and its error replaced that of its block";
+    handoff.discard(&|show| rescue::replaced(named().name(), Lost::from(what).show(show)))
+}
+
+/// Lets the panic of the block go on. The error of the manager is lost.
+#[cold]
+fn give_way<O: Ending>(parcel: Parcel, output: O, named: Named<O>) -> ! {
+    named.tell(rescue::failed, rescue::PANICKING, &output);
+    // Not in the unwinding, where a panic of its destructor would abort the process.
+    panics::contain(|| drop(output));
+    parcel.resume();
 }
 
 /// The manager ended in success, and there is no value for its `with!`.
@@ -462,8 +470,8 @@ fn no_value(name: &str, state: State) -> ! {
 impl<F, N, S, B, W, Literal> Drop for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output: Ending>,
-    N: Name,
-    S: Scope,
+    N: Name<Output = F::Output>,
+    S: Scope<Return: Verdict<Literal>>,
     B: Future<Output = S::Return>,
     W: Within,
 {
@@ -491,8 +499,8 @@ trait IsDone: Sized {
 impl<F, N, S, B, W, Literal> IsDone for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output: Ending>,
-    N: Name,
-    S: Scope,
+    N: Name<Output = F::Output>,
+    S: Scope<Return: Verdict<Literal>>,
     B: Future<Output = S::Return>,
     W: Within,
 {
@@ -516,8 +524,8 @@ struct Dropping<D>(NonNull<D>);
 impl<F, N, S, B, W, Literal> Unfinished for Dropping<Driver<'_, F, N, S, B, W, Literal>>
 where
     F: Future<Output: Ending>,
-    N: Name,
-    S: Scope,
+    N: Name<Output = F::Output>,
+    S: Scope<Return: Verdict<Literal>>,
     B: Future<Output = S::Return>,
     W: Within,
 {
@@ -528,16 +536,22 @@ where
 
     fn name(&self) -> &'static str {
         // SAFETY: as above.
-        unsafe { Driver::name(self.0) }
+        unsafe { Driver::named(self.0) }.name()
     }
 
-    unsafe fn poll_body(&self, cx: &mut Context<'_>) -> bool {
+    fn can_be_cut(&self) -> bool {
+        N::CAN_BE_CUT
+    }
+
+    unsafe fn poll_body(&self, cx: &mut Context<'_>) -> Poll<()> {
         // SAFETY: the caller says so; what is dropped before its end was pinned when it was polled.
-        let Poll::Ready(output) = (unsafe { Driver::poll_body(self.0, cx) }) else { return false };
-        let error = output.error();
-        let has_failed = error.is_some();
-        panics::contain(|| drop(error));
-        has_failed
+        let output = ready!(unsafe { Driver::poll_body(self.0, cx) });
+        if output.as_error().is_some() {
+            // SAFETY: the driver is there until it is `Done`.
+            unsafe { Driver::named(self.0) }.tell(rescue::failed, rescue::CANCELLED, &output);
+        }
+        panics::contain(|| drop(output));
+        Poll::Ready(())
     }
 
     unsafe fn drop_body(&self) {
@@ -554,8 +568,8 @@ where
         unsafe { block.drop_in_place() };
     }
 
-    fn clear(&self) -> Cleared {
+    fn clear(&self, tell: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel> {
         // SAFETY: the driver is there until it is `Done`.
-        unsafe { Driver::handoff(self.0) }.clear()
+        unsafe { Driver::handoff(self.0) }.clear(tell)
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Header {
     pub(super) outcome: Cell<Outcome>,
     /// Whether the body has panicked.
     pub(super) panicked: Cell<bool>,
+    /// Whether the body has come to its end, though it still waits for what is left of its block.
+    pub(super) has_ended: Cell<bool>,
     /// Whether the `with!` is being dropped and waits for its marker to be polled.
     pub(super) wants_marker: Cell<bool>,
     /// Whether a marker that is polled waits, as the wakers in what stands between are exchanged first.
@@ -189,6 +191,7 @@ impl Header {
             route: Cell::new(Route::Direct),
             outcome: Cell::new(Outcome::Completed),
             panicked: Cell::new(false),
+            has_ended: Cell::new(false),
             wants_marker: Cell::new(false),
             holds_marker: Cell::new(false),
         }

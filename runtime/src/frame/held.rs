@@ -21,11 +21,13 @@ use crate::handoff::{End, Kept, Loan};
 use crate::layer::{ShapeOf, Value};
 use crate::lend::Lent;
 use crate::manager::{Manager, OutputOf};
+use crate::named::Named;
 use crate::outcome::Outcome;
 use crate::output::Ending;
 use crate::panics::{self, Parcel, Payload};
-use crate::rescue::{self, Rescues};
+use crate::rescue::{self, Lost, Rescues};
 use crate::scope::open;
+use crate::verdict::{MayFail, Verdict};
 
 /// What is under way while a stack is left.
 pub(crate) enum Flight<E> {
@@ -84,8 +86,7 @@ impl<E> Entry<'_, E> {
                 Flight::Panicked(payload)
             }
             (Flight::Failed(error), after) => {
-                rescue::replaced(self.line.name(), after.replaces());
-                foreign::discard(error);
+                self.lose_error(rescue::replaced, after.replaces(), error);
                 after
             }
             (Flight::Completed | Flight::Cancelled, after) => after,
@@ -95,13 +96,10 @@ impl<E> Entry<'_, E> {
     /// What the manager came to is lost, as a panic was under way.
     fn replace_by_panic(&self, flight: Flight<E>) {
         match flight {
-            Flight::Failed(error) => {
-                rescue::failed(self.line.name(), "failed while a panic was under way; its error is lost");
-                foreign::discard(error);
-            }
+            Flight::Failed(error) => self.lose_error(rescue::failed, rescue::PANICKING, error),
             Flight::Panicked(payload) => {
                 rescue::replaced_panic(
-                    self.line.name(),
+                    self.line.named().name(),
                     "panicked while another panic was under way",
                     Parcel::new(payload),
                 );
@@ -113,14 +111,18 @@ impl<E> Entry<'_, E> {
     /// After a cancellation there is nobody to be told, and the others are told of that.
     fn lose(&self, flight: Flight<E>) -> Flight<E> {
         match flight {
-            Flight::Failed(error) => {
-                rescue::failed(self.line.name(), "failed after a cancellation; its error is lost");
-                foreign::discard(error);
-            }
-            Flight::Panicked(payload) => rescue::panicked(self.line.name(), payload),
+            Flight::Failed(error) => self.lose_error(rescue::failed, rescue::CANCELLED, error),
+            Flight::Panicked(payload) => rescue::panicked(self.line.named().name(), payload),
             Flight::Completed | Flight::Cancelled => {}
         }
         Flight::Cancelled
+    }
+
+    /// Has `tell` tell of an error, and drops it.
+    fn lose_error(&self, tell: fn(&'static str, Lost<'_>), what: &str, error: E) {
+        let ended = Err(error);
+        self.line.named().tell(tell, what, &ended);
+        foreign::discard(ended);
     }
 }
 
@@ -191,7 +193,7 @@ impl<'env, E> Entries<'env, E> {
         L::Exit: HeldExit<E>,
         K: Held<'s, Value = V> + Send + 'env,
     {
-        let line = Arc::new(Shared::new(manager.body.name().get()));
+        let line = Arc::new(Shared::new(L::Exit::named(manager.body.name().named())));
         let body = Box::pin(hold(manager, Arc::clone(&line)));
         Entering { entries: self, entry: Some((body, line)), entered: L::Exit::entered }
     }
@@ -229,7 +231,7 @@ where
                 return Poll::Pending;
             }
             (Poll::Pending, Some(value)) => {
-                assert!(!K::BORROWS || line.is_inline(), "{}", NotInline(line.name));
+                assert!(!K::BORROWS || line.is_inline(), "{}", NotInline(line.named.name()));
                 lock(&self.entries.0).push(Entry { body, line, is_leaving: false });
                 // SAFETY: the manager has lent it, and its marker has not dropped the block, which would have taken it
                 // back (`OnLoan`); nor has it been leaked, if anything is borrowed, as the body itself waits at it. So
@@ -239,7 +241,7 @@ where
             }
             (Poll::Ready(Err(error)), _) => Err(error),
             (Poll::Ready(Ok(())), _) => {
-                let name = line.name;
+                let name = line.named.name();
                 panic!("`{name}` dropped its block while it was entered: it has nothing to give")
             }
         };
@@ -281,12 +283,35 @@ where
     let handoff = opened.until(&second, &kept);
     let block = async {
         let _lent = line.put(L::hold(handoff.value()));
-        line.ended().await
+        Left { result: line.ended().await, named: line.named }
     };
     match run(manager, &handoff, &*line, block, 0).await {
         End::Value(value) => settle::<L::Exit, E>(value),
-        End::Return(result) => result,
+        End::Return(left) => left.result,
         End::Jump(never) => match never {},
+    }
+}
+
+/// What the block of an entry comes to. Its error is shown as one of the manager.
+struct Left<E> {
+    result: Result<(), E>,
+    named: Named<Result<(), E>>,
+}
+
+impl<E> Verdict<i32> for Left<E> {
+    type Kind = MayFail;
+    type Error = E;
+
+    fn failed(&self) -> bool {
+        self.result.is_err()
+    }
+
+    fn without_error(self) -> Result<Self, E> {
+        self.result.map(|()| Self { result: Ok(()), named: self.named })
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.named.show(&self.result, f)
     }
 }
 
@@ -306,13 +331,13 @@ trait Line<E> {
     /// What the block has not been told of.
     fn take_flight(&self) -> Option<Flight<E>>;
 
-    /// Returns the name of the manager.
-    fn name(&self) -> &'static str;
+    /// Returns the name of the manager, and how an error is shown.
+    fn named(&self) -> Named<Result<(), E>>;
 }
 
 struct Shared<K, E> {
     /// Of the manager.
-    name: &'static str,
+    named: Named<Result<(), E>>,
     state: Mutex<State<K, E>>,
 }
 
@@ -326,9 +351,9 @@ struct State<K, E> {
 }
 
 impl<K, E> Shared<K, E> {
-    fn new(name: &'static str) -> Self {
+    fn new(named: Named<Result<(), E>>) -> Self {
         let state = State { value: None, inline: false, flight: None, is_cancelled: false, waker: None };
-        Self { name, state: Mutex::new(state) }
+        Self { named, state: Mutex::new(state) }
     }
 
     /// Puts the value where it is found, as long as the block is there.
@@ -413,8 +438,8 @@ impl<K, E> Line<E> for Shared<K, E> {
         lock(&self.state).flight.take()
     }
 
-    fn name(&self) -> &'static str {
-        self.name
+    fn named(&self) -> Named<Result<(), E>> {
+        self.named
     }
 }
 
@@ -433,6 +458,9 @@ pub trait HeldExit<E>: Exit<Caught: Send> + TakesFrom<Result<(), E>, i32> {
     /// The manager's own error, for the stack.
     fn error(error: <Self::Output as Ending>::Error) -> E;
 
+    /// How the manager knows an error of the stack.
+    fn named(named: Named<Self::Output>) -> Named<Result<(), E>>;
+
     /// What entering gives.
     fn entered<V>(result: Result<V, E>) -> <Self::Output as Ending>::Value<V>;
 }
@@ -440,6 +468,10 @@ pub trait HeldExit<E>: Exit<Caught: Send> + TakesFrom<Result<(), E>, i32> {
 impl<E> HeldExit<E> for () {
     fn error(error: Infallible) -> E {
         match error {}
+    }
+
+    fn named(named: Named<()>) -> Named<Result<(), E>> {
+        Named::generic(named.name())
     }
 
     fn entered<V>(result: Result<V, E>) -> V {
@@ -452,6 +484,10 @@ impl<E> HeldExit<E> for Result<(), E> {
         error
     }
 
+    fn named(named: Named<Self::Output>) -> Named<Result<(), E>> {
+        named
+    }
+
     fn entered<V>(result: Result<V, E>) -> Result<V, E> {
         result
     }
@@ -462,6 +498,10 @@ impl<E: Send> HeldExit<E> for Catch<E> {
         error
     }
 
+    fn named(named: Named<Self::Output>) -> Named<Result<(), E>> {
+        named
+    }
+
     fn entered<V>(result: Result<V, E>) -> Result<V, E> {
         result
     }
@@ -470,6 +510,10 @@ impl<E: Send> HeldExit<E> for Catch<E> {
 impl<X: HeldExit<E>, E> HeldExit<E> for Suppress<X> {
     fn error(error: <X::Output as Ending>::Error) -> E {
         X::error(error)
+    }
+
+    fn named(named: Named<Self::Output>) -> Named<Result<(), E>> {
+        X::named(named)
     }
 
     fn entered<V>(result: Result<V, E>) -> <X::Output as Ending>::Value<V> {

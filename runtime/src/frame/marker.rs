@@ -6,6 +6,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, ready};
 
+use super::body::Name;
 use super::header::{Header, Route, State};
 use super::{Caught, Link};
 use crate::exit::Exit;
@@ -267,25 +268,30 @@ fn release(header: Link<Header>, home: Option<&Home>) {
 }
 
 /// Runs the body of a manager whose marker stands in an `async` block to its end, and waits for what is left of the
-/// managers in a block that the body has dropped.
+/// managers in a block that the body has dropped. The manager has the `name`.
 #[inline]
-pub fn finish<'h, 'b, B: Future<Output: Ending>>(home: &'h Home, body: Pin<&'b mut B>) -> Finish<'h, 'b, B> {
-    Finish { home, body, ended: None }
+pub fn finish<'h, 'b, B, N>(home: &'h Home, body: Pin<&'b mut B>, name: N) -> Finish<'h, 'b, B, N>
+where
+    B: Future<Output: Ending>,
+    N: Name<Output = B::Output>,
+{
+    Finish { home, body, name, ended: None }
 }
 
 /// The future of [`finish`].
 #[must_use = "the body runs when this is awaited"]
-pub struct Finish<'h, 'b, B: Future<Output: Ending>> {
+pub struct Finish<'h, 'b, B: Future<Output: Ending>, N: Name<Output = B::Output>> {
     home: &'h Home,
     body: Pin<&'b mut B>,
+    name: N,
     /// How the body ended, while there is something else to wait for.
     ended: Option<Result<B::Output, Payload>>,
 }
 
 // What it pins is elsewhere.
-impl<B: Future<Output: Ending>> Unpin for Finish<'_, '_, B> {}
+impl<B: Future<Output: Ending>, N: Name<Output = B::Output>> Unpin for Finish<'_, '_, B, N> {}
 
-impl<B: Future<Output: Ending>> Finish<'_, '_, B> {
+impl<B: Future<Output: Ending>, N: Name<Output = B::Output>> Finish<'_, '_, B, N> {
     fn header(&self) -> &Header {
         // SAFETY: the home is a local of the body, which the header outlives (fact 1).
         unsafe { self.home.header().header() }
@@ -314,10 +320,11 @@ impl<B: Future<Output: Ending>> Finish<'_, '_, B> {
             Ok(Poll::Ready(output)) => Some(Ok(output)),
             Err(payload) => Some(Err(payload)),
         };
+        self.header().has_ended.set(self.ended.is_some());
     }
 }
 
-impl<B: Future<Output: Ending>> Future for Finish<'_, '_, B> {
+impl<B: Future<Output: Ending>, N: Name<Output = B::Output>> Future for Finish<'_, '_, B, N> {
     type Output = B::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B::Output> {
@@ -336,18 +343,20 @@ impl<B: Future<Output: Ending>> Future for Finish<'_, '_, B> {
 }
 
 /// The body is dropped next, and its marker with it, on the thread that drops the driver.
-impl<B: Future<Output: Ending>> Drop for Finish<'_, '_, B> {
+impl<B: Future<Output: Ending>, N: Name<Output = B::Output>> Drop for Finish<'_, '_, B, N> {
     fn drop(&mut self) {
         self.home.enter(core::task::Waker::noop());
         let Some(ended) = self.ended.take() else { return };
-        let name = self.header().name();
-        match ended.map(Ending::error) {
-            Ok(Some(error)) => {
-                rescue::failed(name, "failed, and was dropped while it waited for the managers in its block");
-                panics::contain(|| drop(error));
+        let named = self.name.named();
+        match ended {
+            Ok(output) => {
+                if output.as_error().is_some() {
+                    let what = "failed, and was dropped while it waited for the managers in its block";
+                    named.tell(rescue::failed, what, &output);
+                }
+                panics::contain(|| drop(output));
             }
-            Err(payload) => rescue::panicked(name, payload),
-            Ok(None) => {}
+            Err(payload) => rescue::panicked(named.name(), payload),
         }
     }
 }

@@ -24,16 +24,17 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
 
-use super::body::{Body, FrameHandle, Name};
+use super::body::{Body, FrameHandle, Name, Uncut};
 use super::header::{BlockOwner, Header, Route, State};
 use super::{Caught, Link};
 use crate::exit::Exit;
 use crate::lend::Terms;
 use crate::manager::OutputOf;
+use crate::named::Named;
 use crate::outcome::Outcome;
 use crate::output::Ending;
 use crate::panics::{self, Payload};
-use crate::rescue::{self, Counted, Origin, Phase, Rescue, Rescues, Rest, Watched};
+use crate::rescue::{self, Counted, Lost, Origin, Phase, Rescue, Rescues, Rest, Show, Watched};
 
 /// Terms of which nothing is tied to the place of the `with!`, so that the manager can end elsewhere.
 pub trait Rescuable:
@@ -73,6 +74,7 @@ struct Hull<F: Future, L: Terms> {
     /// What is lent may borrow from the body.
     borrows: bool,
     into_rest: IntoRest<F, L>,
+    named: Named<F::Output>,
     /// The relay is reached by pointer.
     _pinned: PhantomPinned,
 }
@@ -118,16 +120,17 @@ where
 
 impl<B: Body, L: Terms> Body for ShieldedBody<B, L> {
     type Future = Shielded<B::Future, L>;
-    type Name = B::Name;
+    type Name = Uncut<B::Name>;
 
-    fn name(&self) -> B::Name {
-        self.body.name()
+    fn name(&self) -> Uncut<B::Name> {
+        Uncut(self.body.name())
     }
 
     fn start(self, frame: FrameHandle) -> Self::Future {
+        let named = self.body.name().named();
         let relay = Relay {
             header: Header::new(),
-            name: self.body.name().get(),
+            name: named.name(),
             frame: Cell::new(Some(frame.into_link())),
             is_cancelled: Cell::new(false),
             is_over: Cell::new(false),
@@ -145,6 +148,7 @@ impl<B: Body, L: Terms> Body for ShieldedBody<B, L> {
             counted: Counted::default(),
             borrows: self.borrows,
             into_rest: self.into_rest,
+            named,
             _pinned: PhantomPinned,
         });
         // The relay has its place now.
@@ -282,11 +286,13 @@ where
             // What it waits for nobody wants. The body is dropped with the rest.
             return if self.gives_up { Poll::Ready(()) } else { Poll::Pending };
         };
-        match ended.map(Ending::error) {
-            Ok(None) => {}
-            Ok(Some(error)) => {
-                rescue::rescue_failed(name, &error, None);
-                panics::contain(|| drop(error));
+        match ended {
+            Ok(output) => {
+                if let Some(error) = output.as_error() {
+                    let show: Show<'_> = &|f| self.named.show_static(&output, f);
+                    rescue::failed(name, Lost::from(rescue::CANCELLED).error(error).show(show));
+                }
+                panics::contain(|| drop(output));
             }
             Err(payload) => rescue::panicked(name, payload),
         }

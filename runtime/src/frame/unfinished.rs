@@ -1,17 +1,16 @@
 //! Drops a `with!` that has not ended, whatever the type of its block.
 
 use core::ptr::{NonNull, null};
-use core::task::{Context, RawWaker, RawWakerVTable, Waker};
+use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::Link;
 use super::header::{Header, State, abort_leaked};
 use crate::budget;
-use crate::handoff::Cleared;
 #[cfg(feature = "std")]
 use crate::home::identity;
 use crate::outcome::Outcome;
-use crate::panics;
-use crate::rescue;
+use crate::panics::{self, Parcel};
+use crate::rescue::{self, Lost, Show};
 
 /// The parts of a driver that is dropped before its end, or that has ended without a block.
 pub(super) trait Unfinished {
@@ -19,12 +18,15 @@ pub(super) trait Unfinished {
 
     fn name(&self) -> &'static str;
 
-    /// Polls the body. Returns whether it has ended in an error.
+    /// Returns whether something is lost when the body is dropped in its exit phase.
+    fn can_be_cut(&self) -> bool;
+
+    /// Polls the body. If it has ended in an error, it is told of.
     ///
     /// # Safety
     ///
     /// The body is there.
-    unsafe fn poll_body(&self, cx: &mut Context<'_>) -> bool;
+    unsafe fn poll_body(&self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Drops the body. A marker that is still there drops the block with it.
     ///
@@ -40,8 +42,9 @@ pub(super) trait Unfinished {
     /// The block is there, and is not used again.
     unsafe fn drop_block(&self);
 
-    /// Drops what the block left behind, which nobody receives. Returns what it was.
-    fn clear(&self) -> Cleared;
+    /// Drops what the block left behind, which nobody receives. If there is a `tell`, that gets before what shows it.
+    /// Returns the panic of the block, if it has left one behind.
+    fn clear(&self, tell: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>;
 }
 
 /// Drops a driver that has not ended, or that has ended without a block. It never panics.
@@ -52,14 +55,17 @@ pub(super) trait Unfinished {
 #[cold]
 pub(super) unsafe fn drop_unfinished(driver: &dyn Unfinished) {
     let header = driver.header();
+    let cut;
     if header.state.get().is_lent() && !header.panicked.get() {
         // What is left of the block goes before what is left of the manager.
         let _level = rescue::block_first();
         // SAFETY: the body is there.
-        unsafe { cancel(driver) };
+        let polled = unsafe { cancel(driver) };
+        cut = if polled.is_pending() { cut_at(driver) } else { None };
         // SAFETY: the caller says so.
         panics::contain(|| unsafe { driver.drop_body() });
     } else {
+        cut = cut_at(driver);
         // SAFETY: the caller says so.
         panics::contain(|| unsafe { driver.drop_body() });
     }
@@ -69,27 +75,44 @@ pub(super) unsafe fn drop_unfinished(driver: &dyn Unfinished) {
         State::Unpolled | State::Entering => panics::contain(|| unsafe { driver.drop_block() }),
         State::BlockDone | State::BlockDropped | State::Done => {}
     }
-    let cleared = driver.clear();
-    if !matches!(cleared, Cleared::Nothing) {
-        lose(driver, cleared);
+    if header.panicked.get() {
+        replace(driver);
+    } else if let Some(parcel) = driver.clear(None) {
+        panics::contain(|| parcel.discard());
+    }
+    if let Some(what) = cut {
+        rescue::unfinished(driver.name(), what);
     }
 }
 
-/// Tells of what the block left behind, if a panic of the manager has replaced it.
+/// Returns what is to be told of a body that is dropped now, at an `.await` that is not ready. `None` if it is entering, or
+/// if nothing is lost.
+fn cut_at(driver: &dyn Unfinished) -> Option<&'static str> {
+    let header = driver.header();
+    if header.panicked.get() || header.has_ended.get() || !driver.can_be_cut() {
+        return None;
+    }
+    match header.state.get() {
+        State::Unpolled | State::Entering | State::Done => None,
+        State::Running | State::RunningDetached | State::Cancelling => {
+            Some("did not wait for its `yield!` when it was cancelled; the rest of it is lost")
+        }
+        State::BlockDone | State::BlockDropped => Some(CUT),
+    }
+}
+
+const CUT: &str =
+    "was cut off in its exit phase, as its `with!` was dropped; the option `shielded` has it run to its end";
+
+/// Drops what the block left behind, which a panic of the manager replaces. It is told of.
 #[cold]
 #[inline(never)]
-fn lose(driver: &dyn Unfinished, cleared: Cleared) {
-    let header = driver.header();
-    let has_failed = header.outcome.get() == Outcome::Failed(());
-    match cleared {
-        Cleared::Panic(parcel) if header.panicked.get() => {
-            rescue::replaced_panic(driver.name(), "panicked, and its panic replaced that of its block", parcel);
-        }
-        Cleared::Panic(parcel) => panics::contain(|| parcel.discard()),
-        Cleared::Content if header.panicked.get() && has_failed => {
-            rescue::replaced(driver.name(), "panicked, and its panic replaced the error of its block");
-        }
-        Cleared::Content | Cleared::Nothing => {}
+fn replace(driver: &dyn Unfinished) {
+    let has_failed = driver.header().outcome.get() == Outcome::Failed(());
+    let what = "panicked, and its panic replaced the error of its block";
+    let tell = |show: Show<'_>| rescue::replaced(driver.name(), Lost::from(what).show(show));
+    if let Some(parcel) = driver.clear(has_failed.then_some(&tell)) {
+        rescue::replaced_panic(driver.name(), "panicked, and its panic replaced that of its block", parcel);
     }
 }
 
@@ -103,7 +126,7 @@ fn lose(driver: &dyn Unfinished, cleared: Cleared) {
 /// # Safety
 ///
 /// The body and the block are there.
-unsafe fn cancel(driver: &dyn Unfinished) {
+unsafe fn cancel(driver: &dyn Unfinished) -> Poll<()> {
     let header = driver.header();
     if header.state.get() == State::Running {
         // SAFETY: the block is there, as the state says, and so is what is lent to it, as the body waits at the marker.
@@ -112,14 +135,13 @@ unsafe fn cancel(driver: &dyn Unfinished) {
         header.state.set(State::Cancelling);
         header.wants_marker.set(true);
     }
-    let mut has_failed = false;
+    let mut polled = Poll::Pending;
     // SAFETY: the caller says so.
-    let mut poll = || has_failed = unsafe { driver.poll_body(&mut Context::from_waker(&IN_PLACE)) };
+    let mut poll = || polled = unsafe { driver.poll_body(&mut Context::from_waker(&IN_PLACE)) };
     if let Err(payload) = panics::catch(|| budget::unconstrained(&mut poll)) {
         rescue::panicked(driver.name(), payload);
-    } else if has_failed {
-        rescue::failed(driver.name(), "failed after a cancellation; its error is lost");
     }
+    polled
 }
 
 /// What a body is polled with in the drop of its `with!`: does nothing, and is no other. An executor that runs in such a

@@ -13,10 +13,23 @@ use crate::{foreign, panics};
 /// around its `with!` was dropped, say.
 ///
 /// It goes to the hook that [`set_hook`] has set. With the feature `tracing`, it is an event of the level `ERROR` with
-/// the fields `manager`, `kind` and `error`, if there is a subscriber. Where there is neither, it goes to standard error;
+/// the fields `manager`, `kind` and `error` (the error as it is shown), if there is a subscriber. Where there is neither, it goes to standard error;
 /// but for a panic, of which the panic hook has told.
 ///
-/// It is shown with its error, as far as that can be shown.
+/// It is shown with its error after a colon, as far as the type of that is known where the manager is:
+///
+/// | the manager, and its error | what is shown |
+/// |---|---|
+/// | a manager function, and an [`Error`](std::error::Error), or a `Box` of one | its `Display`, and those of its sources, with `: ` between them |
+/// | the same, and an error that is none, but has `Debug` | its `Debug` |
+/// | the same, and any other error | the name of its type |
+/// | a manager function that is generic over its error | the same by the bounds that the function has on it |
+/// | an [`AsyncContextManager`](crate::AsyncContextManager) | the name of its type |
+/// | a callback on an [`AsyncExitStack`](crate::AsyncExitStack) | the name of its type |
+/// | any manager, and an error of its block that it replaces and does not catch | the name of its type, or of the block's |
+///
+/// Where an error is told of by a rescue or by a task group, a `&str`, a `String`, an [`io::Error`] and a
+/// `Box<dyn Error + Send + Sync>` are shown in any case. Of a panic its message is shown.
 pub struct Loss<'a> {
     manager: &'static str,
     kind: LossKind,
@@ -35,12 +48,10 @@ pub(crate) struct Lost<'a> {
 }
 
 impl<'a> Lost<'a> {
-    #[allow(dead_code, reason = "not all features have errors of which they know the type")]
     pub(crate) fn error(self, error: &'a (dyn Any + Send)) -> Self {
         Self { error: Some(error), ..self }
     }
 
-    #[allow(dead_code, reason = "not all features have errors that can be shown")]
     pub(crate) fn show(self, show: Show<'a>) -> Self {
         Self { show: Some(show), ..self }
     }
@@ -69,7 +80,8 @@ pub enum LossKind {
     Failed,
     /// The manager panicked, and the panic goes no further.
     Panicked,
-    /// The manager could not be brought to its end. What it had done was dropped.
+    /// The manager could not be brought to its end, and the rest of it was dropped. Mostly it is one that is not shielded,
+    /// and that was cut off at an `.await` of its exit phase when its `with!` was dropped.
     Unfinished,
     /// An error that was replaced by a later one, or by a panic; or a panic that was replaced by another one.
     Replaced,
@@ -142,20 +154,20 @@ pub fn set_hook(hook: impl Fn(&Loss<'_>) + Send + Sync + 'static) {
     foreign::discard(before);
 }
 
+/// What is told of an error that has nobody to go to, as the `with!` is gone.
+pub(crate) const CANCELLED: &str = "failed after a cancellation; its error is lost";
+
+/// What is told of an error that gives way to a panic.
+pub(crate) const PANICKING: &str = "failed while a panic was under way; its error is lost";
+
 /// Tells that `manager` failed.
-pub(crate) fn failed<'a>(manager: &'static str, lost: impl Into<Lost<'a>>) {
-    tell(&Loss { manager, kind: LossKind::Failed, lost: lost.into() });
+pub(crate) fn failed(manager: &'static str, lost: Lost<'_>) {
+    tell(&Loss { manager, kind: LossKind::Failed, lost });
 }
 
 /// Tells of an error of `manager` that was replaced.
-pub(crate) fn replaced<'a>(manager: &'static str, lost: impl Into<Lost<'a>>) {
-    tell(&Loss { manager, kind: LossKind::Replaced, lost: lost.into() });
-}
-
-/// Tells of the error that a rescue of `manager` ended in.
-pub(crate) fn rescue_failed(manager: &'static str, error: &(dyn Any + Send), show: Option<Show<'_>>) {
-    let lost = Lost { error: Some(error), show, what: "failed after a cancellation; its error is lost" };
-    failed(manager, lost);
+pub(crate) fn replaced(manager: &'static str, lost: Lost<'_>) {
+    tell(&Loss { manager, kind: LossKind::Replaced, lost });
 }
 
 /// Tells of a panic after a cancellation.
@@ -189,8 +201,8 @@ fn message(payload: &(dyn Any + Send)) -> Option<&str> {
 }
 
 /// Tells that `manager` was dropped before its end.
-pub(crate) fn unfinished<'a>(manager: &'static str, lost: impl Into<Lost<'a>>) {
-    tell(&Loss { manager, kind: LossKind::Unfinished, lost: lost.into() });
+pub(crate) fn unfinished(manager: &'static str, what: &str) {
+    tell(&Loss { manager, kind: LossKind::Unfinished, lost: what.into() });
 }
 
 fn tell(loss: &Loss<'_>) {

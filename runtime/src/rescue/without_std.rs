@@ -41,7 +41,6 @@ pub(crate) type Show<'a> = &'a dyn Fn(&mut fmt::Formatter<'_>) -> fmt::Result;
 pub(crate) struct Lost<'a>(PhantomData<&'a str>);
 
 impl<'a> Lost<'a> {
-    #[allow(dead_code, reason = "as with `std`")]
     pub(crate) fn show(self, _show: Show<'a>) -> Self {
         self
     }
@@ -53,16 +52,19 @@ impl<'a> From<&'a str> for Lost<'a> {
     }
 }
 
-pub(crate) fn failed<'a>(_manager: &'static str, _lost: impl Into<Lost<'a>>) {}
+pub(crate) const CANCELLED: &str = "";
 
-pub(crate) fn replaced<'a>(_manager: &'static str, _lost: impl Into<Lost<'a>>) {}
+pub(crate) const PANICKING: &str = "";
+
+pub(crate) fn failed(_manager: &'static str, _lost: Lost<'_>) {}
+
+pub(crate) fn replaced(_manager: &'static str, _lost: Lost<'_>) {}
 
 pub(crate) fn replaced_panic(_manager: &'static str, _what: &str, parcel: Parcel) {
     parcel.resume();
 }
 
-#[allow(dead_code, reason = "as with `std`")]
-pub(crate) fn unfinished<'a>(_manager: &'static str, _lost: impl Into<Lost<'a>>) {}
+pub(crate) fn unfinished(_manager: &'static str, _what: &str) {}
 
 pub(crate) fn panicked(_manager: &'static str, payload: Payload) {
     match payload {}

@@ -43,6 +43,10 @@ pub(crate) fn listen() {
             if loss.kind() == LossKind::Replaced && loss.error().is_none() {
                 return;
             }
+            // Of a plain manager that is cut off, what it came to is not known.
+            if loss.kind() == LossKind::Unfinished && loss.to_string().contains("cut off in its exit phase") {
+                return;
+            }
             let error = loss.error().map(|error| match error.downcast_ref::<Error>() {
                 Some(error) => error.label.clone(),
                 None => label(error),

@@ -98,7 +98,7 @@ fn nothing_ends_the_thread() {
     assert_eq!(
         ours,
         [
-            "async-context-manager: `gives` failed after a cancellation; its error is lost",
+            "async-context-manager: `gives` failed after a cancellation; its error is lost: Bomb",
             "async-context-manager: `stuck` could not be left: nobody polls it any more",
         ]
     );

@@ -67,7 +67,8 @@ fn alone(test: &str, run: impl FnOnce()) -> String {
     said
 }
 
-const LOST: &str = "message=`fails` failed after a cancellation; its error is lost manager=\"fails\" kind=Failed";
+const LOST: &str =
+    "message=`fails` failed after a cancellation; its error is lost manager=\"fails\" kind=Failed error=5";
 
 #[test]
 fn what_is_lost_is_an_event_with_the_managers_name_in_the_span_it_was_entered_in() {
@@ -81,6 +82,39 @@ fn what_is_lost_is_an_event_with_the_managers_name_in_the_span_it_was_entered_in
         assert_eq!(log.take(), ["INFO in request: message=it is left", "INFO in request: message=it fails", &lost]);
     });
     assert!(said.is_empty(), "{said}");
+}
+
+#[test]
+fn the_field_error_has_the_error_with_its_sources() {
+    #[derive(Debug)]
+    struct DbError(std::num::ParseIntError);
+
+    impl std::fmt::Display for DbError {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the database is gone")
+        }
+    }
+
+    impl std::error::Error for DbError {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[async_context_manager]
+    async fn fails_on_its_way_out() -> Result<(), DbError> {
+        r#yield!();
+        "x".parse::<u8>().map(drop).map_err(DbError)
+    }
+
+    alone("the_field_error_has_the_error_with_its_sources", || {
+        let (subscriber, log) = events();
+        tracing::subscriber::with_default(subscriber, || {
+            drop_after(1, async { with!(fails_on_its_way_out() => pending::<()>().await).is_ok() });
+        });
+        let [event] = &log.take()[..] else { panic!("there is one") };
+        assert!(event.ends_with(" error=the database is gone: invalid digit found in string"), "{event}");
+    });
 }
 
 #[test]
@@ -147,7 +181,7 @@ fn without_a_subscriber_it_is_on_standard_error() {
         drop_after(1, async { with!(fails("it") => pending::<()>().await) });
         drain();
     });
-    assert_eq!(said, "async-context-manager: `fails` failed after a cancellation; its error is lost\n");
+    assert_eq!(said, "async-context-manager: `fails` failed after a cancellation; its error is lost: 5\n");
 }
 
 #[test]
@@ -160,7 +194,7 @@ fn with_one_for_another_thread_only_it_is_on_standard_error() {
         });
         assert!(log.take().is_empty());
     });
-    assert_eq!(said, "async-context-manager: `fails` failed after a cancellation; its error is lost\n");
+    assert_eq!(said, "async-context-manager: `fails` failed after a cancellation; its error is lost: 5\n");
 }
 
 #[test]

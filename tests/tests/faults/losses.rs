@@ -352,3 +352,508 @@ mod replaced {
         assert_eq!(lost, [("fails".to_string(), LossKind::Failed)]);
     }
 }
+
+/// What is shown of an error: all that its type can tell.
+mod shown {
+    use std::convert::Infallible;
+    use std::error::Error;
+    use std::fmt;
+
+    use async_context_manager::{AsyncContextManager, Outcome, task_group};
+
+    use super::*;
+
+    /// An `Error` with a source.
+    #[derive(Debug)]
+    struct DbError(std::num::ParseIntError);
+
+    impl fmt::Display for DbError {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the database is gone")
+        }
+    }
+
+    impl Error for DbError {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    fn db_error() -> DbError {
+        DbError("x".parse::<u32>().expect_err("it is no number"))
+    }
+
+    const DB_ERROR: &str = "the database is gone: invalid digit found in string";
+
+    /// Has `Display` and `Debug`, and is no `Error`: as those of `anyhow` and `eyre`.
+    #[derive(Debug)]
+    struct Report(#[allow(dead_code, reason = "it is shown")] u8);
+
+    impl fmt::Display for Report {
+        fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("it is not shown so");
+        }
+    }
+
+    /// Can't be shown.
+    struct Opaque;
+
+    const OPAQUE: &str = "faults::faults::losses::shown::Opaque";
+
+    #[async_context_manager]
+    async fn fails() -> Result<(), DbError> {
+        r#yield!();
+        Err(db_error())
+    }
+
+    #[async_context_manager(shielded)]
+    async fn shielded() -> Result<(), DbError> {
+        r#yield!();
+        yields(1).await;
+        Err(db_error())
+    }
+
+    #[async_context_manager(catch, suppress)]
+    async fn catches() -> Result<(), DbError> {
+        let _outcome = r#yield!();
+        Err(db_error())
+    }
+
+    #[async_context_manager]
+    async fn boxed() -> Result<(), Box<dyn Error + Send + Sync>> {
+        r#yield!();
+        Err(db_error())?;
+        Ok(())
+    }
+
+    #[async_context_manager]
+    async fn reports() -> Result<(), Report> {
+        r#yield!();
+        Err(Report(7))
+    }
+
+    #[async_context_manager]
+    async fn opaque() -> Result<(), Opaque> {
+        r#yield!();
+        Err(Opaque)
+    }
+
+    type DbResult = Result<u8, DbError>;
+
+    #[async_context_manager]
+    async fn of_an_alias() -> DbResult {
+        r#yield!(5);
+        Err(db_error())
+    }
+
+    #[async_context_manager]
+    async fn generic<E>(error: E) -> Result<(), E> {
+        r#yield!();
+        Err(error)
+    }
+
+    #[async_context_manager]
+    async fn generic_debug<E: fmt::Debug>(error: E) -> Result<(), E> {
+        r#yield!();
+        Err(error)
+    }
+
+    #[async_context_manager]
+    async fn generic_error<E: Error>(error: E) -> Result<(), E> {
+        r#yield!();
+        Err(error)
+    }
+
+    async_context_manager::context_managers! {
+        #[async_context_manager]
+        async fn of_many() -> Result<(), DbError> {
+            yield!();
+            Err(db_error())
+        }
+    }
+
+    fn of(test: &str, run: impl FnOnce()) -> Vec<String> {
+        said(&format!("faults::losses::shown::{test}"), run)
+    }
+
+    fn lost(managers: &[(&str, &str)]) -> Vec<String> {
+        let line = |(manager, error): &(&str, &str)| {
+            format!("`{manager}` failed after a cancellation; its error is lost: {error}")
+        };
+        managers.iter().map(line).collect()
+    }
+
+    /// Is dropped in its block.
+    macro_rules! drop_in_block {
+        ($($manager:expr),*) => {{
+            $(drop_after(1, async { with!($manager => pending::<()>().await).is_ok() });)*
+        }};
+    }
+
+    #[test]
+    fn a_lost_error_is_shown_with_its_sources() {
+        let said = of("a_lost_error_is_shown_with_its_sources", || {
+            drop_in_block!(fails(), catches(), boxed(), of_an_alias(), of_many());
+        });
+        let managers = ["fails", "catches", "boxed", "of_an_alias", "of_many"];
+        assert_eq!(said, lost(&managers.map(|manager| (manager, DB_ERROR))));
+    }
+
+    #[test]
+    fn that_of_a_rescue_as_well() {
+        let said = of("that_of_a_rescue_as_well", || {
+            drop_in_block!(shielded());
+            futures::executor::block_on(rescue::drain());
+            drop_in_block!(fails().shielded());
+        });
+        assert_eq!(said, lost(&[("shielded", DB_ERROR), ("fails", DB_ERROR)]));
+    }
+
+    #[test]
+    fn one_that_is_no_error_is_shown_by_its_debug() {
+        let said = of("one_that_is_no_error_is_shown_by_its_debug", || {
+            drop_in_block!(reports(), generic_debug("text"), generic_debug(()));
+        });
+        assert_eq!(said, lost(&[("reports", "Report(7)"), ("generic_debug", "\"text\""), ("generic_debug", "()")]));
+    }
+
+    #[test]
+    fn of_one_of_which_nothing_is_known_the_type_is_shown() {
+        let said = of("of_one_of_which_nothing_is_known_the_type_is_shown", || {
+            drop_in_block!(opaque(), generic(7_u8), generic_error(db_error()));
+        });
+        assert_eq!(said, lost(&[("opaque", OPAQUE), ("generic", "u8"), ("generic_error", DB_ERROR)]));
+    }
+
+    #[test]
+    fn of_a_type_of_ones_own_the_type_is_shown() {
+        struct Own;
+
+        impl AsyncContextManager for Own {
+            type Value<'v> = ();
+            type Exit = Result<(), u8>;
+
+            async fn enter(&mut self) -> Result<(), u8> {
+                Ok(())
+            }
+
+            async fn exit(&mut self, _outcome: Outcome) -> Result<(), u8> {
+                Err(5)
+            }
+        }
+
+        let said = of("of_a_type_of_ones_own_the_type_is_shown", || drop_in_block!(Own));
+        assert_eq!(said.len(), 1);
+        assert!(said[0].ends_with("Own` failed after a cancellation; its error is lost: u8"), "{said:?}");
+    }
+
+    #[test]
+    fn one_that_gives_way_to_a_panic() {
+        let said = of("one_that_gives_way_to_a_panic", || {
+            let with = async { with!(fails() => { panic!("block") }).is_ok() };
+            assert_eq!(panic_message(with), "block");
+        });
+        assert_eq!(said, [format!("`fails` failed while a panic was under way; its error is lost: {DB_ERROR}")]);
+    }
+
+    #[test]
+    fn one_that_waited_for_what_was_raced_away() {
+        #[async_context_manager]
+        async fn races_and_fails() -> Result<(), DbError> {
+            tokio::select! {
+                biased;
+                _ = async { r#yield!() } => {}
+                () = yields(1) => {}
+            }
+            Err(db_error())
+        }
+        let said = of("one_that_waited_for_what_was_raced_away", || {
+            rescue::set(std::mem::forget);
+            drop_after(2, async { with!(races_and_fails(), is_rescued() => pending::<()>().await) });
+            std::process::exit(0);
+        });
+        let what = "failed, and was dropped while it waited for the managers in its block";
+        assert_eq!(said, [format!("`races_and_fails` {what}: {DB_ERROR}")]);
+    }
+
+    /// Of an error of the block only the type is known, where its manager does not have it.
+    #[test]
+    fn one_of_a_block_that_is_replaced() {
+        let said = of("one_of_a_block_that_is_replaced", || {
+            drop(block_on(async { with!(fails() => { Err::<(), _>(Opaque) }) }));
+            let returned: Result<(), Opaque> = block_on(async {
+                let _never = with!(fails() => { return Err(Opaque) });
+                #[allow(unreachable_code, reason = "the manager fails, and so it is reached")]
+                Ok(())
+            });
+            assert!(returned.is_ok());
+        });
+        let what = "`fails` failed, and its error replaced that of its block";
+        assert_eq!(said, [format!("{what}: core::result::Result<(), {OPAQUE}>"), format!("{what}: {OPAQUE}")]);
+    }
+
+    /// As the managers of a stack know it. A callback does not: only the type is shown.
+    #[test]
+    fn those_of_a_stack() {
+        let said = of("those_of_a_stack", || {
+            let stack = async || {
+                let mut stack = AsyncExitStack::<DbError>::new();
+                stack.enter(fails()).await.expect("it can be entered");
+                stack.callback(async || Err(db_error()));
+                stack.close().await
+            };
+            assert!(block_on(stack()).is_err());
+            let stack = AsyncExitStack::<DbError>::new();
+            block_on(stack.enter(fails())).expect("it can be entered");
+            drop(stack);
+            let stack = AsyncExitStack::<Opaque>::new();
+            stack.callback(async || Err(Opaque));
+            drop(stack);
+        });
+        assert_eq!(
+            said,
+            [
+                format!("`fails` failed, and its error replaced that of its block: {DB_ERROR}"),
+                format!("`fails` failed after a cancellation; its error is lost: {DB_ERROR}"),
+                format!("`called_back` failed after a cancellation; its error is lost: {OPAQUE}"),
+            ]
+        );
+    }
+
+    /// Where a group or a rescue has it, some types are known that are used most.
+    #[test]
+    fn those_of_a_group() {
+        let said = of("those_of_a_group", || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+            runtime.block_on(async {
+                let mut with = Box::pin(async {
+                    with!(task_group() as group => {
+                        let error: Box<dyn Error + Send + Sync> = db_error().into();
+                        group.spawn(async { Err::<Infallible, _>(error) });
+                        pending::<()>().await;
+                    })
+                });
+                assert!(futures::FutureExt::now_or_never(&mut with).is_none());
+                tokio::task::yield_now().await;
+                drop(with);
+            });
+        });
+        assert_eq!(said, lost(&[("task_group", &format!("a task of the group failed: {DB_ERROR}"))]));
+    }
+
+    /// The rest is told.
+    #[test]
+    fn one_that_panics_when_it_is_shown() {
+        #[derive(Debug)]
+        struct Bad;
+
+        impl fmt::Display for Bad {
+            fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                panic!("shown");
+            }
+        }
+
+        impl Error for Bad {}
+
+        #[async_context_manager]
+        async fn bad() -> Result<(), Bad> {
+            r#yield!();
+            Err(Bad)
+        }
+
+        let said = of("one_that_panics_when_it_is_shown", || drop_in_block!(bad()));
+        assert_eq!(said, ["`bad` failed after a cancellation; its error is lost"]);
+    }
+}
+
+/// A plain manager whose exit phase is cut off at an `.await`.
+mod cut {
+    use std::convert::Infallible;
+    use std::task::Poll;
+
+    use async_context_manager::{AsyncContextManager, Outcome, task_group, timeout};
+
+    use super::*;
+
+    /// Takes two polls to leave.
+    #[async_context_manager]
+    async fn plain() {
+        r#yield!();
+        yields(2).await;
+    }
+
+    fn of(test: &str, run: impl FnOnce()) -> Vec<(String, LossKind)> {
+        super::of(&format!("cut::{test}"), run)
+    }
+
+    fn unfinished(managers: &[&str]) -> Vec<(String, LossKind)> {
+        managers.iter().map(|manager| ((*manager).to_string(), LossKind::Unfinished)).collect()
+    }
+
+    #[test]
+    fn one_that_is_dropped_in_its_block_is_told_of() {
+        #[async_context_manager]
+        async fn detached() {
+            async { r#yield!() }.await;
+            yields(2).await;
+        }
+        let told = of("one_that_is_dropped_in_its_block_is_told_of", || {
+            drop_after(1, async { with!(plain() => pending::<()>().await) });
+            drop_after(1, async { with!(detached() => pending::<()>().await) });
+            drop_after(1, plain().scope(async |()| pending::<()>().await));
+        });
+        assert_eq!(told, unfinished(&["plain", "detached", "plain"]));
+    }
+
+    #[test]
+    fn one_that_is_dropped_while_it_is_left_is_told_of() {
+        #[async_context_manager(suppress)]
+        async fn moves_on() {
+            tokio::select! {
+                biased;
+                () = yields(1) => {}
+                _ = async { r#yield!() } => {}
+            }
+            yields(2).await;
+        }
+        let told = of("one_that_is_dropped_while_it_is_left_is_told_of", || {
+            drop_after(1, async { with!(plain() => {}) });
+            drop_after(2, async { with!(plain() => {}) });
+            drop_after(2, async { with!(moves_on() => pending::<()>().await) });
+        });
+        assert_eq!(told, unfinished(&["plain", "plain", "moves_on"]));
+    }
+
+    #[test]
+    fn it_is_told_what_to_write_instead() {
+        let said = said("faults::losses::cut::it_is_told_what_to_write_instead", || {
+            drop_after(1, async { with!(plain() => pending::<()>().await) });
+        });
+        let what =
+            "was cut off in its exit phase, as its `with!` was dropped; the option `shielded` has it run to its end";
+        assert_eq!(said, [format!("`plain` {what}")]);
+    }
+
+    #[test]
+    fn one_of_a_type() {
+        struct Own;
+
+        impl AsyncContextManager for Own {
+            type Value<'v> = ();
+            type Exit = ();
+
+            async fn enter(&mut self) {}
+
+            async fn exit(&mut self, _outcome: Outcome) {
+                yields(1).await;
+            }
+        }
+        let told = of("one_of_a_type", || drop_after(1, async { with!(Own => pending::<()>().await) }));
+        assert_eq!(told.len(), 1);
+        assert!(told[0].0.ends_with("Own") && told[0].1 == LossKind::Unfinished, "{told:?}");
+    }
+
+    #[test]
+    fn each_of_nested_ones() {
+        #[async_context_manager]
+        async fn made() {
+            with!(plain() => { r#yield!(); });
+        }
+        #[async_context_manager]
+        async fn limited() -> Result<(), tokio::time::error::Elapsed> {
+            with!(timeout(std::time::Duration::MAX) => { r#yield!(); })?;
+            yields(1).await;
+            Ok(())
+        }
+        let told = of("each_of_nested_ones", || {
+            drop_after(1, async { with!(plain(), plain() => pending::<()>().await) });
+            drop_after(1, async { with!(made() => pending::<()>().await) });
+            drop_after(1, async { with!(limited() => with!(plain() => pending::<()>().await)) });
+        });
+        assert_eq!(told, unfinished(&["plain", "plain", "plain", "made", "plain", "limited"]));
+    }
+
+    #[test]
+    fn those_of_a_stack_one_by_one() {
+        type Stack = AsyncExitStack<'static, Infallible>;
+        let filled = || {
+            let stack = Stack::new();
+            block_on(stack.enter(plain()));
+            stack.callback(async || yields(1).await);
+            stack
+        };
+        let told = of("those_of_a_stack_one_by_one", || {
+            drop(filled());
+            let mut stack = filled();
+            drop_after(1, async { stack.close().await });
+            drop(stack);
+            drop_after(1, async { with!(Stack::new() as stack => { stack.enter(plain()).await; }) });
+            drop_after(1, async {
+                with!(Stack::new() as stack => {
+                    stack.enter(plain()).await;
+                    pending::<()>().await;
+                })
+            });
+        });
+        assert_eq!(told, unfinished(&["called_back", "plain", "called_back", "plain", "plain", "plain"]));
+    }
+
+    #[test]
+    fn one_that_does_not_wait_for_its_marker() {
+        #[async_context_manager]
+        async fn puts_aside() {
+            let mut marker = Box::pin(async { r#yield!() });
+            assert!(futures::poll!(&mut marker).is_pending());
+            pending::<()>().await;
+        }
+        let told = of("one_that_does_not_wait_for_its_marker", || {
+            drop_after(1, async { with!(puts_aside() => pending::<()>().await) });
+        });
+        assert_eq!(told, unfinished(&["puts_aside"]));
+    }
+
+    #[test]
+    fn nothing_is_told_of_one_that_is_not_cut() {
+        #[async_context_manager]
+        async fn enters() {
+            yields(2).await;
+            r#yield!();
+        }
+        #[async_context_manager]
+        async fn panics() {
+            r#yield!();
+            yields(1).await;
+            panic!("leaving");
+        }
+        let told = of("nothing_is_told_of_one_that_is_not_cut", || {
+            drop_after(0, async { with!(plain() => {}) });
+            drop_after(1, async { with!(enters() => {}) });
+            drop_after(3, async { with!(enters() => pending::<()>().await) });
+            drop_after(1, async { with!(is_rescued() => pending::<()>().await) });
+            drop_after(1, async { with!(is_rescued() => {}) });
+            drop_after(1, async { with!(plain().shielded() => pending::<()>().await) });
+            block_on(async { with!(plain() => {}) });
+            assert_eq!(panic_message(async { with!(panics() => {}) }), "leaving");
+        });
+        assert_eq!(told, []);
+    }
+
+    #[test]
+    fn nothing_is_told_of_a_group_whose_tasks_are_aborted() {
+        let told = of("nothing_is_told_of_a_group_whose_tasks_are_aborted", || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+            runtime.block_on(async {
+                for ends in [false, true] {
+                    let mut with = Box::pin(async {
+                        with!(task_group::<Infallible>() as group => {
+                            group.spawn(pending::<Result<(), _>>());
+                            futures::future::poll_fn(|_cx| if ends { Poll::Ready(()) } else { Poll::Pending }).await;
+                        })
+                    });
+                    assert!(futures::FutureExt::now_or_never(&mut with).is_none());
+                }
+            });
+        });
+        assert_eq!(told, []);
+    }
+}

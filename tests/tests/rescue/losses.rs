@@ -55,7 +55,7 @@ fn an_error_goes_to_the_hook() {
         let losses = hook();
         drop_in_block!(fails());
         drain();
-        let what = "`fails` failed after a cancellation; its error is lost".to_string();
+        let what = "`fails` failed after a cancellation; its error is lost: 5".to_string();
         assert_eq!(take(&losses), [("fails".into(), LossKind::Failed, what, Some(5))]);
     });
     assert!(told(&said).is_empty(), "{said}");
@@ -86,7 +86,7 @@ fn also_of_the_enter_phase() {
         let losses = hook();
         drop_in_block!(no_way_in());
         drain();
-        let what = "`no_way_in` failed after a cancellation; its error is lost".to_string();
+        let what = "`no_way_in` failed after a cancellation; its error is lost: 7".to_string();
         assert_eq!(take(&losses), [("no_way_in".into(), LossKind::Failed, what, Some(7))]);
     });
 }
@@ -142,7 +142,7 @@ fn without_a_hook_it_is_on_standard_error() {
         drop_in_block!(panics());
         drain();
     });
-    assert_eq!(told(&said), ["`fails` failed after a cancellation; its error is lost"]);
+    assert_eq!(told(&said), ["`fails` failed after a cancellation; its error is lost: 5"]);
     assert!(said.contains("panicked at"), "{said}");
 }
 

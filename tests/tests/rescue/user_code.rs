@@ -126,7 +126,7 @@ fn a_hook_that_loses_something_is_not_called_for_that() {
         lose();
         assert_eq!(CALLS.load(Ordering::SeqCst), 2);
     });
-    assert_eq!(told(&said), ["`fails` failed after a cancellation; its error is lost"; 2]);
+    assert_eq!(told(&said), [r#"`fails` failed after a cancellation; its error is lost: "of the exit phase""#; 2]);
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::vec::Vec;
 
+use crate::named::show_static;
+
 /// What [`task_group`](crate::task_group) fails with: the error of the task that failed first, and those of others that
 /// failed, too, before they could be aborted.
 ///
@@ -101,6 +103,18 @@ impl<E> TaskGroupError<E> {
     pub fn into_errors(mut self) -> Vec<E> {
         self.others.insert(0, self.first);
         self.others
+    }
+}
+
+impl<E: 'static> TaskGroupError<E> {
+    /// Shows how many tasks failed, and with what.
+    pub(super) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}: ")?;
+        show_static(&self.first, f)?;
+        self.others.iter().try_for_each(|error| {
+            f.write_str(", ")?;
+            show_static(error, f)
+        })
     }
 }
 

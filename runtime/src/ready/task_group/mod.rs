@@ -6,6 +6,7 @@ mod task;
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
 use std::vec::Vec;
@@ -15,8 +16,12 @@ pub use task::Task;
 
 use self::members::{Failures, Members, State};
 use super::race::race;
+use crate::frame::Body;
+use crate::frame::body::{Name, Renamed};
+use crate::lend::{Lend1, Lends};
+use crate::named::{Named, show_static};
 use crate::rescue::{self, Lost};
-use crate::{Outcome, async_context_manager, foreign, panics};
+use crate::{Manager, Outcome, async_context_manager, foreign, panics};
 
 /// For messages.
 const NAME: &str = "task_group";
@@ -87,8 +92,38 @@ const NAME: &str = "task_group";
 /// [`rescue`].
 ///
 /// It is Python's `asyncio.TaskGroup`, in which the errors of the block and of the tasks are one `ExceptionGroup`.
+pub fn task_group<E: Send + 'static>()
+-> Manager<impl Body<Future = impl Future<Output = Result<(), TaskGroupError<E>>>>, Terms<E>> {
+    entered().map(|body| Renamed { body, name: GroupName(PhantomData) })
+}
+
+/// What a group lends, and how it ends.
+type Terms<E> = Lends<dyn for<'y> Lend1<'y, Out = &'y TaskGroup<E>>, 1, Result<(), TaskGroupError<E>>>;
+
+/// The name of a group. When it is dropped in its exit phase, nothing is lost: its tasks are aborted, which others wait for.
+struct GroupName<E>(PhantomData<fn() -> E>);
+
+impl<E> Clone for GroupName<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for GroupName<E> {}
+
+impl<E: 'static> Name for GroupName<E> {
+    const KIND: &'static str = "function";
+    const CAN_BE_CUT: bool = false;
+
+    type Output = Result<(), TaskGroupError<E>>;
+
+    fn named(&self) -> Named<Self::Output> {
+        Named::shown_by(NAME, |ended, f| ended.as_ref().err().map_or(Ok(()), |error| error.show(f)))
+    }
+}
+
 #[async_context_manager(crate = crate)]
-pub async fn task_group<E: Send + 'static>() -> Result<&TaskGroup<E>, TaskGroupError<E>> {
+async fn entered<E: Send + 'static>() -> Result<&TaskGroup<E>, TaskGroupError<E>> {
     let group = TaskGroup { members: Arc::new(Members::new()) };
     let members = &*group.members;
     let _dropped = StopOnDrop(members);
@@ -131,7 +166,7 @@ fn conclude<E: Send + 'static>(outcome: Option<Outcome>, failures: Failures<E>) 
 /// Tells of each of these errors.
 fn replaced<E: Send + 'static>(errors: Vec<E>, what: &str) {
     for error in errors {
-        rescue::replaced(NAME, Lost::from(what).error(&error));
+        rescue::replaced(NAME, Lost::from(what).error(&error).show(&|f| show_static(&error, f)));
         foreign::discard(error);
     }
 }
@@ -139,7 +174,8 @@ fn replaced<E: Send + 'static>(errors: Vec<E>, what: &str) {
 /// Tells of what tasks of a group have failed with whose `with!` was dropped.
 fn lost<E: Send + 'static>(failures: Failures<E>) {
     for error in failures.errors {
-        rescue::failed(NAME, Lost::from("lost an error of a task, as its `with!` was dropped").error(&error));
+        let lost = Lost::from("lost an error of a task, as its `with!` was dropped");
+        rescue::failed(NAME, lost.error(&error).show(&|f| show_static(&error, f)));
         foreign::discard(error);
     }
     failures.panics.into_iter().for_each(|payload| rescue::panicked(NAME, payload));
