@@ -12,7 +12,8 @@
 use std::num::ParseIntError;
 
 use async_context_manager::__private::{
-    Body, End, IntoManager, Kept, Known, Lend1, Lends, Lifespan, Loan, SameTerms, expected, it, lend1, open, run,
+    Body, BodyToken, BorrowToken, End, FnContract, IntoManager, Known, Lend1, SameContract, ValueToken, assert_manager,
+    expected, lend1, open, run,
 };
 use async_context_manager::Manager;
 use tokio::task::yield_now;
@@ -22,24 +23,26 @@ use tokio::task::yield_now;
 /// Now it returns a manager. Its body is a closure that gets the handle on its `with!` and returns the future that the
 /// `async fn` was. This future is the one opaque type that matters: the `with!` is `Send` when everything in it is.
 ///
-/// `Lends` says what is lent. The lifetime that was left out of `&mut Vec<u32>` stands for "while the block runs", and
+/// `FnContract` says what is lent. The lifetime that was left out of `&mut Vec<u32>` stands for "while the block runs", and
 /// whoever calls this function does not know it yet; hence the `for<'y>`. The `dyn` is the place to write that in, and
 /// there never is such an object.
 fn welcome(
     name: &str,
-) -> Manager<impl Body<Future = impl Future<Output = ()>>, Lends<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1, ()>>
-{
+) -> Manager<
+    impl Body<Future = impl Future<Output = ()>>,
+    FnContract<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1, ()>,
+> {
     // It is of no size, and made outside of the body. By its type, which is that of the signature, the body and whoever
     // calls this function agree on every lifetime of what is lent.
-    let return_type = SameTerms::new();
+    let return_type = SameContract::new();
     Manager::new(
         return_type,
         // By the type that the body ends in, the compiler tells here how an error could be shown.
         || Known::<()>::new("welcome").__acm_named(),
-        move |frame| async move {
+        move |handle| async move {
             // By its type, the yield point can't outlive this local, and so the block can't outlive the body. (For a `yield!`
-            // in an `async` block, which may be raced, there is more to look after: a `Home` stands here.)
-            let __this_manager = Lifespan::new();
+            // in an `async` block, which may be raced, there is more to look after: a `DetachedGuard` stands here.)
+            let __this_manager = BodyToken::new();
             // The body owns all arguments, even those that it does not use, as that of an `async fn` does.
             let _ = &name;
             // Tells the compiler what the body ends in, before it comes to the first `?`.
@@ -53,7 +56,7 @@ fn welcome(
                 //
                 // This future holds the borrow of `seats`, and polls the block. When it is ready, the block has ended and
                 // has been dropped.
-                let outcome = lend1(SameTerms::point(return_type, &frame, &__this_manager), &mut seats).await;
+                let outcome = lend1(SameContract::point(return_type, &handle, &__this_manager), &mut seats).await;
                 yield_now().await;
                 println!("Goodbye, {name}! {outcome:?}, seats left: {seats:?}");
             }
@@ -64,34 +67,34 @@ fn welcome(
 async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
     // Was: `with!(welcome(name) as seats => { ... })`
     // A `match`, so that temporaries of `welcome(name)` live as long as all this.
-    match open(IntoManager::into_manager(it(welcome(name)))) {
+    match open(IntoManager::into_manager(assert_manager(welcome(name)))) {
         (manager, opened) => {
             // The value of the block is still here when the manager has ended. By this local it can't be what was lent,
             // not even if nobody looks at it.
-            let value_of_block = Kept::new();
+            let value_of_block = ValueToken::new();
             // By its type, what is lent borrows from the second of these, and what is behind it from the first; so the
             // block can't let it escape, and can't store it where it would be found when it is gone.
-            let __lent_value = Loan::new();
-            let __lent_value = Loan::inside(&__lent_value);
-            // The handoff takes what is lent to the block, and brings back how the block ended.
-            let handoff = &opened.until(&__lent_value, &value_of_block);
+            let __lent_value = BorrowToken::new();
+            let __lent_value = BorrowToken::inside(&__lent_value);
+            // The frame takes what is lent to the block, and brings back how the block ended.
+            let frame = &opened.until(&__lent_value, &value_of_block);
             // Each `if false` only tells the compiler a type, so that the block is inferred as if it stood outside.
             if false {
-                return handoff.returned().value;
+                return frame.returned().value;
             }
             if false {
                 // There are no values of what this returns, and so there is no way past the block.
-                handoff.typed().value
+                frame.typed().value
             } else {
                 // The future of the block. It ends in the type of the function, so `?` and `return` have what they need.
                 // They end this future; the function is left below, after the exit phase.
-                let future = handoff.future(async {
+                let future = frame.future(async {
                     if false {
-                        return handoff.returned().value;
+                        return frame.returned().value;
                     }
-                    let block = handoff.block();
+                    let block = frame.block();
                     let end = {
-                        let seats = handoff.value();
+                        let seats = frame.value();
                         // `if true`, so that the compiler goes on behind a block that never ends.
                         block.end(if true {
                             let wish: usize = wish.parse()?;
@@ -101,14 +104,14 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                         })
                     };
                     // The number is for the compiler: by it, it tells a `Result` from other types.
-                    let end = handoff.end(end, 0);
-                    // The value is in the handoff now, and the block waits here to be dropped.
+                    let end = frame.end(end, 0);
+                    // The value is in the frame now, and the block waits here to be dropped.
                     match end.await {}
                 });
                 // The future of `run` polls the body of the manager. The future of the yield point polls the block,
                 // wherever the manager has put it. A `with!` that has a `yield!` in its block would pass its yield
                 // point in place of `()`.
-                match run(manager, handoff, (), future, 0).await {
+                match run(manager, frame, (), future, 0).await {
                     // A `break` or `continue` in the block would have an arm here, too.
                     End::Value(value) => value,
                     End::Return(value) => return value,

@@ -7,11 +7,11 @@ use syn::punctuated::Punctuated;
 use syn::{Ident, Lit, Path, Token, parse_quote};
 
 use crate::errors::Errors;
-use crate::tokens::Prefix;
+use crate::tokens::CratePath;
 
 pub(crate) struct Args {
     /// Where the runtime crate is.
-    pub(crate) krate: Prefix,
+    pub(crate) krate: CratePath,
     /// The word `catch`: errors go through the manager.
     pub(crate) catch: Option<Ident>,
     /// The word `suppress`: the manager may end the block without a value.
@@ -71,7 +71,7 @@ impl Args {
             }
         }
         let krate: Path = krate.unwrap_or_else(|| parse_quote!(::async_context_manager));
-        Self { krate: Prefix::new(krate), catch, suppress, shielded }
+        Self { krate: CratePath::new(krate), catch, suppress, shielded }
     }
 }
 

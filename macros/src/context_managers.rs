@@ -8,12 +8,12 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ImplItemFn, Item, ItemFn, Macro, Meta, Stmt, Token, TraitItemFn};
 
 use crate::errors::Errors;
-use crate::input::Input;
-use crate::marker::{is_manager, is_marker, misplaced, replace_misplaced};
-use crate::tokens::{Prefix, split_crate};
+use crate::input::FnInput;
+use crate::marker::{is_manager, is_marker, replace_stray, stub_yield};
+use crate::tokens::{CratePath, split_crate};
 use crate::{expand, tokens};
 
-/// Input:  `(path::to::crate) #[async_context_manager] async fn a() { yield!(); }`
+/// FnInput:  `(path::to::crate) #[async_context_manager] async fn a() { yield!(); }`
 ///
 /// Output: `#[async_context_manager] async fn a() { r#yield!(); }`
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
@@ -23,9 +23,9 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         Ok(items) => items,
         Err(error) => return error.to_compile_error(),
     };
-    let mut outside = Outside { krate: &krate, errors: &mut errors };
+    let mut stray = StrayMarkers { krate: &krate, errors: &mut errors };
     for item in &mut items {
-        outside.visit_item_mut(item);
+        stray.visit_item_mut(item);
     }
     let items: TokenStream = items.iter().map(ToTokens::to_token_stream).collect();
     items.into_iter().chain(errors.into_tokens()).collect()
@@ -47,7 +47,7 @@ fn parse_items(input: ParseStream) -> syn::Result<Vec<Item>> {
 }
 
 fn broken_function(input: ParseStream) -> syn::Result<TokenStream> {
-    let mut function: Input = input.parse()?;
+    let mut function: FnInput = input.parse()?;
     let args = function.header.attrs.iter().position(is_manager).map(|index| function.header.attrs.remove(index));
     let args = match args.map(|attr| attr.meta) {
         Some(Meta::List(args)) => args.tokens,
@@ -57,18 +57,18 @@ fn broken_function(input: ParseStream) -> syn::Result<TokenStream> {
 }
 
 /// Finds markers in functions that are no managers.
-struct Outside<'a> {
-    krate: &'a Prefix,
+struct StrayMarkers<'a> {
+    krate: &'a CratePath,
     errors: &'a mut Errors,
 }
 
-impl Outside<'_> {
-    fn misplaced(&mut self, mac: &Macro) -> TokenStream {
-        misplaced(&mac.path, mac.tokens.clone(), self.krate, self.errors)
+impl StrayMarkers<'_> {
+    fn stub_yield(&mut self, mac: &Macro) -> TokenStream {
+        stub_yield(&mac.path, mac.tokens.clone(), self.krate, self.errors)
     }
 }
 
-impl VisitMut for Outside<'_> {
+impl VisitMut for StrayMarkers<'_> {
     fn visit_item_fn_mut(&mut self, function: &mut ItemFn) {
         if !function.attrs.iter().any(is_manager) {
             visit_mut::visit_item_fn_mut(self, function);
@@ -90,7 +90,7 @@ impl VisitMut for Outside<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         match expr {
             Expr::Macro(marker) if is_marker(&marker.mac.path) => {
-                *expr = Expr::Verbatim(self.misplaced(&marker.mac));
+                *expr = Expr::Verbatim(self.stub_yield(&marker.mac));
             }
             _ => visit_mut::visit_expr_mut(self, expr),
         }
@@ -99,13 +99,13 @@ impl VisitMut for Outside<'_> {
     fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
         match statement {
             Stmt::Macro(marker) if is_marker(&marker.mac.path) => {
-                *statement = Stmt::Expr(Expr::Verbatim(self.misplaced(&marker.mac)), Some(<Token![;]>::default()));
+                *statement = Stmt::Expr(Expr::Verbatim(self.stub_yield(&marker.mac)), Some(<Token![;]>::default()));
             }
             _ => visit_mut::visit_stmt_mut(self, statement),
         }
     }
 
     fn visit_macro_mut(&mut self, mac: &mut Macro) {
-        mac.tokens = replace_misplaced(std::mem::take(&mut mac.tokens), self.krate, self.errors);
+        mac.tokens = replace_stray(std::mem::take(&mut mac.tokens), self.krate, self.errors);
     }
 }

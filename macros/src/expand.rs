@@ -8,10 +8,10 @@ use syn::{Block, FnArg, Pat, PatIdent, Receiver, ReturnType, Signature, Token, T
 
 use crate::args::Args;
 use crate::errors::Errors;
-use crate::input::{Body, Header, Input};
-use crate::marker::{LIFESPAN, Marker};
+use crate::input::{FnBody, FnHeader, FnInput};
+use crate::marker::{Marker, THIS_MANAGER};
 use crate::returns::Returns;
-use crate::tokens::Prefix;
+use crate::tokens::CratePath;
 use crate::yields;
 use crate::{fallback, tokens, validate};
 
@@ -39,26 +39,26 @@ pub(crate) fn manager_fn(args: TokenStream, item: &TokenStream) -> TokenStream {
 }
 
 /// The same for a function that has been parsed.
-pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> TokenStream {
+pub(crate) fn function(args: TokenStream, input: FnInput, mut errors: Errors) -> TokenStream {
     let mut args = Args::parse(args, &mut errors);
-    let Input { header, body } = input;
+    let FnInput { header, body } = input;
     validate::signature(&header.sig, &mut errors);
     validate::shielded(&header.sig, &mut args, &mut errors);
     let krate = &args.krate;
     let returns = Returns::parse(&header.sig.output, &args, &mut errors);
     let expanded = match body {
-        Body::Parsed(mut block) => {
+        FnBody::Parsed(mut block) => {
             let markers = yields::replace(&mut block, header.sig.ident.span(), returns.lends(), krate, &mut errors);
             validate::markers(&header.sig, &markers, &mut errors);
             manager(header, &returns, &markers, &block, &args)
         }
-        Body::Broken(block, error) => {
+        FnBody::Broken(block, error) => {
             errors.push(error);
             let saved = fallback::salvage(block.stream());
             let header = signature(header, &returns, krate);
-            quote!(#header { let _ = async { #saved }; #krate::Manager::absent() })
+            quote!(#header { let _ = async { #saved }; #krate::Manager::stub() })
         }
-        Body::Absent(semi) => {
+        FnBody::Stub(semi) => {
             let header = signature(header, &returns, krate);
             quote!(#header #semi)
         }
@@ -67,20 +67,20 @@ pub(crate) fn function(args: TokenStream, input: Input, mut errors: Errors) -> T
     quote!(#expanded #errors)
 }
 
-/// Input:  `async fn connection(pool: &Pool) -> Result<&mut Conn, E> { body }`
+/// FnInput:  `async fn connection(pool: &Pool) -> Result<&mut Conn, E> { body }`
 ///
 /// Output:
 ///
 /// ```text
-/// fn connection(pool: &Pool) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, ...> {
-///     let __return_type = SameTerms::new();
+/// fn connection(pool: &Pool) -> Manager<impl FnBody<Future = impl Future<Output = Result<(), E>>>, ...> {
+///     let __return_type = SameContract::new();
 ///     let __acm_name = || Known::<Result<(), E>>::new("connection").__acm_named();
-///     Manager::new(__return_type, __acm_name, move |__acm_frame| async move { ... })
+///     Manager::new(__return_type, __acm_name, move |__acm_handle| async move { ... })
 /// }
 /// ```
 ///
 /// For the option `shielded`, `shielded` stands in the place of `Manager::new`.
-fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Block, args: &Args) -> TokenStream {
+fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &Block, args: &Args) -> TokenStream {
     let krate = &args.krate;
     let private = krate.private();
     let name = header.sig.ident.to_string();
@@ -98,9 +98,9 @@ fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Bl
     let header = signature(header, returns, krate);
     quote_spanned! {Span::mixed_site()=>
         #header {
-            let __return_type = #private::SameTerms::new();
+            let __return_type = #private::SameContract::new();
             let __acm_name = || #private::Known::<#output>::new(#name).__acm_named();
-            #new(__return_type, __acm_name, move |__acm_frame| async move {
+            #new(__return_type, __acm_name, move |__acm_handle| async move {
                 #this
                 #body
             })
@@ -112,11 +112,11 @@ fn manager(mut header: Header, returns: &Returns, markers: &[Marker], block: &Bl
 /// body waits at its end.
 ///
 /// Output: `let __acm_body = pin!(async move { ... }); finish(__this_manager, __acm_body, __acm_name).await`
-fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &Prefix) -> TokenStream {
+fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &CratePath) -> TokenStream {
     if !markers.iter().any(|marker| marker.in_async) {
         return body;
     }
-    let this = Ident::new(LIFESPAN, name.span());
+    let this = Ident::new(THIS_MANAGER, name.span());
     quote_spanned! {Span::mixed_site().located_at(name.span())=>
         let __acm_body = ::core::pin::pin!(async move { #body });
         #private::finish(#this, __acm_body, __acm_name).await
@@ -125,21 +125,21 @@ fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &Prefix) -
 
 /// The local that the markers of a body can't outlive.
 ///
-/// Output: `let __this_manager = Lifespan::new();`, or a reference to a `Home` for a marker in an `async` block
-fn this_manager(name: &Ident, markers: &[Marker], private: &Prefix) -> TokenStream {
+/// Output: `let __this_manager = BodyToken::new();`, or a reference to a `DetachedGuard` for a marker in an `async` block
+fn this_manager(name: &Ident, markers: &[Marker], private: &CratePath) -> TokenStream {
     let site = Span::mixed_site().located_at(name.span());
-    let this = Ident::new(LIFESPAN, name.span());
+    let this = Ident::new(THIS_MANAGER, name.span());
     if markers.iter().any(|marker| marker.in_async) {
-        quote_spanned!(site=> let #this = #private::Home::new(&__acm_frame); let #this = &#this;)
+        quote_spanned!(site=> let #this = #private::DetachedGuard::new(&__acm_handle); let #this = &#this;)
     } else {
-        quote_spanned!(site=> let #this = #private::Lifespan::new();)
+        quote_spanned!(site=> let #this = #private::BodyToken::new();)
     }
 }
 
 /// Tells the compiler what the body ends in before it comes to the first `?` or `return`.
 ///
 /// Output: `if false { return expected::<Result<(), E>>().value; }`
-pub(crate) fn expected_output(output: &syn::Type, private: &Prefix) -> TokenStream {
+pub(crate) fn expected_output(output: &syn::Type, private: &CratePath) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         if false {
             return #private::expected::<#output>().value;
@@ -148,8 +148,8 @@ pub(crate) fn expected_output(output: &syn::Type, private: &Prefix) -> TokenStre
 }
 
 /// The attributes, the visibility and the signature of the function that gives the manager.
-fn signature(header: Header, returns: &Returns, krate: &Prefix) -> TokenStream {
-    let Header { attrs, vis, mut sig } = header;
+fn signature(header: FnHeader, returns: &Returns, krate: &CratePath) -> TokenStream {
+    let FnHeader { attrs, vis, mut sig } = header;
     let private = krate.private();
     let Returns { lent, output, .. } = returns;
     sig.asyncness = None;
@@ -166,7 +166,7 @@ fn signature(header: Header, returns: &Returns, krate: &Prefix) -> TokenStream {
 
 /// Makes the body own its arguments, all and whole, and drop them as an `async fn` does: the last one first.
 ///
-/// Input:  `(&self, mut n: u32)`
+/// FnInput:  `(&self, mut n: u32)`
 ///
 /// Output: `let _ = &n; let _ = &self;`, which moves them into the body without taking room twice
 fn own_arguments(sig: &mut Signature, body: &TokenStream) -> TokenStream {
@@ -203,7 +203,7 @@ fn is_unused(name: &Ident, body: &TokenStream) -> bool {
 
 /// Where there are patterns, each argument is bound in turn, so that their parts are dropped in order, too.
 ///
-/// Input:  `(a, b): (A, B)`
+/// FnInput:  `(a, b): (A, B)`
 ///
 /// Output: `__acm_argument0: (A, B)`, and `let __acm_argument0 = __acm_argument0; let (a, b) = __acm_argument0;`
 fn bind_argument(argument: &mut FnArg, index: usize) -> TokenStream {

@@ -6,11 +6,11 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Expr, Path, Token};
 
 use crate::errors::Errors;
-use crate::tokens::{self, Prefix, is_bang, is_yield};
+use crate::tokens::{self, CratePath, is_bang, is_yield};
 
 /// A local of the body that its markers can't outlive. An error about something that outlives the body shows it by this
 /// name, so it is not a hygienic one.
-pub(crate) const LIFESPAN: &str = "__this_manager";
+pub(crate) const THIS_MANAGER: &str = "__this_manager";
 
 /// A marker, and what speaks against its place.
 pub(crate) struct Marker {
@@ -61,17 +61,22 @@ pub(crate) fn content(token: TokenTree) -> TokenStream {
 }
 
 /// What stands in for a marker outside a manager function; the error goes to `errors`.
-pub(crate) fn misplaced(name: impl ToTokens, value: TokenStream, krate: &Prefix, errors: &mut Errors) -> TokenStream {
+pub(crate) fn stub_yield(
+    name: impl ToTokens,
+    value: TokenStream,
+    krate: &CratePath,
+    errors: &mut Errors,
+) -> TokenStream {
     errors.on(name, "`yield!` outside a manager function: put `#[async_context_manager]` on the `async fn` that it is to be the yield point of");
     let value = parse_value.parse2(value).unwrap_or_else(|_| syn::parse_quote!(()));
-    quote_spanned!(Span::mixed_site()=> #krate::__private::misplaced(#value))
+    quote_spanned!(Span::mixed_site()=> #krate::__private::stub_yield(#value))
 }
 
 /// Returns the yield point of the marker that the attribute has replaced in these tokens, if there is one.
 ///
-/// Input:  `{ log(); async_context_manager::__private::lend1(SameTerms::point(...), &mut tx).await; }`
+/// FnInput:  `{ log(); async_context_manager::__private::lend1(SameContract::point(...), &mut tx).await; }`
 ///
-/// Output: `SameTerms::point(...)`
+/// Output: `SameContract::point(...)`
 pub(crate) fn find_point(tokens: TokenStream) -> Option<TokenStream> {
     let mut before = None;
     let mut tokens = tokens.into_iter().peekable();
@@ -101,19 +106,19 @@ fn is_lending(name: &Ident, module: Option<&str>) -> bool {
 }
 
 /// Replaces each marker in the arguments of a macro that is outside of a manager function.
-pub(crate) fn replace_misplaced(stream: TokenStream, krate: &Prefix, errors: &mut Errors) -> TokenStream {
+pub(crate) fn replace_stray(stream: TokenStream, krate: &CratePath, errors: &mut Errors) -> TokenStream {
     let mut stream = stream.into_iter().peekable();
     let mut replaced = TokenStream::new();
     while let Some(token) = stream.next() {
         if matches!(&token, TokenTree::Ident(name) if is_yield(name)) && stream.peek().is_some_and(is_bang) {
             stream.next();
             let value = stream.next().map_or_else(TokenStream::new, content);
-            replaced.extend(misplaced(token, value, krate, errors));
+            replaced.extend(stub_yield(token, value, krate, errors));
             continue;
         }
         match token {
             TokenTree::Group(group) => {
-                let content = replace_misplaced(group.stream(), krate, errors);
+                let content = replace_stray(group.stream(), krate, errors);
                 tokens::regroup(&group, content).to_tokens(&mut replaced);
             }
             other => other.to_tokens(&mut replaced),

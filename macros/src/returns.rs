@@ -9,7 +9,7 @@ use syn::{GenericArgument, Lifetime, Path, PathArguments, ReturnType, Type, Type
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::lifetime;
-use crate::tokens::Prefix;
+use crate::tokens::CratePath;
 
 pub(crate) struct Returns {
     /// The family of types that the manager lends, and how it ends: as `output` says, but for the options.
@@ -54,14 +54,14 @@ impl Returns {
     }
 }
 
-/// Output: `Lends<dyn for<#names> LendN<#names, Out = #value>, N, #exit>`, N the number of left-out lifetimes
-fn lent(value: &Type, names: &[Lifetime], exit: &TokenStream, private: &Prefix) -> TokenStream {
+/// Output: `FnContract<dyn for<#names> LendN<#names, Out = #value>, N, #exit>`, N the number of left-out lifetimes
+fn lent(value: &Type, names: &[Lifetime], exit: &TokenStream, private: &CratePath) -> TokenStream {
     let count = names.len();
     let lend = format_ident!("Lend{count}", span = Span::mixed_site());
     if names.is_empty() {
-        quote!(#private::Lends<dyn #private::#lend<Out = #value>, #count, #exit>)
+        quote!(#private::FnContract<dyn #private::#lend<Out = #value>, #count, #exit>)
     } else {
-        quote!(#private::Lends<dyn for<#(#names),*> #private::#lend<#(#names,)* Out = #value>, #count, #exit>)
+        quote!(#private::FnContract<dyn for<#(#names),*> #private::#lend<#(#names,)* Out = #value>, #count, #exit>)
     }
 }
 
@@ -71,7 +71,7 @@ fn exit(output: Option<&Type>, Args { krate, catch, suppress, .. }: &Args, error
     let mut exit = output.map_or_else(|| quote!(()), ToTokens::to_token_stream);
     match (catch, output) {
         (Some(_), Some(output)) => {
-            exit = quote_spanned!(site=> #krate::Catch<<#output as #krate::__private::Ending>::Error>);
+            exit = quote_spanned!(site=> #krate::Catch<<#output as #krate::__private::BodyOutput>::Error>);
         }
         (Some(catch), None) => errors.on(catch, "there is no error to catch: return a `Result<V, E>`"),
         (None, _) => {}
@@ -79,10 +79,10 @@ fn exit(output: Option<&Type>, Args { krate, catch, suppress, .. }: &Args, error
     if suppress.is_some() { quote_spanned!(site=> #krate::Suppress<#exit>) } else { exit }
 }
 
-/// Input:  `io::Result<V>`
+/// FnInput:  `io::Result<V>`
 ///
 /// Output: `V` and, if that is a `Result`, `io::Result<()>`
-fn split(ty: &Type, private: &Prefix) -> (Type, Option<Type>) {
+fn split(ty: &Type, private: &CratePath) -> (Type, Option<Type>) {
     let path = match ty {
         Type::Path(ty) if ty.qself.is_none() && is_result(&ty.path) => &ty.path,
         Type::Group(group) => return split(&group.elem, private),
@@ -97,7 +97,7 @@ fn split(ty: &Type, private: &Prefix) -> (Type, Option<Type>) {
     let mut whole = ty.clone();
     Static.visit_type_mut(&mut whole);
     let span = Span::mixed_site().located_at(ty.span());
-    let private = private.locate(span);
+    let private = private.respan(span);
     // A type of syn's own, as the lifetimes in it are yet to be named.
     let part = |part: TokenStream| syn::parse2(part.clone()).unwrap_or(Type::Verbatim(part));
     let value = quote_spanned!(span=> <#ty as #private::ResultAlias>::Value);

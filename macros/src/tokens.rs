@@ -47,9 +47,9 @@ fn spell_each_raw(tokens: TokenStream, places: &mut Vec<Span>) -> TokenStream {
 /// A path that stands before many names. It is kept token by token: the compiler is called for each stream that is put
 /// into another one.
 #[derive(Clone)]
-pub(crate) struct Prefix(Vec<TokenTree>);
+pub(crate) struct CratePath(Vec<TokenTree>);
 
-impl Prefix {
+impl CratePath {
     pub(crate) fn new(path: impl ToTokens) -> Self {
         Self(path.into_token_stream().into_iter().collect())
     }
@@ -71,17 +71,17 @@ impl Prefix {
     }
 
     /// The same, to be seen at `span` in errors.
-    pub(crate) fn locate(&self, span: Span) -> Self {
-        let locate = |token: &TokenTree| {
+    pub(crate) fn respan(&self, span: Span) -> Self {
+        let respan = |token: &TokenTree| {
             let mut token = token.clone();
             token.set_span(token.span().located_at(span));
             token
         };
-        Self(self.0.iter().map(locate).collect())
+        Self(self.0.iter().map(respan).collect())
     }
 }
 
-impl ToTokens for Prefix {
+impl ToTokens for CratePath {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.extend(self.0.iter().cloned());
     }
@@ -112,11 +112,11 @@ pub(crate) fn print(statements: &[Stmt]) -> TokenStream {
 }
 
 /// The crate's path, which the declarative macros put in parentheses before the user's tokens; and these.
-pub(crate) fn split_crate(input: TokenStream) -> (Prefix, TokenStream) {
+pub(crate) fn split_crate(input: TokenStream) -> (CratePath, TokenStream) {
     let mut input = input.into_iter();
     let krate: TokenStream = match input.next() {
         Some(TokenTree::Group(path)) => path.stream(),
         other => other.into_iter().collect(),
     };
-    (Prefix::new(krate), input.collect())
+    (CratePath::new(krate), input.collect())
 }

@@ -113,9 +113,9 @@ fn complaint(problem: Problem, count: usize) -> Option<&'static str> {
         Problem::Argument => Some(
             "the whole block would run before this call: write `async { r#yield!(...) }` for a future that it can drop",
         ),
-        Problem::Skippable if count == 1 => {
-            Some("this `yield!` can be skipped: have all ways lead to it, or leave the others with an `Err` or a panic")
-        }
+        Problem::Skippable if count == 1 => Some(
+            "this `yield!` can be skipped: have all exits lead to it, or leave the others with an `Err` or a panic",
+        ),
         Problem::Skippable => None,
     }
 }

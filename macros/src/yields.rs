@@ -11,21 +11,21 @@ use syn::{
 };
 
 use crate::errors::Errors;
-use crate::marker::{LIFESPAN, Marker, Problem, content, is_manager, is_marker, parse_value};
-use crate::tokens::{self, Prefix, is_bang, is_yield};
+use crate::marker::{Marker, Problem, THIS_MANAGER, content, is_manager, is_marker, parse_value};
+use crate::tokens::{self, CratePath, is_bang, is_yield};
 use crate::with;
-use crate::with::header::Entry;
+use crate::with::header::HeaderEntry;
 
-/// Input:  `{ let tx = begin().await?; r#yield!(&mut tx); tx.end().await }`
+/// FnInput:  `{ let tx = begin().await?; r#yield!(&mut tx); tx.end().await }`
 ///
-/// Output: `{ let tx = begin().await?; lend1(SameTerms::point(...), &mut tx).await; tx.end().await }`
+/// Output: `{ let tx = begin().await?; lend1(SameContract::point(...), &mut tx).await; tx.end().await }`
 ///
 /// `lends` is the name of the function that lends. Where there is an error about what is lent, there is none.
 pub(crate) fn replace(
     body: &mut Block,
     function: Span,
     lends: Option<Ident>,
-    krate: &Prefix,
+    krate: &CratePath,
     errors: &mut Errors,
 ) -> Vec<Marker> {
     let mut yields = Yields {
@@ -34,7 +34,7 @@ pub(crate) fn replace(
         krate,
         errors,
         markers: Vec::new(),
-        place: Place::default(),
+        position: Position::default(),
         skips: Vec::new(),
         labels: Vec::new(),
     };
@@ -58,7 +58,7 @@ fn end_in_statement(body: &mut Block) {
     }
 }
 
-/// Input:  `pool.get() as conn => r#yield!(conn)`, or with braces around the marker
+/// FnInput:  `pool.get() as conn => r#yield!(conn)`, or with braces around the marker
 ///
 /// Output: `pool.get() as conn => { r#yield!(conn); }`
 fn end_block_in_statement(with: &mut Macro) {
@@ -73,7 +73,7 @@ fn end_block_in_statement(with: &mut Macro) {
 }
 
 /// The managers and the block of a macro that is called `with` and has such.
-fn parse_with(with: &Macro) -> Option<(Vec<Entry>, Expr)> {
+fn parse_with(with: &Macro) -> Option<(Vec<HeaderEntry>, Expr)> {
     with.path.segments.last().filter(|name| name.ident == "with")?;
     match with::parse.parse2(with.tokens.clone()) {
         Ok((entries, with::header::Block::Parsed(block, _))) => Some((entries, *block)),
@@ -85,10 +85,10 @@ struct Yields<'a> {
     /// Where the name of the function stands.
     function: Span,
     lends: Option<Ident>,
-    krate: &'a Prefix,
+    krate: &'a CratePath,
     errors: &'a mut Errors,
     markers: Vec<Marker>,
-    place: Place,
+    position: Position,
     /// The successful `return`s and the labelled `break`s so far that leave what is being visited.
     skips: Vec<Skip>,
     /// The labelled blocks that are being visited.
@@ -96,7 +96,7 @@ struct Yields<'a> {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Place {
+struct Position {
     in_async: bool,
     problem: Option<Problem>,
 }
@@ -110,10 +110,10 @@ struct Skip {
 impl Yields<'_> {
     /// Visits what is in `problem`.
     fn within(&mut self, problem: Option<Problem>, visit: impl FnOnce(&mut Self)) {
-        let outside = self.place;
-        self.place.problem = outside.problem.or(problem);
+        let outside = self.position;
+        self.position.problem = outside.problem.or(problem);
         visit(self);
-        self.place = outside;
+        self.position = outside;
     }
 
     /// Visits what a `return` in it does not leave the body from.
@@ -128,7 +128,7 @@ impl Yields<'_> {
         let labels = &self.labels;
         let around = |skip: &&Skip| skip.label.as_ref().is_none_or(|label| labels.contains(label));
         let skips = self.skips.iter().filter(around).map(|skip| skip.span).collect();
-        let Place { in_async, problem } = self.place;
+        let Position { in_async, problem } = self.position;
         self.markers.push(Marker { name: name.clone(), in_async, problem, skips });
         let value = match parse_value.parse2(value) {
             Ok(value) => value,
@@ -138,17 +138,17 @@ impl Yields<'_> {
             }
         };
         let site = Span::mixed_site().located_at(name.span());
-        let private = self.krate.private().locate(site);
+        let private = self.krate.private().respan(site);
         let lends = self.lends.as_ref().filter(|_| !matches!(problem, Some(Problem::Closure | Problem::Item)));
         let Some(lends) = lends else {
-            return quote_spanned!(site=> #private::misplaced(#value));
+            return quote_spanned!(site=> #private::stub_yield(#value));
         };
         let lends = Ident::new(&lends.to_string(), site);
-        let this = Ident::new(LIFESPAN, self.function.located_at(name.span()));
+        let this = Ident::new(THIS_MANAGER, self.function.located_at(name.span()));
         let point = if in_async {
-            quote_spanned!(site=> #private::SameTerms::detached_point(__return_type, #this))
+            quote_spanned!(site=> #private::SameContract::detached_point(__return_type, #this))
         } else {
-            quote_spanned!(site=> #private::SameTerms::point(__return_type, &__acm_frame, &#this))
+            quote_spanned!(site=> #private::SameContract::point(__return_type, &__acm_handle, &#this))
         };
         if problem == Some(Problem::Argument) {
             return quote_spanned!(site=> async { #private::#lends(#point, #value).await });
@@ -182,10 +182,10 @@ impl Yields<'_> {
                 { #path!(@imported); #krate::__private::with! { (#krate) #(#entries),* => #block } }
             });
         }
-        let outside = self.place;
-        self.place.in_async = true;
+        let outside = self.position;
+        self.position.in_async = true;
         mac.tokens = self.tokens(std::mem::take(&mut mac.tokens));
-        self.place = outside;
+        self.position = outside;
         None
     }
 
@@ -295,7 +295,7 @@ impl VisitMut for Yields<'_> {
             Expr::Closure(_) => self.in_function(Some(Problem::Closure), |this| visit_mut::visit_expr_mut(this, expr)),
             Expr::Const(_) => self.in_function(Some(Problem::Item), |this| visit_mut::visit_expr_mut(this, expr)),
             Expr::Async(_) => self.in_function(None, |this| {
-                this.place.in_async = true;
+                this.position.in_async = true;
                 visit_mut::visit_expr_mut(this, expr);
             }),
             Expr::Block(block) if block.label.is_some() => {

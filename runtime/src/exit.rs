@@ -4,8 +4,8 @@ use core::convert::Infallible;
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::output::{Always, AroundEnding, EitherPresence, Ending, Maybe, Presence};
-use crate::verdict::{CantFail, MayFail, Verdict};
+use crate::classify::{Classify, Fallible, Plain};
+use crate::output::{BodyOutput, JoinSameOutput, JoinSuppression, Never, Possible, Suppression};
 
 /// How a manager ends: one of the types below, which make the value of `with!` for a block of type `T`.
 ///
@@ -55,12 +55,12 @@ use crate::verdict::{CantFail, MayFail, Verdict};
 )]
 pub trait Exit: sealed::Sealed {
     /// What the exit phase gives: `()` or `Result<(), E>`.
-    type Output: Ending + AroundEnding<(), Both = Self::Output>;
+    type Output: BodyOutput + JoinSameOutput<(), Both = Self::Output>;
     /// What the manager learns of a failed block.
     type Caught;
     /// Whether `with!` has the value of the block.
     #[doc(hidden)]
-    type Presence: Presence + EitherPresence<Always, Both = Self::Presence>;
+    type Suppression: Suppression + JoinSuppression<Never, Both = Self::Suppression>;
 
     /// Whether errors go through the manager.
     #[doc(hidden)]
@@ -160,7 +160,7 @@ impl<X> fmt::Debug for Suppress<X> {
 impl Exit for () {
     type Output = ();
     type Caught = ();
-    type Presence = Always;
+    type Suppression = Never;
     const CATCHES: bool = false;
 
     fn unseen() -> Option<()> {
@@ -171,7 +171,7 @@ impl Exit for () {
 impl<E> Exit for Result<(), E> {
     type Output = Self;
     type Caught = ();
-    type Presence = Always;
+    type Suppression = Never;
     const CATCHES: bool = false;
 
     fn unseen() -> Option<()> {
@@ -182,7 +182,7 @@ impl<E> Exit for Result<(), E> {
 impl<E> Exit for Catch<E> {
     type Output = Result<(), E>;
     type Caught = E;
-    type Presence = Always;
+    type Suppression = Never;
     const CATCHES: bool = true;
 
     fn unseen() -> Option<E> {
@@ -193,7 +193,7 @@ impl<E> Exit for Catch<E> {
 impl<X: Exit> Exit for Suppress<X> {
     type Output = X::Output;
     type Caught = X::Caught;
-    type Presence = Maybe;
+    type Suppression = Possible;
     const CATCHES: bool = X::CATCHES;
 
     fn unseen() -> Option<X::Caught> {
@@ -216,32 +216,32 @@ mod sealed {
     label = "this manager has the option `catch`, so an error of the block goes through it",
     note = "convert the error in the block, `.map_err(...)`, or have the manager catch `{Error}`"
 )]
-pub trait Takes<Kind, Error>: Exit {
+pub trait Catches<Kind, Error>: Exit {
     /// The error, for the manager.
     fn take(error: Error) -> Self::Caught;
 }
 
-impl<Kind, Error> Takes<Kind, Error> for () {
+impl<Kind, Error> Catches<Kind, Error> for () {
     fn take(_error: Error) {}
 }
 
-impl<Kind, Error, E> Takes<Kind, Error> for Result<(), E> {
+impl<Kind, Error, E> Catches<Kind, Error> for Result<(), E> {
     fn take(_error: Error) {}
 }
 
-impl<E> Takes<MayFail, E> for Catch<E> {
+impl<E> Catches<Fallible, E> for Catch<E> {
     fn take(error: E) -> E {
         error
     }
 }
 
-impl<E> Takes<CantFail, Infallible> for Catch<E> {
+impl<E> Catches<Plain, Infallible> for Catch<E> {
     fn take(error: Infallible) -> E {
         match error {}
     }
 }
 
-impl<Kind, Error, X: Takes<Kind, Error>> Takes<Kind, Error> for Suppress<X> {
+impl<Kind, Error, X: Catches<Kind, Error>> Catches<Kind, Error> for Suppress<X> {
     fn take(error: Error) -> X::Caught {
         X::take(error)
     }
@@ -253,12 +253,12 @@ impl<Kind, Error, X: Takes<Kind, Error>> Takes<Kind, Error> for Suppress<X> {
     label = "this manager has the option `catch`, so an error of the block goes through it",
     note = "convert the error in the block, `.map_err(...)`, or have the manager catch that of the block"
 )]
-pub trait TakesFrom<R: Verdict<Literal>, Literal>: Takes<R::Kind, R::Error> {}
+pub trait CatchesFrom<R: Classify<Literal>, Literal>: Catches<R::Kind, R::Error> {}
 
-impl<X, R, Literal> TakesFrom<R, Literal> for X
+impl<X, R, Literal> CatchesFrom<R, Literal> for X
 where
-    R: Verdict<Literal>,
-    X: Takes<R::Kind, R::Error>,
+    R: Classify<Literal>,
+    X: Catches<R::Kind, R::Error>,
 {
 }
 
@@ -272,7 +272,7 @@ pub trait ResultAlias {
     /// What the block gets.
     type Value;
     /// What the body ends in.
-    type Exit: Ending;
+    type Exit: BodyOutput;
 }
 
 impl<V, E> ResultAlias for Result<V, E> {

@@ -5,19 +5,19 @@ use core::marker::PhantomData;
 use crate::exit::Exit;
 
 /// What there is between a manager and its block.
-pub trait Terms {
+pub trait Contract {
     /// How the manager ends.
     type Exit: Exit;
 }
 
-/// Terms with what is lent to a block: a member of a family of types. The value itself is lent for `'a`, and what is
+/// Contract with what is lent to a block: a member of a family of types. The value itself is lent for `'a`, and what is
 /// behind it for `'b`, which is longer.
-pub trait Lent<'a, 'b>: Terms {
+pub trait Lends<'a, 'b>: Contract {
     /// The member.
     type Value;
 }
 
-/// The terms of a manager function: the exit `X`, and the family that is described by `L`, a trait object type over the
+/// The contract of a manager function: the exit `X`, and the family that is described by `L`, a trait object type over the
 /// `N` lifetimes that the return type left out.
 ///
 /// A trait object type is the one place where a function can write `for<'y>` over a type in which its own generics and
@@ -27,9 +27,9 @@ pub trait Lent<'a, 'b>: Terms {
 /// second one, because a `&mut Tx<'_>` of a local is invariant in it, and could not be lent with both the same. Of
 /// these, all that the body and the block know is that the second is longer. The block must not take them for one: it
 /// could store what lives for the first where the body looks for the second.
-pub struct Lends<L: ?Sized, const N: usize, X>(PhantomData<fn(&L) -> X>);
+pub struct FnContract<L: ?Sized, const N: usize, X>(PhantomData<fn(&L) -> X>);
 
-impl<L: ?Sized, const N: usize, X: Exit> Terms for Lends<L, N, X> {
+impl<L: ?Sized, const N: usize, X: Exit> Contract for FnContract<L, N, X> {
     type Exit = X;
 }
 
@@ -41,7 +41,7 @@ macro_rules! arity {
             type Out;
         }
 
-        impl<'a, 'b, L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>, X: Exit> Lent<'a, 'b> for Lends<L, $n, X> {
+        impl<'a, 'b, L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>, X: Exit> Lends<'a, 'b> for FnContract<L, $n, X> {
             type Value = <L as $Lend<$($block),*>>::Out;
         }
     };

@@ -65,26 +65,23 @@
 extern crate std;
 
 mod budget;
+mod classify;
 mod exit;
-#[cfg(feature = "std")]
-mod foreign;
 mod frame;
-mod handoff;
-mod home;
-mod layer;
 mod lend;
 mod manager;
+mod manager_type;
+mod managers;
 mod named;
 mod outcome;
 mod output;
 mod panics;
 mod private;
-mod protocol;
-mod ready;
+mod raw;
 #[cfg(feature = "std")]
 pub mod rescue;
 #[cfg(not(feature = "std"))]
-#[path = "rescue/without_std.rs"]
+#[path = "rescue/no_std.rs"]
 mod rescue;
 mod scope;
 mod scope_types;
@@ -95,7 +92,9 @@ mod stack;
 mod stub;
 #[cfg(feature = "std")]
 mod sync;
-mod verdict;
+#[cfg(feature = "std")]
+mod user_code;
+mod value;
 mod within;
 
 #[cfg(all(any(doc, doctest), feature = "tokio"))]
@@ -403,11 +402,11 @@ pub use async_context_manager_macros::within;
 
 pub use exit::{Catch, Exit, Suppress};
 pub use manager::Manager;
-pub use outcome::Outcome;
-pub use protocol::AsyncContextManager;
-pub use ready::{Closing, closing, nullcontext, suppress};
+pub use manager_type::AsyncContextManager;
+pub use managers::{Closing, closing, nullcontext, suppress};
 #[cfg(feature = "tokio")]
-pub use ready::{Task, TaskGroup, TaskGroupError, move_on_after, task_group, timeout, timeout_at};
+pub use managers::{Task, TaskGroup, TaskGroupError, move_on_after, task_group, timeout, timeout_at};
+pub use outcome::Outcome;
 pub use scope::ScopeOutput;
 #[cfg(feature = "std")]
 pub use stack::AsyncExitStack;

@@ -6,12 +6,12 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 
 use crate::exit::Exit;
-use crate::frame::body::Name;
-#[cfg(feature = "std")]
-use crate::frame::body::{Renamed, Uncut};
-use crate::frame::{Body, FrameHandle, FunctionBody, SameTerms};
-use crate::lend::Terms;
+use crate::lend::Contract;
 use crate::named::Named;
+use crate::raw::body::Name;
+#[cfg(feature = "std")]
+use crate::raw::body::{Renamed, Uncut};
+use crate::raw::{Body, FrameHandle, FunctionBody, SameContract};
 
 /// What a function with `#[async_context_manager]` returns: a context manager that has not been entered.
 ///
@@ -41,11 +41,11 @@ use crate::named::Named;
 #[must_use = "a manager does nothing until it is entered: `with!(manager => { ... })`"]
 pub struct Manager<B, L> {
     pub(crate) body: B,
-    terms: PhantomData<fn(L) -> L>,
+    contract: PhantomData<fn(L) -> L>,
 }
 
-/// What the body of a manager on the terms `L` ends in.
-pub(crate) type OutputOf<L> = <<L as Terms>::Exit as Exit>::Output;
+/// What the body of a manager on the contract `L` ends in.
+pub(crate) type OutputOf<L> = <<L as Contract>::Exit as Exit>::Output;
 
 #[cfg(feature = "std")]
 impl<B: Body, L> Manager<B, L> {
@@ -60,13 +60,13 @@ where
     N: Name<Output = F::Output>,
     B: FnOnce(FrameHandle) -> F,
     F: Future<Output = OutputOf<L>>,
-    L: Terms,
+    L: Contract,
 {
-    /// The manager with this body, which is on the same terms.
+    /// The manager with this body, which is on the same contract.
     #[doc(hidden)]
     #[inline]
-    pub const fn new(_terms: SameTerms<L>, name: N, body: B) -> Self {
-        Self { body: FunctionBody::new(name, body), terms: PhantomData }
+    pub const fn new(_terms: SameContract<L>, name: N, body: B) -> Self {
+        Self { body: FunctionBody::new(name, body), contract: PhantomData }
     }
 }
 
@@ -79,20 +79,20 @@ impl<B, L> Manager<B, L> {
         self.map(ManuallyDrop::new)
     }
 
-    /// Returns the manager with another body, on the same terms.
+    /// Returns the manager with another body, on the same contract.
     #[inline]
     pub(crate) fn map<C>(self, map: impl FnOnce(B) -> C) -> Manager<C, L> {
-        Manager { body: map(self.body), terms: PhantomData }
+        Manager { body: map(self.body), contract: PhantomData }
     }
 }
 
 /// The body of a manager that is never there.
-type Absent<L> = FunctionBody<fn() -> Named<OutputOf<L>>, fn(FrameHandle) -> Pending<OutputOf<L>>>;
+type Stub<L> = FunctionBody<fn() -> Named<OutputOf<L>>, fn(FrameHandle) -> Pending<OutputOf<L>>>;
 
-impl<L: Terms> Manager<Absent<L>, L> {
+impl<L: Contract> Manager<Stub<L>, L> {
     /// Stands for the manager of a function that can't be parsed, next to the error that says so.
     #[doc(hidden)]
-    pub fn absent() -> Self {
+    pub fn stub() -> Self {
         unreachable!("not compiled")
     }
 }
@@ -115,14 +115,16 @@ impl<B: Body, L> fmt::Debug for Manager<B, L> {
 )]
 pub trait IntoManager {
     /// What it lends, and how it ends.
-    type Terms: Terms;
+    type Contract: Contract;
 
     /// The manager.
-    fn into_manager(self) -> Manager<impl Body<Future = impl Future<Output = OutputOf<Self::Terms>>>, Self::Terms>;
+    fn into_manager(
+        self,
+    ) -> Manager<impl Body<Future = impl Future<Output = OutputOf<Self::Contract>>>, Self::Contract>;
 }
 
-impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Terms> IntoManager for Manager<B, L> {
-    type Terms = L;
+impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Contract> IntoManager for Manager<B, L> {
+    type Contract = L;
 
     #[expect(refining_impl_trait, reason = "so that it is `Send` when the body is")]
     #[inline]
@@ -133,6 +135,6 @@ impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Terms> IntoManager for Ma
 
 /// What is to be entered. It makes the compiler tell once that it can't be.
 #[inline]
-pub const fn it<M>(manager: M) -> M {
+pub const fn assert_manager<M>(manager: M) -> M {
     manager
 }

@@ -14,7 +14,7 @@ use core::ops::Deref;
 #[cfg(feature = "std")]
 use std::{any::Any, boxed::Box, string::String};
 
-use crate::output::Ending;
+use crate::output::BodyOutput;
 use crate::rescue::Lost;
 
 /// The name of a manager that ends in `O`, and how the error in that is shown. `None` if only the name of its type is
@@ -52,7 +52,7 @@ impl<O> Named<O> {
     }
 }
 
-impl<O: Ending> Named<O> {
+impl<O: BodyOutput> Named<O> {
     /// Shows the error in `ended`.
     pub(crate) fn show(self, ended: &O, f: &mut Formatter<'_>) -> fmt::Result {
         match self.show {
@@ -61,14 +61,14 @@ impl<O: Ending> Named<O> {
         }
     }
 
-    /// Has `tell` tell of the error in `ended`.
-    pub(crate) fn tell(self, tell: fn(&'static str, Lost<'_>), what: &str, ended: &O) {
-        tell(self.name, Lost::from(what).show(&|f| self.show(ended, f)));
+    /// Has `report` tell of the error in `ended`.
+    pub(crate) fn report(self, report: fn(&'static str, Lost<'_>), what: &str, ended: &O) {
+        report(self.name, Lost::from(what).show(&|f| self.show(ended, f)));
     }
 }
 
 #[cfg(feature = "std")]
-impl<O: Ending<Error: 'static>> Named<O> {
+impl<O: BodyOutput<Error: 'static>> Named<O> {
     /// The same of an error whose type can be compared with others.
     pub(crate) fn show_static(self, ended: &O, f: &mut Formatter<'_>) -> fmt::Result {
         match ended.as_error() {

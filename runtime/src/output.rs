@@ -2,7 +2,7 @@
 
 use core::convert::Infallible;
 
-use crate::verdict::{CantFail, MayFail};
+use crate::classify::{Fallible, Plain};
 
 /// What the body of a manager ends in: `()` or `Result<(), E>`.
 #[diagnostic::on_unimplemented(
@@ -10,7 +10,7 @@ use crate::verdict::{CantFail, MayFail};
     label = "a return type whose name ends in `Result` is taken for a `Result<V, E>`",
     note = "a type of your own with such a name can be returned by another: `type Found = SearchResult;`"
 )]
-pub trait Ending: Sized {
+pub trait BodyOutput: Sized {
     /// What entering gives, when it gives a `V`; and what `with!` is.
     type Value<V>;
     /// Whether there can be an error.
@@ -42,9 +42,9 @@ pub trait Ending: Sized {
     fn peek<V>(value: &Self::Value<V>) -> Option<&V>;
 }
 
-impl Ending for () {
+impl BodyOutput for () {
     type Value<V> = V;
-    type Kind = CantFail;
+    type Kind = Plain;
     type Error = Infallible;
 
     fn value<V>(value: V) -> V {
@@ -76,9 +76,9 @@ impl Ending for () {
     }
 }
 
-impl<E> Ending for Result<(), E> {
+impl<E> BodyOutput for Result<(), E> {
     type Value<V> = Result<V, E>;
-    type Kind = MayFail;
+    type Kind = Fallible;
     type Error = E;
 
     fn value<V>(value: V) -> Result<V, E> {
@@ -111,7 +111,7 @@ impl<E> Ending for Result<(), E> {
 }
 
 /// Whether `with!` has the value of its block when nothing failed.
-pub trait Presence {
+pub trait Suppression {
     /// `T` or `Option<T>`.
     type Value<T>;
 
@@ -124,13 +124,13 @@ pub trait Presence {
 
 /// It has.
 #[derive(Debug)]
-pub struct Always;
+pub struct Never;
 
 /// Unless the manager has suppressed what ended the block.
 #[derive(Debug)]
-pub struct Maybe;
+pub struct Possible;
 
-impl Presence for Always {
+impl Suppression for Never {
     type Value<T> = T;
 
     fn get<T>(value: T) -> Option<T> {
@@ -146,7 +146,7 @@ impl Presence for Always {
     }
 }
 
-impl Presence for Maybe {
+impl Suppression for Possible {
     type Value<T> = Option<T>;
 
     fn get<T>(value: Option<T>) -> Option<T> {
@@ -163,20 +163,20 @@ impl Presence for Maybe {
 }
 
 /// Two endings, one around the other (`Rest`).
-pub trait EitherEnding<Rest: Ending>: Ending {
+pub trait JoinOutput<Rest: BodyOutput>: BodyOutput {
     /// The one that can fail.
-    type Both: Ending;
+    type Both: BodyOutput;
 }
 
-impl<Rest: Ending> EitherEnding<Rest> for () {
+impl<Rest: BodyOutput> JoinOutput<Rest> for () {
     type Both = Rest;
 }
 
-impl<E> EitherEnding<()> for Result<(), E> {
+impl<E> JoinOutput<()> for Result<(), E> {
     type Both = Self;
 }
 
-impl<E, F> EitherEnding<Result<(), F>> for Result<(), E> {
+impl<E, F> JoinOutput<Result<(), F>> for Result<(), E> {
     type Both = Self;
 }
 
@@ -186,15 +186,15 @@ impl<E, F> EitherEnding<Result<(), F>> for Result<(), E> {
     label = "`{Self}` here, `{Rest}` after it in the header",
     note = "nest them, `with!(a() => with!(b() => ...)?)`, where `?` converts the error"
 )]
-pub trait AroundEnding<Rest: Ending>: EitherEnding<Rest> {
+pub trait JoinSameOutput<Rest: BodyOutput>: JoinOutput<Rest> {
     /// Goes on with what the other one came to.
-    fn around<V, W>(rest: Rest::Value<V>, value: impl FnOnce(V) -> W) -> <Self::Both as Ending>::Value<W>;
+    fn around<V, W>(rest: Rest::Value<V>, value: impl FnOnce(V) -> W) -> <Self::Both as BodyOutput>::Value<W>;
 
     /// Fails.
-    fn fail<W>(error: Self::Error) -> <Self::Both as Ending>::Value<W>;
+    fn fail<W>(error: Self::Error) -> <Self::Both as BodyOutput>::Value<W>;
 }
 
-impl<Rest: Ending> AroundEnding<Rest> for () {
+impl<Rest: BodyOutput> JoinSameOutput<Rest> for () {
     fn around<V, W>(rest: Rest::Value<V>, value: impl FnOnce(V) -> W) -> Rest::Value<W> {
         Rest::map(rest, value)
     }
@@ -204,7 +204,7 @@ impl<Rest: Ending> AroundEnding<Rest> for () {
     }
 }
 
-impl<E> AroundEnding<()> for Result<(), E> {
+impl<E> JoinSameOutput<()> for Result<(), E> {
     fn around<V, W>(rest: V, value: impl FnOnce(V) -> W) -> Result<W, E> {
         Ok(value(rest))
     }
@@ -214,7 +214,7 @@ impl<E> AroundEnding<()> for Result<(), E> {
     }
 }
 
-impl<E> AroundEnding<Self> for Result<(), E> {
+impl<E> JoinSameOutput<Self> for Result<(), E> {
     fn around<V, W>(rest: Result<V, E>, value: impl FnOnce(V) -> W) -> Result<W, E> {
         rest.map(value)
     }
@@ -225,18 +225,18 @@ impl<E> AroundEnding<Self> for Result<(), E> {
 }
 
 /// Two presences, one around the other (`Rest`).
-pub trait EitherPresence<Rest: Presence>: Presence {
-    /// `Maybe` if one of them is.
-    type Both: Presence;
+pub trait JoinSuppression<Rest: Suppression>: Suppression {
+    /// `Possible` if one of them is.
+    type Both: Suppression;
 
     /// Goes on with what the other one came to.
-    fn around<T>(rest: Rest::Value<T>) -> <Self::Both as Presence>::Value<T>;
+    fn around<T>(rest: Rest::Value<T>) -> <Self::Both as Suppression>::Value<T>;
 
     /// Nothing.
-    fn nothing<T>() -> Option<<Self::Both as Presence>::Value<T>>;
+    fn nothing<T>() -> Option<<Self::Both as Suppression>::Value<T>>;
 }
 
-impl<Rest: Presence> EitherPresence<Rest> for Always {
+impl<Rest: Suppression> JoinSuppression<Rest> for Never {
     type Both = Rest;
 
     fn around<T>(rest: Rest::Value<T>) -> Rest::Value<T> {
@@ -248,7 +248,7 @@ impl<Rest: Presence> EitherPresence<Rest> for Always {
     }
 }
 
-impl<Rest: Presence> EitherPresence<Rest> for Maybe {
+impl<Rest: Suppression> JoinSuppression<Rest> for Possible {
     type Both = Self;
 
     fn around<T>(rest: Rest::Value<T>) -> Option<T> {

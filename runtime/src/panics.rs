@@ -40,7 +40,7 @@ mod imp {
     }
 
     /// Stands for the payload of a panic that goes on by itself.
-    pub(crate) struct UnderWay;
+    pub(crate) struct PayloadElsewhere;
 
     /// Lets a caught panic go on, without a second message.
     pub(crate) fn resume(payload: Payload) -> ! {
@@ -102,7 +102,7 @@ pub(crate) fn discard<T>(value: T) {
 }
 
 #[cfg(feature = "std")]
-pub(crate) use imp::UnderWay;
+pub(crate) use imp::PayloadElsewhere;
 pub(crate) use imp::{Parcel, Payload, catch, contain, resume};
 
 /// Ends the process, also without `std`: a panic while another one unwinds is never let through.

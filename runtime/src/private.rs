@@ -1,20 +1,20 @@
 //! What generated code calls. Not public API: it may change in any release, and the macros are the only ones that know
 //! how to use it.
 
+pub use crate::classify::Classify;
 pub use crate::exit::ResultAlias;
-pub use crate::frame::{Body, Driver, SameTerms, Within, YieldPoint, finish, lend0, lend1, lend2, run};
-pub use crate::handoff::{BlockType, Either, End, Handoff, Kept, Lifespan, Loan, Opened, expected};
-pub use crate::home::{Here, Home, Inline};
-pub use crate::layer::{Around, Layer, Shape};
-pub use crate::lend::{Lend0, Lend1, Lend2, Lends};
-pub use crate::manager::{IntoManager, it};
+pub use crate::frame::{BlockTypes, BodyToken, BorrowToken, Either, End, Frame, Unbound, ValueToken, expected};
+pub use crate::lend::{FnContract, Lend0, Lend1, Lend2};
+pub use crate::manager::{IntoManager, assert_manager};
 pub use crate::named::{Known, Named};
-pub use crate::output::Ending;
+pub use crate::output::BodyOutput;
+pub use crate::raw::detached::{DetachedGuard, Inline, Placement};
+pub use crate::raw::{Body, Driver, Enclosing, SameContract, YieldPoint, finish, lend0, lend1, lend2, run};
 pub use crate::scope::{open, open_around};
 pub use crate::scope_types::{Scope, Types};
 #[cfg(feature = "std")]
 pub use crate::shielded::shielded;
-pub use crate::stub::{lent_by, misplaced};
-pub use crate::verdict::Verdict;
+pub use crate::stub::{stub_value, stub_yield};
+pub use crate::value::{Join, JoinSame, Shape};
 pub use async_context_manager_macros::{context_managers, with};
 pub use core::future::Future;

@@ -4,7 +4,7 @@
 //! it enters or leaves. When the future around its `with!` is dropped, the block is dropped there and then, and the
 //! rest of the manager is a rescue: it runs to its end on
 //!
-//! 1. the executor that [`set`] has named, if any;
+//! 1. the executor that [`set_spawner`] has named, if any;
 //! 2. else, with the feature `tokio`, the runtime on which the manager was entered;
 //! 3. else, or when that is gone or shuts down before the rescue ends, threads of this crate's own. With the feature
 //!    `tokio` they have a runtime, so that timers and connections can still be opened there.
@@ -36,9 +36,9 @@
 //! let work = async { with!(lease() => tokio::time::sleep(Duration::from_secs(60)).await) };
 //! tokio::time::timeout(Duration::from_millis(1), work).await.unwrap_err();
 //!
-//! assert_eq!(rescue::under_way(), 1);
+//! assert_eq!(rescue::pending(), 1);
 //! rescue::drain().await; // at the end of `main`
-//! assert_eq!(rescue::under_way(), 0);
+//! assert_eq!(rescue::pending(), 0);
 //! # }
 //! # #[cfg(not(feature = "tokio"))]
 //! # fn main() {}
@@ -64,6 +64,7 @@
 //! - A manager after a panic with `panic = "abort"`.
 
 mod cancellable;
+mod collector;
 mod count;
 mod done;
 mod drain;
@@ -73,7 +74,6 @@ mod origin;
 mod queue;
 mod thread;
 mod timer;
-mod together;
 mod waiters;
 
 use core::fmt;
@@ -82,33 +82,33 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
 
-use crate::{foreign, panics};
+use crate::{panics, user_code};
 pub use cancellable::cancellable;
 pub(crate) use cancellable::{Counted, Phase, Watched};
+pub(crate) use collector::{begin_block, block_before_manager, collect, end_block, is_in_place, outside, sequentially};
 pub(crate) use done::Rescues;
-pub(crate) use drain::UnderWay;
-pub use drain::{drain, drain_for, under_way};
-pub use executor::set;
+pub(crate) use drain::PendingGuard;
+pub use drain::{drain, drain_timeout, pending};
+pub use executor::set_spawner;
 pub(crate) use loss::{CANCELLED, Lost, PANICKING, Show, failed, panicked, replaced, replaced_panic, unfinished};
 pub use loss::{Loss, LossKind, set_hook};
 pub(crate) use origin::Origin;
-pub(crate) use together::{apart, begin_block, block_first, collect, end_block, in_turn, is_in_place};
 #[cfg(feature = "tokio")]
 pub(crate) use {
+    collector::add,
     done::{Completion, completion},
-    together::add,
 };
 
 /// What is left to be done of a manager.
-pub(crate) trait Rest: Send {
+pub(crate) trait Cleanup: Send {
     /// Polls it to its end, and tells of what it ends in.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Tells that it can't be done.
-    fn lose(&self);
+    fn report_unfinished(&self);
 }
 
-/// A rescue: the future that [`set`] hands to an executor.
+/// A rescue: the future that [`set_spawner`] hands to an executor.
 ///
 /// It never panics, and may be moved to another thread between polls. One that is dropped before its end goes on on the
 /// crate's own threads.
@@ -116,23 +116,23 @@ pub(crate) trait Rest: Send {
 pub struct Rescue {
     /// Nothing when it has ended, or goes on elsewhere.
     parts: Option<Parts>,
-    place: Place,
+    poller: Poller,
 }
 
 /// Dropped in this order: when others are told that it is done, nothing of the manager is left.
 struct Parts {
-    rest: Pin<Box<dyn Rest>>,
+    cleanup: Pin<Box<dyn Cleanup>>,
     origin: Origin,
     /// What has to be done before it is polled.
     before: Rescues,
     /// `None` if nothing waits for it but [`drain`](drain()).
     _completion: Option<done::Completion>,
-    _under_way: UnderWay,
+    _pending: PendingGuard,
 }
 
 /// Who has a rescue.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Poller {
     /// An executor.
     Executor,
     /// The crate's own threads.
@@ -140,13 +140,13 @@ enum Place {
 }
 
 impl Rescue {
-    /// Has `rest` done, from now on. What is being dropped or polled at the moment waits for it if it `entered`, that
+    /// Has `cleanup` done, from now on. What is being dropped or polled at the moment waits for it if it `entered`, that
     /// is, if its manager has lent: one that has not is in nobody's use.
-    pub(crate) fn begin(rest: Pin<Box<dyn Rest>>, origin: Origin, entered: bool) {
-        let before = together::before();
-        let completion = if entered { together::add_rescue() } else { None };
-        let parts = Parts { rest, origin, before, _completion: completion, _under_way: UnderWay::begin() };
-        executor::spawn(Self { parts: Some(parts), place: Place::Executor });
+    pub(crate) fn begin(cleanup: Pin<Box<dyn Cleanup>>, origin: Origin, entered: bool) {
+        let before = collector::before();
+        let completion = if entered { collector::add_rescue() } else { None };
+        let parts = Parts { cleanup, origin, before, _completion: completion, _pending: PendingGuard::begin() };
+        executor::spawn(Self { parts: Some(parts), poller: Poller::Executor });
     }
 }
 
@@ -154,15 +154,15 @@ impl Parts {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.before.poll(cx));
         let mut polled = None;
-        foreign::call(|| polled = Some(self.origin.within_span(|| self.rest.as_mut().poll(cx))));
+        user_code::call(|| polled = Some(self.origin.within_span(|| self.cleanup.as_mut().poll(cx))));
         // A subscriber that panics when it is told of the span.
-        polled.unwrap_or_else(|| apart(|| self.rest.as_mut().poll(cx)))
+        polled.unwrap_or_else(|| outside(|| self.cleanup.as_mut().poll(cx)))
     }
 
     /// Drops what is the user's. The others are told then.
     fn discard(self) {
-        apart(|| {
-            panics::discard(self.rest);
+        outside(|| {
+            panics::discard(self.cleanup);
             panics::discard(self.origin);
             drop(self.before);
         });
@@ -184,10 +184,10 @@ impl Future for Rescue {
 impl Drop for Rescue {
     fn drop(&mut self) {
         let Some(parts) = self.parts.take() else { return };
-        if self.place == Place::Executor {
-            return thread::spawn(Self { parts: Some(parts), place: Place::Thread });
+        if self.poller == Poller::Executor {
+            return thread::spawn(Self { parts: Some(parts), poller: Poller::Thread });
         }
-        foreign::call(|| parts.rest.lose());
+        user_code::call(|| parts.cleanup.report_unfinished());
         parts.discard();
     }
 }

@@ -3,17 +3,17 @@
 use core::convert::Infallible;
 use core::future::Future;
 
-use crate::exit::{Exit, TakesFrom};
-use crate::frame::{Body, run};
-use crate::handoff::{End, Handoff, Kept, Loan, Opened};
-use crate::layer::{Block, Layer, Shape, ShapeOf, TakesShape, Value};
-use crate::lend::Lent;
+use crate::classify::{Classify, ReturnType};
+use crate::exit::{CatchesFrom, Exit};
+use crate::frame::{BorrowToken, End, Frame, Unbound, ValueToken};
+use crate::lend::Lends;
 use crate::manager::{Held, Manager, OutputOf};
+use crate::raw::{Body, run};
 use crate::scope_types::Types;
-use crate::verdict::{Output, Verdict};
+use crate::value::{Block, CatchesShape, Join, Shape, ShapeOf, Value};
 
-/// A manager on its way into a `with!`, and the handoff that is yet to be made.
-type OpenedManager<'a, 'b, 'm, M, L, S> = (Held<M, L>, Opened<'a, 'b, 'm, Handoff<S>>);
+/// A manager on its way into a `with!`, and the frame that is yet to be made.
+type OpenedManager<'a, 'b, 'm, M, L, S> = (Held<M, L>, Unbound<'a, 'b, 'm, Frame<S>>);
 
 /// Returns the manager, and what makes the place where its `with!` hands over values. It is the last of its header, or the
 /// only one.
@@ -23,10 +23,10 @@ pub fn open<'a, 'b, 'm, M, L, X, V, T, Jump, Return>(
 ) -> OpenedManager<'a, 'b, 'm, M, L, Types<X, V, ShapeOf<X>, Block, T, Jump, Return>>
 where
     M: 'm,
-    L: Lent<'a, 'b, Exit = X, Value = V>,
+    L: Lends<'a, 'b, Exit = X, Value = V>,
     X: Exit,
 {
-    (manager.hold(), Opened::new())
+    (manager.hold(), Unbound::new())
 }
 
 /// As [`open`], for a manager that has others after it in the header, with the shape `Rest`.
@@ -36,19 +36,19 @@ pub fn open_around<'a, 'b, 'm, M, L, X, V, Both, Rest, T, Jump, Return>(
 ) -> OpenedManager<'a, 'b, 'm, M, L, Types<X, V, Both, Rest, T, Jump, Return>>
 where
     M: 'm,
-    L: Lent<'a, 'b, Exit = X, Value = V>,
+    L: Lends<'a, 'b, Exit = X, Value = V>,
     X: Exit,
-    ShapeOf<X>: Layer<Rest, Both = Both>,
+    ShapeOf<X>: Join<Rest, Both = Both>,
     Both: Shape,
     Rest: Shape,
 {
-    (manager.hold(), Opened::new())
+    (manager.hold(), Unbound::new())
 }
 
 impl<M, L> Manager<M, L>
 where
     M: Body<Future: Future<Output = OutputOf<L>>>,
-    L: for<'a, 'b> Lent<'a, 'b>,
+    L: for<'a, 'b> Lends<'a, 'b>,
 {
     /// Enters, runs `block` with what the manager lends, and leaves: [`with!`](crate::with) without the macro.
     ///
@@ -104,20 +104,20 @@ where
     /// As `with!`: see [`async_context_manager`](crate::async_context_manager).
     pub async fn scope<B, T>(self, block: B) -> Value<ShapeOf<L::Exit>, T>
     where
-        B: for<'a, 'b> AsyncFnOnce(<L as Lent<'a, 'b>>::Value) -> T,
+        B: for<'a, 'b> AsyncFnOnce(<L as Lends<'a, 'b>>::Value) -> T,
         T: ScopeOutput,
-        L::Exit: TakesOutput<T>,
+        L::Exit: CatchesOutput<T>,
     {
         let (manager, opened) = open::<_, _, _, _, T, Infallible, Infallible>(self);
-        let kept = Kept::new();
-        let first = Loan::new();
-        let second = Loan::inside(&first);
-        let handoff = opened.until(&second, &kept);
+        let kept = ValueToken::new();
+        let first = BorrowToken::new();
+        let second = BorrowToken::inside(&first);
+        let frame = opened.until(&second, &kept);
         let block = async {
-            let end = handoff.block().end(block(handoff.value()).await);
-            match handoff.end(end, T::Literal::default()).await {}
+            let end = frame.block().end(block(frame.value()).await);
+            match frame.end(end, T::Literal::default()).await {}
         };
-        match run(manager, &handoff, (), block, 0_u8).await {
+        match run(manager, &frame, (), block, 0_u8).await {
             End::Value(value) => value,
             End::Jump(never) | End::Return(never) => match never {},
         }
@@ -147,8 +147,8 @@ where
     label = "give `Ok(value)`",
     note = "`with!` takes a block of any type"
 )]
-pub trait ScopeOutput: Verdict<Self::Literal> {
-    /// See [`Verdict`].
+pub trait ScopeOutput: Classify<Self::Literal> {
+    /// See [`Classify`].
     #[doc(hidden)]
     type Literal: Default;
 }
@@ -159,15 +159,15 @@ pub trait ScopeOutput: Verdict<Self::Literal> {
     label = "this manager has the option `catch`, so an error of the block goes through it",
     note = "convert the error in the block, `.map_err(...)`, or have the manager catch that of the block"
 )]
-pub trait TakesOutput<T: ScopeOutput>:
-    TakesFrom<T, T::Literal> + TakesFrom<Infallible, u8> + TakesShape<Block>
+pub trait CatchesOutput<T: ScopeOutput>:
+    CatchesFrom<T, T::Literal> + CatchesFrom<Infallible, u8> + CatchesShape<Block>
 {
 }
 
-impl<X, T> TakesOutput<T> for X
+impl<X, T> CatchesOutput<T> for X
 where
     T: ScopeOutput,
-    X: TakesFrom<T, T::Literal> + TakesFrom<Infallible, u8> + TakesShape<Block>,
+    X: CatchesFrom<T, T::Literal> + CatchesFrom<Infallible, u8> + CatchesShape<Block>,
 {
 }
 
@@ -176,7 +176,7 @@ impl<T, E> ScopeOutput for Result<T, E> {
 }
 
 // The block that always panics, or never ends.
-impl ScopeOutput for <fn() -> ! as Output>::Type {
+impl ScopeOutput for <fn() -> ! as ReturnType>::Type {
     type Literal = u8;
 }
 

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use crate::exit::Exit;
-use crate::layer::Shape;
+use crate::value::Shape;
 
 /// The types of one manager of a `with!`, which its expansion infers.
 ///

@@ -2,12 +2,12 @@
 
 use core::future::Future;
 
-use crate::frame::body::Name;
-use crate::frame::held::{Mut, Owned, Ref};
-use crate::frame::shield::{Rescuable, ShieldedBody};
-use crate::frame::{Body, FrameHandle, FunctionBody, SameTerms};
-use crate::lend::Lent;
+use crate::lend::Lends;
 use crate::manager::{Manager, OutputOf};
+use crate::raw::body::Name;
+use crate::raw::shield::{Rescuable, ShieldedBody};
+use crate::raw::stack_entry::{Mut, Owned, Ref};
+use crate::raw::{Body, FrameHandle, FunctionBody, SameContract};
 
 impl<B, L> Manager<B, L>
 where
@@ -78,21 +78,21 @@ pub trait LendsShielded<K> {
 
 impl<L, T: 'static> LendsShielded<Owned<T>> for L
 where
-    L: for<'a, 'b> Lent<'a, 'b, Value = T>,
+    L: for<'a, 'b> Lends<'a, 'b, Value = T>,
 {
     const BORROWS: bool = false;
 }
 
 impl<L, T: ?Sized + 'static> LendsShielded<Ref<T>> for L
 where
-    L: for<'a, 'b> Lent<'a, 'b, Value = &'a T>,
+    L: for<'a, 'b> Lends<'a, 'b, Value = &'a T>,
 {
     const BORROWS: bool = true;
 }
 
 impl<L, T: ?Sized + 'static> LendsShielded<Mut<T>> for L
 where
-    L: for<'a, 'b> Lent<'a, 'b, Value = &'a mut T>,
+    L: for<'a, 'b> Lends<'a, 'b, Value = &'a mut T>,
 {
     const BORROWS: bool = true;
 }
@@ -100,12 +100,16 @@ where
 /// Makes a shielded manager: what the option of the attribute expands to.
 #[doc(hidden)]
 #[inline]
-pub fn shielded<N, B, F, L, K>(terms: SameTerms<L>, name: N, body: B) -> Manager<ShieldedBody<FunctionBody<N, B>, L>, L>
+pub fn shielded<N, B, F, L, K>(
+    contract: SameContract<L>,
+    name: N,
+    body: B,
+) -> Manager<ShieldedBody<FunctionBody<N, B>, L>, L>
 where
     N: Name<Output = F::Output>,
     B: FnOnce(FrameHandle) -> F,
     F: Future<Output = OutputOf<L>> + Send + 'static,
     L: Rescuable + LendsShielded<K>,
 {
-    Manager::new(terms, name, body).shielded()
+    Manager::new(contract, name, body).shielded()
 }

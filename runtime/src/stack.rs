@@ -8,13 +8,13 @@ use std::boxed::Box;
 
 use crate::async_context_manager;
 use crate::exit::{Catch, Suppress};
-use crate::frame::Body;
-use crate::frame::held::{Entering, Entries, Flight, Held, HeldExit, Holds, Owned};
-use crate::lend::{Lend1, Lends};
+use crate::lend::{FnContract, Lend1};
 use crate::manager::{IntoManager, Manager, OutputOf};
 use crate::outcome::Outcome;
-use crate::output::Ending;
+use crate::output::BodyOutput;
 use crate::panics;
+use crate::raw::Body;
+use crate::raw::stack_entry::{Entering, Owned, StackEntries, StackExit, StackOutcome, StackValue, Stored};
 
 /// Managers that are entered one by one and left together, the last one first: Python's `contextlib.AsyncExitStack`.
 ///
@@ -70,7 +70,7 @@ use crate::panics;
 /// Those that are shielded are rescued, one after the other. Where the `with!` of the stack stands around the `yield!` of
 /// a shielded manager, all of them are awaited.
 pub struct AsyncExitStack<'env, E> {
-    entries: Entries<'env, E>,
+    entries: StackEntries<'env, E>,
 }
 
 impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
@@ -108,7 +108,7 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: Entries::new() }
+        Self { entries: StackEntries::new() }
     }
 
     /// How many there are to be left.
@@ -160,12 +160,12 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     pub fn enter<'s, M, L, K, V>(
         &'s self,
         manager: Manager<M, L>,
-    ) -> Entering<'s, 'env, E, K, V, <OutputOf<L> as Ending>::Value<V>>
+    ) -> Entering<'s, 'env, E, K, V, <OutputOf<L> as BodyOutput>::Value<V>>
     where
         M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
-        L: Holds<K> + 'env,
-        L::Exit: HeldExit<E>,
-        K: Held<'s, Value = V> + Send + 'env,
+        L: StackValue<K> + 'env,
+        L::Exit: StackExit<E>,
+        K: Stored<'s, Value = V> + Send + 'env,
     {
         self.entries.enter(manager)
     }
@@ -274,10 +274,10 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// When the future is dropped, the manager under way is still on the stack with the others: the next call goes on
     /// with it, and dropping the stack drops it where it waits.
     pub async fn close(&mut self) -> Result<(), E> {
-        match self.entries.leave(Flight::Completed).await {
-            Flight::Completed | Flight::Cancelled => Ok(()),
-            Flight::Failed(error) => Err(error),
-            Flight::Panicked(payload) => panics::resume(payload),
+        match self.entries.leave(StackOutcome::Completed).await {
+            StackOutcome::Completed | StackOutcome::Cancelled => Ok(()),
+            StackOutcome::Failed(error) => Err(error),
+            StackOutcome::Panicked(payload) => panics::resume(payload),
         }
     }
 
@@ -296,7 +296,7 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// ```
     pub fn into_manager(
         self,
-    ) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, <Self as IntoManager>::Terms> {
+    ) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, <Self as IntoManager>::Contract> {
         // Its managers are told of one by one.
         exit_stack(self).uncut()
     }
@@ -305,8 +305,8 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     fn at_once<M, L>(&self, manager: Manager<M, L>)
     where
         M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
-        L: Holds<Owned<()>> + 'env,
-        L::Exit: HeldExit<E>,
+        L: StackValue<Owned<()>> + 'env,
+        L::Exit: StackExit<E>,
     {
         let entering = pin!(self.enter(manager));
         let entered = entering.poll(&mut Context::from_waker(Waker::noop()));
@@ -361,25 +361,25 @@ where
 async fn exit_stack<'env, E: Send + 'env>(
     mut stack: AsyncExitStack<'env, E>,
 ) -> Result<&mut AsyncExitStack<'env, E>, E> {
-    let flight = match r#yield!(&mut stack) {
-        Outcome::Completed => Flight::Completed,
-        Outcome::Failed(error) => Flight::Failed(error),
-        Outcome::Panicked => Flight::Panicked(Box::new(panics::UnderWay)),
+    let outcome = match r#yield!(&mut stack) {
+        Outcome::Completed => StackOutcome::Completed,
+        Outcome::Failed(error) => StackOutcome::Failed(error),
+        Outcome::Panicked => StackOutcome::Panicked(Box::new(panics::PayloadElsewhere)),
         // In a rescue each is awaited, and in place each is dropped.
-        Outcome::Cancelled => Flight::Cancelled,
+        Outcome::Cancelled => StackOutcome::Cancelled,
     };
-    match stack.entries.leave(flight).await {
-        Flight::Completed | Flight::Cancelled => Ok(()),
-        Flight::Failed(error) => Err(error),
-        Flight::Panicked(payload) if payload.is::<panics::UnderWay>() => Ok(()),
-        Flight::Panicked(payload) => panics::resume(payload),
+    match stack.entries.leave(outcome).await {
+        StackOutcome::Completed | StackOutcome::Cancelled => Ok(()),
+        StackOutcome::Failed(error) => Err(error),
+        StackOutcome::Panicked(payload) if payload.is::<panics::PayloadElsewhere>() => Ok(()),
+        StackOutcome::Panicked(payload) => panics::resume(payload),
     }
 }
 
 impl<'env, E: Send + 'env> IntoManager for AsyncExitStack<'env, E> {
-    type Terms = Lends<dyn for<'y> Lend1<'y, Out = &'y mut Self>, 1, Suppress<Catch<E>>>;
+    type Contract = FnContract<dyn for<'y> Lend1<'y, Out = &'y mut Self>, 1, Suppress<Catch<E>>>;
 
-    fn into_manager(self) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, Self::Terms> {
+    fn into_manager(self) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, Self::Contract> {
         exit_stack(self).uncut()
     }
 }

@@ -2,20 +2,20 @@
 
 use core::convert::Infallible;
 
-use crate::handoff::Handoff;
-use crate::layer::{EndingError, EndingKind, Shape, Value};
-use crate::output::{Always, Ending, Maybe, Presence};
+use crate::classify::{Fallible, Plain};
+use crate::frame::Frame;
+use crate::output::{BodyOutput, Never, Possible, Suppression};
 use crate::scope_types::Scope;
-use crate::verdict::{CantFail, MayFail};
+use crate::value::{OutputError, OutputKind, Shape, Value};
 
-impl<S: Scope<Value = Infallible>> Handoff<S> {
+impl<S: Scope<Value = Infallible>> Frame<S> {
     /// Turns what a `with!` is, whose block leaves by `return`, into what the function returns.
-    pub fn settle(&self, value: Value<S::Both, Infallible>) -> S::Return
+    pub fn into_return(&self, value: Value<S::Both, Infallible>) -> S::Return
     where
         S::Return:
-            ReturnsError<EndingKind<S::Both>, EndingError<S::Both>> + ReturnsNothing<<S::Both as Shape>::Presence>,
+            ReturnsError<OutputKind<S::Both>, OutputError<S::Both>> + ReturnsNothing<<S::Both as Shape>::Suppression>,
     {
-        match <S::Both as Shape>::Ending::split(value) {
+        match <S::Both as Shape>::BodyOutput::split(value) {
             Ok(value) => S::Return::nothing(value),
             Err(error) => S::Return::error(error),
         }
@@ -33,37 +33,37 @@ pub trait ReturnsError<Kind, Error> {
     fn error(error: Error) -> Self;
 }
 
-impl<R> ReturnsError<CantFail, Infallible> for R {
+impl<R> ReturnsError<Plain, Infallible> for R {
     fn error(error: Infallible) -> Self {
         match error {}
     }
 }
 
-impl<T, E, F: From<E>> ReturnsError<MayFail, E> for Result<T, F> {
+impl<T, E, F: From<E>> ReturnsError<Fallible, E> for Result<T, F> {
     fn error(error: E) -> Self {
         Err(error.into())
     }
 }
 
-/// A function that returns this has something to return when its managers, with this `Presence`, have suppressed what
+/// A function that returns this has something to return when its managers, with this `Suppression`, have suppressed what
 /// ended its body.
 #[diagnostic::on_unimplemented(
     message = "the manager of `#[within]` may end the function without a value, and then there is no `{Self}` to return",
     label = "this function returns `{Self}`",
     note = "it can return `()`, an `Option<T>`, a `Result<(), E>` or a `Result<Option<T>, E>`"
 )]
-pub trait ReturnsNothing<P: Presence> {
+pub trait ReturnsNothing<P: Suppression> {
     /// What stands for the value that there is not.
     fn nothing(value: P::Value<Infallible>) -> Self;
 }
 
-impl<R> ReturnsNothing<Always> for R {
+impl<R> ReturnsNothing<Never> for R {
     fn nothing(value: Infallible) -> Self {
         match value {}
     }
 }
 
-impl<R: Nothing> ReturnsNothing<Maybe> for R {
+impl<R: Nothing> ReturnsNothing<Possible> for R {
     fn nothing(_none: Option<Infallible>) -> Self {
         Self::NOTHING
     }

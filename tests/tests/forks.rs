@@ -68,7 +68,7 @@ fn what_begins_in_a_forked_child_is_rescued_there() {
         block_on(rescue::drain());
         assert!(in_fork(|| {
             is_left();
-            assert_eq!(block_on(rescue::drain_for(LONG)), Ok(()));
+            assert_eq!(block_on(rescue::drain_timeout(LONG)), Ok(()));
         }));
         is_left();
     });
@@ -89,10 +89,10 @@ fn a_drain_with_a_limit_ends_in_a_forked_child() {
         let (leave, is_let_go) = futures::channel::oneshot::channel();
         drop_after(1, async { with!(held(is_let_go) => pending::<()>().await) });
         // The thread that keeps the time is there.
-        assert_eq!(block_on(rescue::drain_for(Duration::from_millis(1))), Err(1));
+        assert_eq!(block_on(rescue::drain_timeout(Duration::from_millis(1))), Err(1));
         assert!(in_fork(|| {
             is_left();
-            assert_eq!(block_on(rescue::drain_for(Duration::from_millis(1))), Err(1));
+            assert_eq!(block_on(rescue::drain_timeout(Duration::from_millis(1))), Err(1));
         }));
         leave.send(()).expect("it waits");
         block_on(rescue::drain());

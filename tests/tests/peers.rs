@@ -36,7 +36,7 @@
 //! | rollback on a panic | `Outcome::Panicked` | `a_transaction_is_rolled_back_when_its_block_panics` |
 //! | rollback when dropped | `Outcome::Cancelled` | `a_transaction_is_rolled_back_when_the_client_hangs_up` |
 //! | acquiring that can't be cut short, a rollback that waits | `shielded` | `a_transaction_whose_rollback_waits_...` |
-//! | a configured rescuer | `rescue::set` | in `rescue.rs` |
+//! | a configured rescuer | `rescue::set_spawner` | in `rescue.rs` |
 //! | no gap before the guard | a manager around | `a_guard_that_is_armed_before_the_first_await_is_disarmed_...` |
 //! | the next open succeeds | awaited | `a_file_can_be_opened_again_as_soon_as_its_scope_has_ended` |
 //! | which error wins | the author says | `the_author_decides_which_error_wins` |

@@ -581,7 +581,7 @@ mod uses {
             fn enter(
                 &mut self,
             ) -> impl Future<
-                Output = <<M::Exit as async_context_manager::Exit>::Output as async_context_manager::__private::Ending>::Value<
+                Output = <<M::Exit as async_context_manager::Exit>::Output as async_context_manager::__private::BodyOutput>::Value<
                     M::Value<'_>,
                 >,
             >{

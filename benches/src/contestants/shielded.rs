@@ -30,7 +30,7 @@ thread_local!(static RESCUES: RefCell<Vec<Rescue>> = const { RefCell::new(Vec::n
 /// Has rescues wait on this thread until [`run_rescues`] is called, so that they are counted too.
 pub(crate) fn keep_rescues() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| rescue::set(|rescue| RESCUES.with_borrow_mut(|rescues| rescues.push(rescue))));
+    ONCE.call_once(|| rescue::set_spawner(|rescue| RESCUES.with_borrow_mut(|rescues| rescues.push(rescue))));
 }
 
 /// Runs all rescues to their ends.

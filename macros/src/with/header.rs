@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Ident, Pat, Token, token};
 
 /// One manager of a header.
-pub(crate) struct Entry {
+pub(crate) struct HeaderEntry {
     pub(crate) manager: Expr,
     /// What its value is bound to.
     pub(crate) pattern: Option<Pat>,
@@ -28,7 +28,7 @@ pub(crate) enum Block {
 const SHAPE: &str = "write `with!(manager() as value => { ... })`";
 
 /// The managers, up to and with the `=>`.
-pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<Entry>> {
+pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<HeaderEntry>> {
     let mut entries = Vec::new();
     loop {
         entries.push(input.parse()?);
@@ -51,7 +51,7 @@ pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<Entry>> {
 const WITHIN: &str = "write `#[within(manager() as value)]`";
 
 /// The managers of `#[within(...)]`, which has no block.
-pub(crate) fn parse_all(input: ParseStream) -> syn::Result<Vec<Entry>> {
+pub(crate) fn parse_all(input: ParseStream) -> syn::Result<Vec<HeaderEntry>> {
     let mut entries = Vec::new();
     while !input.is_empty() {
         if input.peek(Token![,]) {
@@ -75,7 +75,7 @@ pub(crate) fn parse_all(input: ParseStream) -> syn::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-impl Parse for Entry {
+impl Parse for HeaderEntry {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let manager = manager(input)?;
         let manager_span = manager.span();
@@ -105,7 +105,7 @@ fn no_arrow(ahead: ParseStream) -> syn::Result<()> {
     Ok(())
 }
 
-impl ToTokens for Entry {
+impl ToTokens for HeaderEntry {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self { manager, pattern, .. } = self;
         let binding = pattern.as_ref().map(|pattern| quote!(as #pattern));

@@ -6,12 +6,12 @@ use syn::parse::{ParseStream, Parser};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprBreak, Item, Label, Lifetime, Macro, Stmt};
 
-use super::header::Entry;
-use crate::tokens::{self, Prefix};
+use super::header::HeaderEntry;
+use crate::tokens::{self, CratePath};
 
 /// What leaves a block, other than its end.
 #[derive(Default)]
-pub(crate) struct Ways {
+pub(crate) struct Exits {
     /// The different jumps.
     pub(crate) jumps: Vec<Jump>,
     /// Whether there may be a `return`: one, or a `?`, or a macro that may hide one.
@@ -33,40 +33,40 @@ impl Jump {
     }
 }
 
-/// Input:  `{ if done { break 'outer 5; } }`
+/// FnInput:  `{ if done { break 'outer 5; } }`
 ///
 /// Output: `{ if done { break 'with_block ControlFlow::Break(5); } }`, and `[break 'outer value]`
 ///
 /// Where there are several jumps, their values stand in as many `Either`s. The managers after the first are in a block,
-/// too. Without the words (`has_jump`), there are none.
-pub(crate) fn carry(entries: &mut [Entry], block: &mut Expr, has_jump: bool, private: &Prefix) -> Ways {
+/// too. Without the keywords (`has_jump`), there are none.
+pub(crate) fn rewrite(entries: &mut [HeaderEntry], block: &mut Expr, has_jump: bool, private: &CratePath) -> Exits {
     let mut parts: Vec<&mut Expr> = entries.iter_mut().skip(1).map(|entry| &mut entry.manager).chain([block]).collect();
     if !has_jump {
         return visit(&mut parts, private, 1);
     }
     let original: Vec<Expr> = parts.iter().map(|part| (**part).clone()).collect();
-    let mut ways = visit(&mut parts, private, 1);
-    if ways.jumps.len() > 1 {
+    let mut exits = visit(&mut parts, private, 1);
+    if exits.jumps.len() > 1 {
         for (part, original) in parts.iter_mut().zip(original) {
             **part = original;
         }
-        ways = visit(&mut parts, private, ways.jumps.len());
+        exits = visit(&mut parts, private, exits.jumps.len());
     }
-    ways
+    exits
 }
 
-fn visit(parts: &mut [&mut Expr], private: &Prefix, count: usize) -> Ways {
-    let mut carrier = Carrier::new(private, count);
+fn visit(parts: &mut [&mut Expr], private: &CratePath, count: usize) -> Exits {
+    let mut carrier = JumpRewriter::new(private, count);
     for part in parts {
         carrier.visit_expr_mut(part);
     }
-    carrier.ways
+    carrier.exits
 }
 
 /// The `index`th of `count` values, or patterns.
 ///
 /// Output, for 0, 1, 2 of 3: `This(v)`, `Other(This(v))`, `Other(Other(v))`
-pub(crate) fn either(value: TokenStream, index: usize, count: usize, private: &Prefix) -> TokenStream {
+pub(crate) fn either(value: TokenStream, index: usize, count: usize, private: &CratePath) -> TokenStream {
     let site = Span::mixed_site();
     let innermost = if index + 1 == count { value } else { quote_spanned!(site=> #private::Either::This(#value)) };
     (0..index).fold(innermost, |inner, _| quote_spanned!(site=> #private::Either::Other(#inner)))
@@ -77,19 +77,19 @@ pub(crate) fn block_label() -> Lifetime {
     Lifetime::new("'with_block", Span::mixed_site())
 }
 
-struct Carrier<'a> {
-    private: &'a Prefix,
+struct JumpRewriter<'a> {
+    private: &'a CratePath,
     /// How many different jumps there are.
     count: usize,
-    ways: Ways,
+    exits: Exits,
     in_loop: bool,
     /// The labels within the block.
     labels: Vec<Lifetime>,
 }
 
-impl<'a> Carrier<'a> {
-    fn new(private: &'a Prefix, count: usize) -> Self {
-        Self { private, count, ways: Ways::default(), in_loop: false, labels: Vec::new() }
+impl<'a> JumpRewriter<'a> {
+    fn new(private: &'a CratePath, count: usize) -> Self {
+        Self { private, count, exits: Exits::default(), in_loop: false, labels: Vec::new() }
     }
 
     /// What a jump becomes, if it leaves the block.
@@ -104,9 +104,9 @@ impl<'a> Carrier<'a> {
             return None;
         }
         let jump = Jump { keyword, label: label.cloned(), has_value: value.is_some(), span };
-        let index = self.ways.jumps.iter().position(|known| known.is_like(&jump)).unwrap_or_else(|| {
-            self.ways.jumps.push(jump);
-            self.ways.jumps.len() - 1
+        let index = self.exits.jumps.iter().position(|known| known.is_like(&jump)).unwrap_or_else(|| {
+            self.exits.jumps.push(jump);
+            self.exits.jumps.len() - 1
         });
         let site = Span::mixed_site();
         let value = value.map_or_else(|| quote_spanned!(site=> ()), ToTokens::to_token_stream);
@@ -127,7 +127,7 @@ impl<'a> Carrier<'a> {
 
     /// The arguments of a macro: a jump in them is carried where they can be read as Rust, or it stands by itself.
     fn macro_arguments(&mut self, mac: &mut Macro) {
-        self.ways.may_return = true;
+        self.exits.may_return = true;
         let jumps = |ident: &syn::Ident| ident == "break" || ident == "continue";
         if tokens::find_ident(mac.tokens.clone(), &jumps).is_some() {
             mac.tokens = self.tokens(std::mem::take(&mut mac.tokens));
@@ -182,7 +182,7 @@ impl<'a> Carrier<'a> {
     }
 }
 
-impl VisitMut for Carrier<'_> {
+impl VisitMut for JumpRewriter<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         match expr {
             Expr::Break(ExprBreak { break_token, label, expr: value, .. }) => {
@@ -214,7 +214,7 @@ impl VisitMut for Carrier<'_> {
             // What leaves these does not leave the block.
             Expr::Closure(_) | Expr::Async(_) | Expr::Const(_) => {}
             Expr::Return(_) | Expr::Try(_) => {
-                self.ways.may_return = true;
+                self.exits.may_return = true;
                 visit_mut::visit_expr_mut(self, expr);
             }
             _ => visit_mut::visit_expr_mut(self, expr),

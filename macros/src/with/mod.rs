@@ -10,20 +10,20 @@ use syn::parse::{ParseStream, Parser};
 
 use crate::errors::Errors;
 use crate::fallback;
-use crate::marker::replace_misplaced;
-use crate::tokens::{Prefix, split_crate};
-use header::{Block, Entry};
+use crate::marker::replace_stray;
+use crate::tokens::{CratePath, split_crate};
+use header::{Block, HeaderEntry};
 
-/// Input:  `(path::to::crate) connection(&pool) as conn => { conn.insert(1).await?; }`
+/// FnInput:  `(path::to::crate) connection(&pool) as conn => { conn.insert(1).await?; }`
 ///
 /// Output: see `with/expand.rs`
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let (krate, tokens) = split_crate(input);
     let mut errors = Errors::default();
-    let words = Words::of(tokens.clone());
-    let tokens = if words.has_marker { replace_misplaced(tokens, &krate, &mut errors) } else { tokens };
+    let keywords = Keywords::of(tokens.clone());
+    let tokens = if keywords.has_marker { replace_stray(tokens, &krate, &mut errors) } else { tokens };
     let expanded = match parse.parse2(tokens) {
-        Ok((entries, Block::Parsed(block, braces))) => expand::with(entries, *block, braces, words, &krate),
+        Ok((entries, Block::Parsed(block, braces))) => expand::with(entries, *block, braces, keywords, &krate),
         Ok((entries, Block::Broken(tokens, error))) => {
             errors.push(error);
             broken(&entries, tokens, &krate)
@@ -40,9 +40,9 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     quote!({ #errors #expanded })
 }
 
-/// What there may be in the tokens of a `with!`, by their words. Mostly there is nothing, and nothing to be done then.
+/// What there may be in the tokens of a `with!`, by their keywords. Mostly there is nothing, and nothing to be done then.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Words {
+pub(crate) struct Keywords {
     /// A marker.
     has_marker: bool,
     /// What the attribute of a manager function has put in the place of a marker.
@@ -51,11 +51,11 @@ pub(crate) struct Words {
     has_jump: bool,
 }
 
-impl Words {
+impl Keywords {
     fn of(tokens: TokenStream) -> Self {
-        let mut words = Self::default();
-        words.look(tokens);
-        words
+        let mut keywords = Self::default();
+        keywords.look(tokens);
+        keywords
     }
 
     fn look(&mut self, tokens: TokenStream) {
@@ -75,23 +75,23 @@ impl Words {
 }
 
 /// The managers, and the block.
-pub(crate) fn parse(input: ParseStream) -> syn::Result<(Vec<Entry>, Block)> {
+pub(crate) fn parse(input: ParseStream) -> syn::Result<(Vec<HeaderEntry>, Block)> {
     Ok((header::parse(input)?, header::block(input)?))
 }
 
 /// What stands in for a `with!` whose block can't be parsed: the managers, the names that the header binds, and what
 /// can be read of the block.
-fn broken(entries: &[Entry], block: TokenStream, krate: &Prefix) -> TokenStream {
+fn broken(entries: &[HeaderEntry], block: TokenStream, krate: &CratePath) -> TokenStream {
     let bindings = bindings(entries, krate);
     let saved = fallback::salvage(braces_off(block));
     quote_spanned!(Span::mixed_site()=> #bindings #saved ::core::unreachable!())
 }
 
 /// The names that a header binds, for code next to an error.
-pub(crate) fn bindings(entries: &[Entry], krate: &Prefix) -> TokenStream {
-    let bindings = entries.iter().map(|Entry { manager, pattern, .. }| {
+pub(crate) fn bindings(entries: &[HeaderEntry], krate: &CratePath) -> TokenStream {
+    let bindings = entries.iter().map(|HeaderEntry { manager, pattern, .. }| {
         let pattern = pattern.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
-        quote_spanned!(Span::mixed_site()=> let #pattern = #krate::__private::lent_by(&#manager);)
+        quote_spanned!(Span::mixed_site()=> let #pattern = #krate::__private::stub_value(&#manager);)
     });
     bindings.collect()
 }

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
-use crate::home::identity;
+use crate::raw::detached::identity;
 
 /// A poll of the body of a shielded manager that is entering.
 #[derive(Clone, Copy)]
@@ -131,7 +131,7 @@ fn next() -> u64 {
 ///     // There is no second one.
 ///     let second = async { with!(transaction(pool.clone()) => ()) };
 ///     tokio::time::timeout(Duration::from_millis(1), second).await.unwrap_err();
-///     assert_eq!(rescue::under_way(), 0); // it does not wait any more
+///     assert_eq!(rescue::pending(), 0); // it does not wait any more
 /// });
 /// assert_eq!(pool.available_permits(), 1);
 /// # }

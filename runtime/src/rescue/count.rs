@@ -3,15 +3,15 @@
 use std::task::{Context, Poll};
 
 use super::waiters::Waiters;
-use crate::foreign;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::user_code;
 
 /// How many there are, and who waits for there to be none.
 #[derive(Default)]
-pub(crate) struct Count(Mutex<State>);
+pub(crate) struct Count(Mutex<CountState>);
 
 #[derive(Default)]
-struct State {
+struct CountState {
     count: usize,
     waiters: Waiters,
 }
@@ -27,7 +27,7 @@ impl Count {
         if state.count == 0 {
             let wakers = state.waiters.take();
             drop(state);
-            wakers.for_each(foreign::wake);
+            wakers.for_each(user_code::wake);
         }
     }
 
@@ -41,7 +41,7 @@ impl Count {
     }
 
     /// Nothing under the lock panics.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CountState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,16 +62,16 @@ impl WaitForNone<'_> {
             return Poll::Pending;
         }
         drop(state);
-        let Some(waker) = foreign::clone(cx.waker()) else { return Poll::Pending };
+        let Some(waker) = user_code::clone(cx.waker()) else { return Poll::Pending };
         let mut state = self.count.lock();
         if state.count == 0 {
             drop(state);
-            foreign::discard(waker);
+            user_code::discard(waker);
             return Poll::Ready(());
         }
         let before = state.waiters.register(&mut self.key, waker);
         drop(state);
-        foreign::discard(before);
+        user_code::discard(before);
         Poll::Pending
     }
 }
@@ -80,7 +80,7 @@ impl Drop for WaitForNone<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             let waker = self.count.lock().waiters.remove(key);
-            foreign::discard(waker);
+            user_code::discard(waker);
         }
     }
 }

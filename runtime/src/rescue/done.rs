@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::vec::Vec;
 
-use super::together;
+use super::collector;
 use super::waiters::Waiters;
-use crate::foreign;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
+use crate::user_code;
 
 #[derive(Default)]
-struct Shared(Mutex<State>);
+struct CompletionShared(Mutex<CompletionState>);
 
 #[derive(Default)]
-struct State {
+struct CompletionState {
     is_done: bool,
     waiters: Waiters,
     /// What is to be done then, when others are done as well.
@@ -22,21 +22,21 @@ struct State {
 }
 
 /// Something is done when this is dropped.
-pub(crate) struct Completion(Option<Arc<Shared>>);
+pub(crate) struct Completion(Option<Arc<CompletionShared>>);
 
 /// Tells whether something is done.
 #[derive(Clone)]
-pub(crate) struct Handle(Arc<Shared>);
+pub(crate) struct Handle(Arc<CompletionShared>);
 
 /// Something that is not done, and what tells when it is.
 pub(crate) fn completion() -> (Completion, Handle) {
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(CompletionShared::default());
     (Completion(Some(Arc::clone(&shared))), Handle(shared))
 }
 
-impl Shared {
+impl CompletionShared {
     /// Nothing under the lock panics.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CompletionState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -63,7 +63,7 @@ impl Drop for Completion {
             done = then.one_is_done().and_then(|mut completion| completion.0.take());
         }
         // What is woken may block, or wait for one of the others.
-        wakers.into_iter().for_each(foreign::wake);
+        wakers.into_iter().for_each(user_code::wake);
     }
 }
 
@@ -99,16 +99,16 @@ impl Wait {
             return Poll::Pending;
         }
         drop(state);
-        let Some(waker) = foreign::clone(cx.waker()) else { return Poll::Pending };
+        let Some(waker) = user_code::clone(cx.waker()) else { return Poll::Pending };
         let mut state = self.handle.0.lock();
         if state.is_done {
             drop(state);
-            foreign::discard(waker);
+            user_code::discard(waker);
             return Poll::Ready(());
         }
         let before = state.waiters.register(&mut self.key, waker);
         drop(state);
-        foreign::discard(before);
+        user_code::discard(before);
         Poll::Pending
     }
 }
@@ -117,7 +117,7 @@ impl Drop for Wait {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             let waker = self.handle.0.lock().waiters.remove(key);
-            foreign::discard(waker);
+            user_code::discard(waker);
         }
     }
 }
@@ -196,7 +196,7 @@ impl Waits {
 impl Drop for Waits {
     fn drop(&mut self) {
         for wait in self.list.drain(..).filter(|wait| !wait.handle.is_done()) {
-            together::add(wait.handle.clone());
+            collector::add(wait.handle.clone());
         }
     }
 }

@@ -11,16 +11,16 @@ use super::timer::Alarm;
 static COUNT: LazyLock<Count> = LazyLock::new(Count::default);
 
 /// One thing that is under way, as long as it lives.
-pub(crate) struct UnderWay(());
+pub(crate) struct PendingGuard(());
 
-impl UnderWay {
+impl PendingGuard {
     pub(crate) fn begin() -> Self {
         COUNT.add();
         Self(())
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for PendingGuard {
     fn drop(&mut self) {
         COUNT.remove();
     }
@@ -30,14 +30,14 @@ impl Drop for UnderWay {
 /// a task group whose `with!` was dropped count as well, until they are gone.
 ///
 /// ```
-/// assert_eq!(async_context_manager::rescue::under_way(), 0);
+/// assert_eq!(async_context_manager::rescue::pending(), 0);
 /// ```
 #[must_use]
-pub fn under_way() -> usize {
+pub fn pending() -> usize {
     COUNT.get()
 }
 
-/// Waits until nothing is under way in this process, see [`under_way`]; what begins meanwhile is waited for, too. For
+/// Waits until nothing is under way in this process, see [`pending`]; what begins meanwhile is waited for, too. For
 /// the end of `main`; see the [module](super).
 ///
 /// It never ends when it is awaited in what is being rescued.
@@ -60,7 +60,7 @@ pub async fn drain() {
 ///
 /// use async_context_manager::rescue;
 ///
-/// if let Err(left) = rescue::drain_for(Duration::from_secs(5)).await {
+/// if let Err(left) = rescue::drain_timeout(Duration::from_secs(5)).await {
 ///     eprintln!("{left} managers have not been left");
 /// }
 /// # }
@@ -77,7 +77,7 @@ pub async fn drain() {
 /// # Cancel safety
 ///
 /// As that of [`drain`].
-pub async fn drain_for(limit: Duration) -> Result<(), usize> {
+pub async fn drain_timeout(limit: Duration) -> Result<(), usize> {
     let mut none = COUNT.wait();
     let mut alarm = None;
     poll_fn(|cx| {
@@ -85,7 +85,7 @@ pub async fn drain_for(limit: Duration) -> Result<(), usize> {
             return Poll::Ready(Ok(()));
         }
         let alarm = alarm.get_or_insert_with(|| Alarm::after(limit));
-        alarm.poll(cx).map(|()| Err(under_way()))
+        alarm.poll(cx).map(|()| Err(pending()))
     })
     .await
 }

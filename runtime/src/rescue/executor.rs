@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Rescue, thread};
-use crate::foreign;
+use crate::user_code;
 
 type Spawn = dyn Fn(Rescue) + Send + Sync;
 
@@ -23,24 +23,24 @@ static SPAWN: RwLock<Option<Arc<Spawn>>> = RwLock::new(None);
 ///
 /// static POOL: LazyLock<ThreadPool> = LazyLock::new(|| ThreadPool::new().unwrap());
 ///
-/// rescue::set(|rescue| POOL.spawn_ok(rescue));
+/// rescue::set_spawner(|rescue| POOL.spawn_ok(rescue));
 /// ```
-pub fn set(spawn: impl Fn(Rescue) + Send + Sync + 'static) {
+pub fn set_spawner(spawn: impl Fn(Rescue) + Send + Sync + 'static) {
     let before = SPAWN.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(spawn));
     // Not under the lock: tasks in that executor may be dropped with it, and be rescued.
-    foreign::discard(before);
+    user_code::discard(before);
 }
 
 pub(super) fn spawn(rescue: Rescue) {
     let spawn = SPAWN.read().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(spawn) = spawn {
-        foreign::call(|| spawn(rescue));
+        user_code::call(|| spawn(rescue));
         // It may have been replaced meanwhile.
-        return foreign::discard(spawn);
+        return user_code::discard(spawn);
     }
     let origin = rescue.parts.as_ref().and_then(|parts| parts.origin.spawn());
     match origin {
-        Some(spawn) => foreign::call(|| spawn(rescue)),
+        Some(spawn) => user_code::call(|| spawn(rescue)),
         None => thread::spawn(rescue),
     }
 }

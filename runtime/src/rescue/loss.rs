@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::string::{String, ToString};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::{foreign, panics};
+use crate::{panics, user_code};
 
 /// What a manager came to when nobody was left to be told: the error that its exit phase returned after the future
 /// around its `with!` was dropped, say.
@@ -150,8 +150,8 @@ static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 /// no further. What is lost while it runs, on its thread, goes to standard error.
 pub fn set_hook(hook: impl Fn(&Loss<'_>) + Send + Sync + 'static) {
     let before = HOOK.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(hook));
-    // Not under the lock: it may tell of a loss.
-    foreign::discard(before);
+    // Not under the lock: it may report of a loss.
+    user_code::discard(before);
 }
 
 /// What is told of an error that has nobody to go to, as the `with!` is gone.
@@ -162,36 +162,36 @@ pub(crate) const PANICKING: &str = "failed while a panic was under way; its erro
 
 /// Tells that `manager` failed.
 pub(crate) fn failed(manager: &'static str, lost: Lost<'_>) {
-    tell(&Loss { manager, kind: LossKind::Failed, lost });
+    report(&Loss { manager, kind: LossKind::Failed, lost });
 }
 
 /// Tells of an error of `manager` that was replaced.
 pub(crate) fn replaced(manager: &'static str, lost: Lost<'_>) {
-    tell(&Loss { manager, kind: LossKind::Replaced, lost });
+    report(&Loss { manager, kind: LossKind::Replaced, lost });
 }
 
 /// Tells of a panic after a cancellation.
 pub(crate) fn panicked(manager: &'static str, payload: panics::Payload) {
     let lost = Lost { what: "panicked after a cancellation", error: Some(&*payload), show: None };
     tell_panic(manager, LossKind::Panicked, lost, &*payload);
-    foreign::discard(payload);
+    user_code::discard(payload);
 }
 
 /// Tells of one of two panics of which the other one goes on: by what it says.
 pub(crate) fn replaced_panic(manager: &'static str, what: &str, parcel: panics::Parcel) {
     let payload = parcel.open();
     // Whoever has the panic itself tells of that.
-    if !payload.is::<panics::UnderWay>() {
+    if !payload.is::<panics::PayloadElsewhere>() {
         tell_panic(manager, LossKind::Replaced, what.into(), &*payload);
     }
-    foreign::discard(payload);
+    user_code::discard(payload);
 }
 
 fn tell_panic(manager: &'static str, kind: LossKind, lost: Lost<'_>, payload: &(dyn Any + Send)) {
     let message = message(payload);
     let show = |f: &mut fmt::Formatter<'_>| f.write_str(message.unwrap_or_default());
     let show = message.is_some().then_some(&show as Show<'_>);
-    tell(&Loss { manager, kind, lost: Lost { show, ..lost } });
+    report(&Loss { manager, kind, lost: Lost { show, ..lost } });
 }
 
 /// What a panic says, if that is a text.
@@ -202,53 +202,53 @@ fn message(payload: &(dyn Any + Send)) -> Option<&str> {
 
 /// Tells that `manager` was dropped before its end.
 pub(crate) fn unfinished(manager: &'static str, what: &str) {
-    tell(&Loss { manager, kind: LossKind::Unfinished, lost: what.into() });
+    report(&Loss { manager, kind: LossKind::Unfinished, lost: what.into() });
 }
 
-fn tell(loss: &Loss<'_>) {
-    let is_told = Telling::begin().is_some_and(|_telling| {
+fn report(loss: &Loss<'_>) {
+    let is_reported = Reporting::begin().is_some_and(|_reporting| {
         let is_hooked = hook(loss);
         trace(loss) || is_hooked
     });
-    if !is_told && loss.kind != LossKind::Panicked {
+    if !is_reported && loss.kind != LossKind::Panicked {
         write(loss);
     }
 }
 
 /// A hook or a subscriber is being told on this thread.
-struct Telling;
+struct Reporting;
 
-impl Telling {
+impl Reporting {
     /// Nothing while another one is told: a hook whose work loses something is not called for that again and again.
     fn begin() -> Option<Self> {
-        TELLING.try_with(|telling| !telling.replace(true)).unwrap_or(false).then_some(Self)
+        REPORTING.try_with(|reporting| !reporting.replace(true)).unwrap_or(false).then_some(Self)
     }
 }
 
-impl Drop for Telling {
+impl Drop for Reporting {
     fn drop(&mut self) {
-        let _at_end = TELLING.try_with(|telling| telling.set(false));
+        let _at_end = REPORTING.try_with(|reporting| reporting.set(false));
     }
 }
 
 std::thread_local! {
-    static TELLING: Cell<bool> = const { Cell::new(false) };
+    static REPORTING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether there is a hook, which is told.
 fn hook(loss: &Loss<'_>) -> bool {
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     let Some(hook) = hook else { return false };
-    foreign::call(|| hook(loss));
+    user_code::call(|| hook(loss));
     // It may have been replaced meanwhile, and may panic.
-    foreign::discard(hook);
+    user_code::discard(hook);
     true
 }
 
 /// Writes to standard error. Unlike `eprintln!` it does not panic where there is nothing to write to.
 fn write(loss: &Loss<'_>) {
     let mut text = loss.head();
-    foreign::call(|| text = loss.to_string());
+    user_code::call(|| text = loss.to_string());
     // At once, or it would be mixed with what others write.
     let _ = io::stderr().write_all(std::format!("async-context-manager: {text}\n").as_bytes());
 }
@@ -258,11 +258,13 @@ fn write(loss: &Loss<'_>) {
 fn trace(loss: &Loss<'_>) -> bool {
     let error = loss.lost.show.map(|show| tracing::field::display(Shown(show)));
     let head = loss.head();
-    foreign::call(|| tracing::error!(manager = loss.manager, kind = ?loss.kind, error, "{head}"));
+    user_code::call(|| tracing::error!(manager = loss.manager, kind = ?loss.kind, error, "{head}"));
     // There may be some for other threads only.
-    let mut is_told = false;
-    foreign::call(|| is_told = tracing::dispatcher::get_default(|all| !all.is::<tracing::subscriber::NoSubscriber>()));
-    is_told
+    let mut is_reported = false;
+    user_code::call(|| {
+        is_reported = tracing::dispatcher::get_default(|all| !all.is::<tracing::subscriber::NoSubscriber>())
+    });
+    is_reported
 }
 
 #[cfg(not(feature = "tracing"))]

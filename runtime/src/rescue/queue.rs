@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use crate::foreign;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::user_code;
 
 /// How many threads there may be at a time.
 const MOST: usize = 32;
@@ -22,25 +22,25 @@ type Grow = dyn Fn(&Arc<Queue>) -> bool + Send + Sync;
 
 /// The tasks that were woken and have not been polled since.
 pub(crate) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     filled: Condvar,
     grow: Box<Grow>,
 }
 
 #[derive(Default)]
-struct State {
-    woken: VecDeque<Arc<Task>>,
+struct QueueState {
+    woken: VecDeque<Arc<QueueTask>>,
     threads: usize,
     /// Those of them that wait for a task.
     idle: usize,
 }
 
-struct Task {
-    state: Mutex<TaskState>,
+struct QueueTask {
+    state: Mutex<QueueTaskState>,
     queue: Arc<Queue>,
 }
 
-struct TaskState {
+struct QueueTaskState {
     /// Nothing while it is polled, and when it has ended.
     future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     is_woken: bool,
@@ -55,8 +55,8 @@ impl Queue {
 
     /// Has `future` polled. If there is no thread to be had, it is dropped.
     pub(crate) fn spawn(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
-        let state = TaskState { future: Some(Box::pin(future)), is_woken: false, is_polled: false };
-        Arc::new(Task { state: Mutex::new(state), queue: Arc::clone(self) }).wake();
+        let state = QueueTaskState { future: Some(Box::pin(future)), is_woken: false, is_polled: false };
+        Arc::new(QueueTask { state: Mutex::new(state), queue: Arc::clone(self) }).wake();
     }
 
     /// Waits for a task to be woken, and polls it. False if there was none for a while: the thread is to end.
@@ -66,7 +66,7 @@ impl Queue {
         true
     }
 
-    fn next(&self) -> Option<Arc<Task>> {
+    fn next(&self) -> Option<Arc<QueueTask>> {
         let mut state = lock(&self.state);
         loop {
             if let Some(task) = state.woken.pop_front() {
@@ -84,7 +84,7 @@ impl Queue {
     }
 
     /// Has a task polled by a thread that is idle, or by one more: the others may be blocked.
-    fn push(self: &Arc<Self>, task: Arc<Task>) {
+    fn push(self: &Arc<Self>, task: Arc<QueueTask>) {
         let mut state = lock(&self.state);
         state.woken.push_back(task);
         let grows = state.woken.len() > state.idle && state.threads < MOST;
@@ -104,22 +104,22 @@ impl Queue {
         drop(state);
         for task in lost {
             let future = lock(&task.state).future.take();
-            foreign::discard(future);
+            user_code::discard(future);
         }
     }
 }
 
-impl Task {
+impl QueueTask {
     fn poll(self: Arc<Self>) {
         let Some(mut future) = self.begin() else { return };
         let waker = Waker::from(Arc::clone(&self));
         let mut polled = Poll::Ready(());
-        foreign::call(|| polled = future.as_mut().poll(&mut Context::from_waker(&waker)));
+        user_code::call(|| polled = future.as_mut().poll(&mut Context::from_waker(&waker)));
         let kept = if polled.is_pending() {
             Some(future)
         } else {
-            // Here, and not under the lock. One that has panicked has ended, too.
-            foreign::discard(future);
+            // Placement, and not under the lock. One that has panicked has ended, too.
+            user_code::discard(future);
             None
         };
         let mut state = lock(&self.state);
@@ -141,7 +141,7 @@ impl Task {
     }
 }
 
-impl Wake for Task {
+impl Wake for QueueTask {
     fn wake(self: Arc<Self>) {
         let mut state = lock(&self.state);
         let was_woken = std::mem::replace(&mut state.is_woken, true);

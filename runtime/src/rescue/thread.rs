@@ -34,7 +34,7 @@ static QUEUE: Mutex<Option<(u32, Arc<Queue>)>> = Mutex::new(None);
 
 /// Has the threads poll `rescue`. If there is no thread to be had, it is lost, which its drop tells.
 pub(super) fn spawn(mut rescue: Rescue) {
-    rescue.place = super::Place::Thread;
+    rescue.poller = super::Poller::Thread;
     if let Ok(queue) = queue() {
         queue.spawn(rescue);
     }

@@ -10,19 +10,19 @@ use std::thread::Builder as Thread;
 use std::time::{Duration, Instant};
 use std::vec::Vec;
 
-use crate::foreign;
+use crate::user_code;
 
 /// Of which process, and its thread.
 static TIMER: Mutex<Option<(u32, Arc<Timer>)>> = Mutex::new(None);
 
 #[derive(Default)]
 struct Timer {
-    state: Mutex<State>,
+    state: Mutex<TimerState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct TimerState {
     last: u64,
     /// By their time, and their number.
     alarms: BTreeMap<(Instant, u64), Waker>,
@@ -50,7 +50,7 @@ fn timer() -> io::Result<Arc<Timer>> {
 impl Timer {
     fn run(&self) {
         loop {
-            self.wait().into_iter().for_each(foreign::wake);
+            self.wait().into_iter().for_each(user_code::wake);
         }
     }
 
@@ -75,7 +75,7 @@ impl Timer {
     }
 }
 
-impl State {
+impl TimerState {
     fn due(&mut self, now: Instant) -> Vec<Waker> {
         let later = self.alarms.split_off(&(now, u64::MAX));
         std::mem::replace(&mut self.alarms, later).into_values().collect()
@@ -102,7 +102,7 @@ impl Alarm {
             return Poll::Ready(());
         }
         let Ok(timer) = timer() else { return Poll::Ready(()) };
-        let Some(waker) = foreign::clone(cx.waker()) else { return Poll::Pending };
+        let Some(waker) = user_code::clone(cx.waker()) else { return Poll::Pending };
         let mut state = lock(&timer.state);
         let number = self.set.as_ref().map_or(state.last + 1, |(_, number)| *number);
         state.last = state.last.max(number);
@@ -110,7 +110,7 @@ impl Alarm {
         drop(state);
         timer.changed.notify_one();
         self.set = Some((timer, number));
-        foreign::discard(before);
+        user_code::discard(before);
         Poll::Pending
     }
 }
@@ -119,7 +119,7 @@ impl Drop for Alarm {
     fn drop(&mut self) {
         if let (Some(at), Some((timer, number))) = (self.at, self.set.take()) {
             let waker = lock(&timer.state).alarms.remove(&(at, number));
-            foreign::discard(waker);
+            user_code::discard(waker);
         }
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn begin() -> MutexGuard<'static, ()> {
 pub(crate) fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
-        rescue::set(|rescue| QUEUE.with_borrow_mut(|queue| queue.push_back(rescue)));
+        rescue::set_spawner(|rescue| QUEUE.with_borrow_mut(|queue| queue.push_back(rescue)));
         rescue::set_hook(|loss| {
             // An error that another one replaced. The other one is what a manager came to.
             if loss.kind() == LossKind::Replaced && loss.error().is_none() {

@@ -13,7 +13,7 @@ mod sync {
     pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 }
 
-mod foreign {
+mod user_code {
     use std::task::Waker;
 
     pub(crate) fn call(f: impl FnOnce()) {
@@ -34,7 +34,7 @@ mod foreign {
     }
 }
 
-mod together {
+mod collector {
     pub(crate) fn add(handle: crate::done::Handle) {
         drop(handle);
     }

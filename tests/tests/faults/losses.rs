@@ -50,7 +50,7 @@ fn of_a_manager_that_waits_for_what_it_raced_away() {
         // So that the rescues do not end before.
         let kept = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&kept);
-        rescue::set(move |rescue| lock(&all).push(rescue));
+        rescue::set_spawner(move |rescue| lock(&all).push(rescue));
         drop_after(2, async { with!(races_and_fails(), is_rescued() => pending::<()>().await) });
         drop_after(2, async { with!(races_and_panics(), is_rescued() => pending::<()>().await) });
         drop_after(2, async { with!(races(), is_rescued() => pending::<()>().await) });
@@ -568,7 +568,7 @@ mod shown {
             Err(db_error())
         }
         let said = of("one_that_waited_for_what_was_raced_away", || {
-            rescue::set(std::mem::forget);
+            rescue::set_spawner(std::mem::forget);
             drop_after(2, async { with!(races_and_fails(), is_rescued() => pending::<()>().await) });
             std::process::exit(0);
         });

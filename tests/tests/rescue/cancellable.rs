@@ -108,7 +108,7 @@ fn is_given_up<F: Future<Output = ()> + Send + 'static>(pool: &Pool, with: F) ->
     }
     drop(with);
     pool.add_permits(1);
-    let is_given_up = rescue::under_way() == 0;
+    let is_given_up = rescue::pending() == 0;
     drain();
     assert_eq!(pool.available_permits(), 1, "a permit is lost");
     is_given_up

@@ -24,16 +24,16 @@ fn under_way() -> tokio::sync::oneshot::Sender<()> {
 #[test]
 fn they_are_counted() {
     alone(|| {
-        assert_eq!(rescue::under_way(), 0);
+        assert_eq!(rescue::pending(), 0);
         let (one, other) = (under_way(), under_way());
-        assert_eq!(rescue::under_way(), 2);
+        assert_eq!(rescue::pending(), 2);
         one.send(()).expect("it waits");
-        while rescue::under_way() != 1 {
+        while rescue::pending() != 1 {
             thread::yield_now();
         }
         other.send(()).expect("it waits");
         drain();
-        assert_eq!(rescue::under_way(), 0);
+        assert_eq!(rescue::pending(), 0);
     });
 }
 
@@ -41,7 +41,7 @@ fn they_are_counted() {
 fn with_none_it_is_over_at_once() {
     alone(|| {
         assert!(rescue::drain().now_or_never().is_some());
-        assert_eq!(rescue::drain_for(Duration::ZERO).now_or_never(), Some(Ok(())));
+        assert_eq!(rescue::drain_timeout(Duration::ZERO).now_or_never(), Some(Ok(())));
     });
 }
 
@@ -50,12 +50,12 @@ fn with_a_limit_it_tells_how_many_are_left() {
     alone(|| {
         let held = [under_way(), under_way()];
         for limit in [Duration::ZERO, Duration::from_millis(5)] {
-            assert_eq!(block_on_with_threads(rescue::drain_for(limit)), Err(2));
+            assert_eq!(block_on_with_threads(rescue::drain_timeout(limit)), Err(2));
         }
         for leave in held {
             leave.send(()).expect("it waits");
         }
-        assert_eq!(block_on_with_threads(rescue::drain_for(LONG)), Ok(()));
+        assert_eq!(block_on_with_threads(rescue::drain_timeout(LONG)), Ok(()));
     });
 }
 
@@ -63,7 +63,7 @@ fn with_a_limit_it_tells_how_many_are_left() {
 fn the_longest_limit_is_none() {
     alone(|| {
         let leave = under_way();
-        let waits = thread::spawn(|| block_on_with_threads(rescue::drain_for(Duration::MAX)));
+        let waits = thread::spawn(|| block_on_with_threads(rescue::drain_timeout(Duration::MAX)));
         leave.send(()).expect("it waits");
         assert_eq!(waits.join().expect("it does not panic"), Ok(()));
     });
@@ -73,12 +73,12 @@ fn the_longest_limit_is_none() {
 fn it_may_be_dropped() {
     alone(|| {
         let leave = under_way();
-        let mut drain_twice = [rescue::drain().boxed(), rescue::drain_for(LONG).map(drop).boxed()];
+        let mut drain_twice = [rescue::drain().boxed(), rescue::drain_timeout(LONG).map(drop).boxed()];
         for drain in &mut drain_twice {
             assert!(drain.now_or_never().is_none());
         }
         drop(drain_twice);
-        assert_eq!(rescue::under_way(), 1);
+        assert_eq!(rescue::pending(), 1);
         leave.send(()).expect("it waits");
         drain();
     });
@@ -116,7 +116,7 @@ fn a_rescue_that_begins_another_is_waited_for_with_it() {
         drop_after(1, link(log.clone(), 5));
         drain();
         assert_eq!(log.take(), ["5", "4", "3", "2", "1", "0"]);
-        assert_eq!(rescue::under_way(), 0);
+        assert_eq!(rescue::pending(), 0);
     });
 }
 
@@ -154,7 +154,7 @@ fn ten_thousand() {
             }
             rescue::drain().await;
         });
-        assert_eq!(rescue::under_way(), 0);
+        assert_eq!(rescue::pending(), 0);
         let events = log.take();
         let left = events.iter().filter(|event| event.starts_with("left")).count();
         let entered = events.iter().filter(|event| *event == "entered").count();
@@ -192,7 +192,7 @@ fn a_runtime_that_nobody_runs_any_more_is_dropped_first() {
         let runtime = Builder::new_current_thread().enable_time().build().expect("it starts");
         let log = Log::new();
         runtime.block_on(async { drop_a_lease(&log) });
-        assert_eq!(rescue::under_way(), 1);
+        assert_eq!(rescue::pending(), 1);
         let (drained, is_drained) = channel();
         thread::spawn(move || {
             drain();

@@ -138,7 +138,7 @@ mod set {
     fn the_threads_of_futures() {
         alone(|| {
             let pool = ThreadPool::builder().name_prefix("pool").pool_size(1).create().expect("it starts");
-            rescue::set(move |rescue| pool.spawn_ok(rescue));
+            rescue::set_spawner(move |rescue| pool.spawn_ok(rescue));
             let log = Log::new();
             drop_a_lease(&log);
             drain();
@@ -154,7 +154,7 @@ mod set {
                 .name("smol".into())
                 .spawn(|| block_on_with_threads(EXECUTOR.run(pending::<()>())))
                 .expect("it starts");
-            rescue::set(|rescue| EXECUTOR.spawn(rescue).detach());
+            rescue::set_spawner(|rescue| EXECUTOR.spawn(rescue).detach());
             let log = Log::new();
             block_on_with_threads(async {
                 let task = EXECUTOR.spawn(forever(log.clone()));
@@ -172,7 +172,7 @@ mod set {
     fn it_comes_before_the_runtime_of_the_manager() {
         alone(|| {
             let pool = ThreadPool::builder().name_prefix("pool").pool_size(1).create().expect("it starts");
-            rescue::set(move |rescue| pool.spawn_ok(rescue));
+            rescue::set_spawner(move |rescue| pool.spawn_ok(rescue));
             let log = Log::new();
             let runtime = Builder::new_current_thread().build().expect("it starts");
             runtime.block_on(async { drop_a_lease(&log) });
@@ -184,9 +184,9 @@ mod set {
     #[test]
     fn the_last_one_counts() {
         alone(|| {
-            rescue::set(|_rescue| panic!("not this one"));
+            rescue::set_spawner(|_rescue| panic!("not this one"));
             let pool = ThreadPool::builder().name_prefix("pool").pool_size(1).create().expect("it starts");
-            rescue::set(move |rescue| pool.spawn_ok(rescue));
+            rescue::set_spawner(move |rescue| pool.spawn_ok(rescue));
             let log = Log::new();
             drop_a_lease(&log);
             drain();
@@ -197,7 +197,7 @@ mod set {
     #[test]
     fn one_that_drops_what_it_is_given() {
         alone(|| {
-            rescue::set(drop);
+            rescue::set_spawner(drop);
             let log = Log::new();
             drop_a_lease(&log);
             drain();
@@ -208,7 +208,7 @@ mod set {
     #[test]
     fn one_that_panics() {
         let said = alone(|| {
-            rescue::set(|_rescue| panic!("no room"));
+            rescue::set_spawner(|_rescue| panic!("no room"));
             let log = Log::new();
             drop_a_lease(&log);
             drain();
@@ -227,7 +227,7 @@ mod set {
     #[test]
     fn one_that_drops_it_half_done() {
         alone(|| {
-            rescue::set(|mut rescue| poll(&mut rescue, 1));
+            rescue::set_spawner(|mut rescue| poll(&mut rescue, 1));
             let log = Log::new();
             drop_a_lease(&log);
             drain();
@@ -238,7 +238,7 @@ mod set {
     #[test]
     fn one_that_panics_when_it_is_half_done() {
         alone(|| {
-            rescue::set(|mut rescue| {
+            rescue::set_spawner(|mut rescue| {
                 poll(&mut rescue, 1);
                 panic!("it is too much");
             });
@@ -253,19 +253,19 @@ mod set {
     fn one_that_keeps_it_for_another_thread() {
         alone(|| {
             static KEPT: Mutex<Vec<Rescue>> = Mutex::new(Vec::new());
-            rescue::set(|mut rescue| {
+            rescue::set_spawner(|mut rescue| {
                 poll(&mut rescue, 1);
                 KEPT.lock().expect("nobody panics").push(rescue);
             });
             let log = Log::new();
             drop_a_lease(&log);
-            assert_eq!(rescue::under_way(), 1);
+            assert_eq!(rescue::pending(), 1);
             let kept = std::mem::take(&mut *KEPT.lock().expect("nobody panics"));
             let other = thread::Builder::new().name("other".into());
             let all = move || kept.into_iter().for_each(block_on_with_threads);
             other.spawn(all).expect("it starts").join().expect("it does not panic");
             assert_eq!(log.take(), left_on("other"));
-            assert_eq!(rescue::under_way(), 0);
+            assert_eq!(rescue::pending(), 0);
         });
     }
 
@@ -279,8 +279,8 @@ mod set {
             while log.is_empty() {
                 executor.try_tick();
             }
-            rescue::set(move |rescue| executor.spawn(rescue).detach());
-            rescue::set(|rescue| drop(thread::spawn(|| block_on_with_threads(rescue))));
+            rescue::set_spawner(move |rescue| executor.spawn(rescue).detach());
+            rescue::set_spawner(|rescue| drop(thread::spawn(|| block_on_with_threads(rescue))));
             drain();
             assert_eq!(log.take(), left_on("no name"));
         });
@@ -290,8 +290,8 @@ mod set {
     fn one_that_sets_another() {
         alone(|| {
             static LOG: OnceLock<Log> = OnceLock::new();
-            rescue::set(|rescue| {
-                rescue::set(|rescue| drop(thread::spawn(|| block_on_with_threads(rescue))));
+            rescue::set_spawner(|rescue| {
+                rescue::set_spawner(|rescue| drop(thread::spawn(|| block_on_with_threads(rescue))));
                 block_on_with_threads(rescue);
             });
             let log = LOG.get_or_init(Log::new);

@@ -208,7 +208,7 @@ fn an_error_that_panics_does_no_harm() {
     let said = alone(|| {
         let losses = hook();
         let polled = std::panic::catch_unwind(|| {
-            rescue::set(block_on_with_threads);
+            rescue::set_spawner(block_on_with_threads);
             drop_in_block!(gives());
         });
         assert!(polled.is_ok());
@@ -317,7 +317,7 @@ mod on_linux {
                 .expect("it starts")
                 .block_on(async move { drop(entered) });
             drop_in_block!(fails());
-            assert_eq!(rescue::under_way(), 0);
+            assert_eq!(rescue::pending(), 0);
             let what: Vec<_> = take(&losses).into_iter().map(|(_, kind, what, _)| (kind, what)).collect();
             assert_eq!(
                 what,

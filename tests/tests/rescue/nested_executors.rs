@@ -30,7 +30,7 @@ async fn time_out() {
     let limited = tokio::time::timeout(5 * MS, async { with!(connection(pool.clone()) => pending::<()>().await) });
     limited.await.expect_err("it does not end");
     drop(pool.acquire().await.expect("it is open"));
-    rescue::drain_for(LONG).await.expect("it ends");
+    rescue::drain_timeout(LONG).await.expect("it ends");
 }
 
 /// Does that where it is dropped.
@@ -125,7 +125,7 @@ fn in_an_exit_phase_that_runs_in_place_what_it_drives_is_not_cut() {
     async fn client(runtime: Runtime) {
         r#yield!();
         runtime.block_on(async {
-            while rescue::under_way() > 0 {
+            while rescue::pending() > 0 {
                 tokio::task::yield_now().await;
             }
         });
@@ -177,7 +177,7 @@ fn a_cleanup_that_blocks_does_not_hold_up_the_others() {
         while log.len() < 300 {
             thread::yield_now();
         }
-        assert_eq!(rescue::drain_for(Duration::ZERO).now_or_never().map(|left| left.is_err()), Some(true));
+        assert_eq!(rescue::drain_timeout(Duration::ZERO).now_or_never().map(|left| left.is_err()), Some(true));
         done.send(()).expect("it waits");
         drain();
     });
@@ -287,7 +287,7 @@ fn in_an_exit_phase_that_polls_a_rescue_that_is_left_to_its_end() {
     }
     alone(|| {
         let (sender, queue) = std::sync::mpsc::channel();
-        rescue::set(move |rescue| drop(sender.send(rescue)));
+        rescue::set_spawner(move |rescue| drop(sender.send(rescue)));
         let log = Log::new();
         drop_after(1, async { with!(workers(log.clone()) => pending::<()>().await) });
         drop_after(1, async { with!(polls(queue) => pending::<()>().await) });

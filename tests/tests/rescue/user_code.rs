@@ -60,7 +60,7 @@ fn a_waker_that_panics_does_not_keep_others_from_being_woken() {
         for _ in 0..3 {
             under_way().send(()).expect("it waits");
         }
-        assert_eq!(block_on_with_threads(rescue::drain_for(LONG)), Ok(()));
+        assert_eq!(block_on_with_threads(rescue::drain_timeout(LONG)), Ok(()));
         drop(stale);
     });
     assert!(said.contains("the queue of the executor is gone"), "{said}");
@@ -79,7 +79,7 @@ fn nothing_is_kept_of_a_drain_that_is_given_up() {
         let waker = Waker::from(Arc::clone(&count));
         for _ in 0..100 {
             drop(drain_with(&waker));
-            let mut limited = Box::pin(rescue::drain_for(LONG));
+            let mut limited = Box::pin(rescue::drain_timeout(LONG));
             assert!(limited.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         }
         assert_eq!(Arc::strong_count(&count), 2);
@@ -93,7 +93,7 @@ fn nothing_is_kept_of_a_drain_that_is_given_up() {
 fn a_thousand_limits_take_one_thread() {
     alone(|| {
         let leave = under_way();
-        let mut all: Vec<_> = (0..1_000).map(|_| Box::pin(rescue::drain_for(LONG))).collect();
+        let mut all: Vec<_> = (0..1_000).map(|_| Box::pin(rescue::drain_timeout(LONG))).collect();
         for limited in &mut all {
             assert!(limited.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
@@ -181,7 +181,7 @@ fn a_waker_that_panics_does_not_disturb_a_time_limit() {
             let (leave, is_left) = futures::channel::oneshot::channel();
             let mut stale = None;
             let drains = async {
-                while rescue::under_way() == 0 {
+                while rescue::pending() == 0 {
                     tokio::task::yield_now().await;
                 }
                 stale = Some(drain_with(&Arc::new(Stale).into()));
@@ -202,9 +202,9 @@ fn a_waker_that_panics_does_not_disturb_a_time_limit() {
 fn a_spawner_that_is_replaced_while_it_runs_may_panic_as_well() {
     let said = alone(|| {
         let bomb = Bomb;
-        rescue::set(move |rescue| {
+        rescue::set_spawner(move |rescue| {
             let _bomb = &bomb;
-            rescue::set(block_on_with_threads);
+            rescue::set_spawner(block_on_with_threads);
             drop(rescue);
             panic!("of the spawner");
         });

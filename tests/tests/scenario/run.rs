@@ -42,7 +42,7 @@ impl Ran {
     pub(crate) fn new(record: &Record, stops: usize) -> Result<Self, String> {
         record.wait()?;
         // Those of other tests, too.
-        let drained = block_on(rescue::drain_for(Duration::from_secs(10)));
+        let drained = block_on(rescue::drain_timeout(Duration::from_secs(10)));
         drained.map_err(|left| format!("{left} rescues do not end"))?;
         let mut losses = lock(&LOSSES);
         let (of_this, others) = take(&mut *losses).into_iter().partition::<Vec<_>, _>(|lost| lost.run == record.run());

@@ -41,7 +41,7 @@ std::thread_local! {
 fn rescue_by_hand() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        rescue::set(|rescue| {
+        rescue::set_spawner(|rescue| {
             let mut rescue = Some(rescue);
             RESCUES.with_borrow_mut(|rescues| rescues.as_mut().map(|rescues| rescues.extend(rescue.take())));
             // One that is dropped goes to the thread of the crate.
@@ -134,7 +134,7 @@ impl Hand {
     fn is_woken(&self) -> Result<(), String> {
         let begun = Instant::now();
         loop {
-            let may_come = rescue::under_way() > 0 && begun.elapsed() < Duration::from_secs(10);
+            let may_come = rescue::pending() > 0 && begun.elapsed() < Duration::from_secs(10);
             if self.woken.0.swap(false, SeqCst) {
                 return Ok(());
             }
@@ -162,7 +162,7 @@ pub(crate) fn timed_out(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
     record.add(What::Gone);
     // The rescues of other tests are not on this runtime.
     runtime
-        .block_on(rescue::drain_for(Duration::from_secs(10)))
+        .block_on(rescue::drain_timeout(Duration::from_secs(10)))
         .map_err(|left| format!("{left} rescues do not end"))?;
     Ran::new(&record, record.waits())
 }

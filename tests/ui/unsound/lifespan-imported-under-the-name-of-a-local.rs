@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use async_context_manager::__private::Lifespan as __this_manager;
+use async_context_manager::__private::BodyToken as __this_manager;
 use async_context_manager::{async_context_manager, with};
 
 type Sink<'a> = Rc<RefCell<Vec<&'a str>>>;

@@ -25,7 +25,7 @@ pub(crate) fn collect(f: &mut dyn FnMut()) -> Rescues {
 
 pub(crate) struct Level;
 
-pub(crate) fn block_first() -> Level {
+pub(crate) fn block_before_manager() -> Level {
     Level
 }
 

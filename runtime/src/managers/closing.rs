@@ -5,10 +5,10 @@ use core::future::Future;
 use core::marker::PhantomData;
 
 use crate::exit::Exit;
-use crate::output::Ending;
+use crate::output::BodyOutput;
 use crate::{AsyncContextManager, Outcome};
 
-/// Lends `value` as `&mut T`, and calls `close` with it on every way out.
+/// FnContract `value` as `&mut T`, and calls `close` with it on every way out.
 ///
 /// ```
 /// use async_context_manager::{closing, with};
@@ -110,7 +110,7 @@ impl<T, C, Fut> AsyncContextManager for Closing<T, C, Fut>
 where
     C: FnOnce(T) -> Fut,
     Fut: Future,
-    Fut::Output: Closed + Ending,
+    Fut::Output: Closed + BodyOutput,
 {
     type Value<'v>
         = &'v mut T
@@ -118,7 +118,7 @@ where
         Self: 'v;
     type Exit = Fut::Output;
 
-    async fn enter(&mut self) -> <Fut::Output as Ending>::Value<&mut T> {
+    async fn enter(&mut self) -> <Fut::Output as BodyOutput>::Value<&mut T> {
         let (value, _close) = self.open.as_mut().expect("`closing` was entered before, and its value is closed");
         Fut::Output::value(value)
     }

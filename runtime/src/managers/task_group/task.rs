@@ -12,9 +12,9 @@ use std::task::{Context, Poll, Waker};
 use tokio::task::AbortHandle;
 
 use super::lost;
-use super::members::{Failure, Members};
+use super::tasks::{Failure, Tasks};
 use crate::panics::catch;
-use crate::{foreign, rescue};
+use crate::{rescue, user_code};
 
 /// A task of a [`task_group`](crate::task_group()): await it for what it gives.
 ///
@@ -49,7 +49,7 @@ use crate::{foreign, rescue};
 ///
 /// It can be awaited by reference, in a `select!` say, and nothing is lost.
 pub struct Task<T> {
-    place: Arc<Place<T>>,
+    place: Arc<ResultSlot<T>>,
     /// Nothing when the group was being left, and took no more tasks.
     handle: Option<AbortHandle>,
 }
@@ -99,94 +99,94 @@ impl<T> Future for Task<T> {
 }
 
 /// Where a task puts what it gives.
-struct Place<T> {
+struct ResultSlot<T> {
     aborted: AtomicBool,
-    content: Mutex<Content<T>>,
+    state: Mutex<ResultState<T>>,
 }
 
-struct Content<T> {
+struct ResultState<T> {
     value: Option<T>,
     waker: Option<Waker>,
 }
 
-impl<T> Place<T> {
+impl<T> ResultSlot<T> {
     const fn new() -> Self {
-        Self { aborted: AtomicBool::new(false), content: Mutex::new(Content { value: None, waker: None }) }
+        Self { aborted: AtomicBool::new(false), state: Mutex::new(ResultState { value: None, waker: None }) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Content<T>> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ResultState<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fill(&self, value: T) {
-        let mut content = self.lock();
-        content.value = Some(value);
-        let waker = content.waker.take();
-        drop(content);
-        waker.into_iter().for_each(foreign::wake);
+        let mut state = self.lock();
+        state.value = Some(value);
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(user_code::wake);
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<T> {
         let mut waker = Some(cx.waker().clone());
-        let mut content = self.lock();
-        if let Some(value) = content.value.take() {
+        let mut state = self.lock();
+        if let Some(value) = state.value.take() {
             return Poll::Ready(value);
         }
-        swap(&mut content.waker, &mut waker);
+        swap(&mut state.waker, &mut waker);
         Poll::Pending
     }
 }
 
 /// Starts a task.
 #[track_caller]
-pub(super) fn spawn<T, E, F>(members: &Arc<Members<E>>, future: F) -> Task<T>
+pub(super) fn spawn<T, E, F>(tasks: &Arc<Tasks<E>>, future: F) -> Task<T>
 where
     T: Send + 'static,
     E: Send + 'static,
     F: Future<Output = Result<T, E>> + Send + 'static,
 {
-    let place = Arc::new(Place::new());
-    let handle = members.enter().map(|number| {
+    let place = Arc::new(ResultSlot::new());
+    let handle = tasks.enter().map(|number| {
         let parts = Some((Box::pin(future), Arc::clone(&place)));
-        let task = tokio::spawn(Child { parts, number, members: Arc::clone(members) });
-        members.entered(number, task.abort_handle());
+        let task = tokio::spawn(TaskFuture { parts, number, tasks: Arc::clone(tasks) });
+        tasks.entered(number, task.abort_handle());
         task.abort_handle()
     });
     Task { place, handle }
 }
 
 /// The future that runs as a task. It leaves the group when all that it has is gone, by whatever way.
-struct Child<T, E: Send + 'static, F> {
+struct TaskFuture<T, E: Send + 'static, F> {
     /// Nothing when it has left.
-    parts: Option<(Pin<Box<F>>, Arc<Place<T>>)>,
+    parts: Option<(Pin<Box<F>>, Arc<ResultSlot<T>>)>,
     number: u64,
-    members: Arc<Members<E>>,
+    tasks: Arc<Tasks<E>>,
 }
 
-impl<T, E: Send + 'static, F> Child<T, E, F> {
+impl<T, E: Send + 'static, F> TaskFuture<T, E, F> {
     fn leave(&mut self, failure: Option<Failure<E>>) {
         let mut dropped = Ok(());
         let mut drop_parts = || dropped = catch(|| drop(self.parts.take()));
         // Also when it is dropped where something else is, it is a part of its group alone.
-        let rescues = rescue::apart(|| rescue::collect(&mut drop_parts));
-        self.members.dropped(self.number);
+        let rescues = rescue::outside(|| rescue::collect(&mut drop_parts));
+        self.tasks.dropped(self.number);
         let failures = failure.into_iter().chain(dropped.err().map(Failure::Panic));
-        let (members, number) = (Arc::clone(&self.members), self.number);
+        let (tasks, number) = (Arc::clone(&self.tasks), self.number);
         // What is left of the shielded managers in it is of the group, too.
         rescues.then(move || {
-            let (completion, failures) = members.left(number, failures)?;
+            let (completion, failures) = tasks.left(number, failures)?;
             lost(failures);
             Some(completion)
         });
     }
 }
 
-impl<T, E: Send + 'static, F: Future<Output = Result<T, E>>> Future for Child<T, E, F> {
+impl<T, E: Send + 'static, F: Future<Output = Result<T, E>>> Future for TaskFuture<T, E, F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some((future, place)) = &mut self.parts else { return Poll::Ready(()) };
-        let failure = match rescue::apart(|| catch(|| future.as_mut().poll(cx))) {
+        let failure = match rescue::outside(|| catch(|| future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(value))) => {
                 place.fill(value);
@@ -201,10 +201,10 @@ impl<T, E: Send + 'static, F: Future<Output = Result<T, E>>> Future for Child<T,
 }
 
 /// Aborted, or dropped by the runtime.
-impl<T, E: Send + 'static, F> Drop for Child<T, E, F> {
+impl<T, E: Send + 'static, F> Drop for TaskFuture<T, E, F> {
     fn drop(&mut self) {
         let Some((_, place)) = &self.parts else { return };
-        let expected = place.aborted.load(Ordering::Acquire) || !self.members.are_open();
+        let expected = place.aborted.load(Ordering::Acquire) || !self.tasks.are_open();
         let failure =
             (!expected).then(|| Failure::Panic(Box::new("a task of `task_group` was dropped by its runtime")));
         self.leave(failure);

@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 use core::task::Context;
 
-use super::Link;
+use super::TaskPtr;
 use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
 use crate::rescue;
@@ -49,7 +49,7 @@ pub enum Route {
     Detached,
 }
 
-/// The beginning of a [`Handoff`](crate::handoff::Handoff), and of a shielded manager's relay.
+/// The beginning of a [`Frame`](crate::frame::Frame), and of a shielded manager's relay.
 pub(crate) struct Header {
     owner: Cell<Option<Owner>>,
     pub(super) state: Cell<State>,
@@ -70,7 +70,7 @@ pub(crate) struct Header {
 /// Who has the block, or can reach it, and how.
 #[derive(Clone, Copy)]
 struct Owner {
-    pointer: Link<()>,
+    pointer: TaskPtr<()>,
     vtable: &'static Vtable,
 }
 
@@ -102,21 +102,21 @@ pub(super) unsafe trait BlockOwner: Sized {
     /// The owner is there.
     unsafe fn name(this: NonNull<Self>) -> &'static str;
 
-    /// Takes the value out of `slot` for the block.
+    /// Catches the value out of `value_ptr` for the block.
     ///
     /// # Safety
     ///
-    /// The owner is there. `slot` points to an `Option` of what the manager lends, and the value in it is good until the
+    /// The owner is there. `value_ptr` points to an `Option` of what the manager lends, and the value in it is good until the
     /// block is dropped.
-    unsafe fn lend(this: NonNull<Self>, slot: NonNull<()>);
+    unsafe fn lend(this: NonNull<Self>, value_ptr: NonNull<()>);
 
     /// Polls the block, or drops it if it is cancelled. Returns whether it is over; it is dropped then, and the header
-    /// says how it ended. The first call has a `slot`, and lends the value in it before.
+    /// says how it ended. The first call has a `value_ptr`, and lends the value in it before.
     ///
     /// # Safety
     ///
     /// As of `lend`.
-    unsafe fn poll(this: NonNull<Self>, slot: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool;
+    unsafe fn poll(this: NonNull<Self>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool;
 
     /// Drops the block in place.
     ///
@@ -132,12 +132,12 @@ pub(super) unsafe trait BlockOwner: Sized {
     /// The owner is there.
     unsafe fn set_panic(this: NonNull<Self>, payload: Payload);
 
-    /// Puts the error of the block into `slot`, if the manager is to have it.
+    /// Puts the error of the block into `value_ptr`, if the manager is to have it.
     ///
     /// # Safety
     ///
-    /// The owner is there, and `slot` points to an `Option` of what the outcome of the manager holds of an error.
-    unsafe fn take_error(this: NonNull<Self>, slot: NonNull<()>);
+    /// The owner is there, and `value_ptr` points to an `Option` of what the outcome of the manager holds of an error.
+    unsafe fn take_error(this: NonNull<Self>, value_ptr: NonNull<()>);
 }
 
 /// The functions of a [`BlockOwner`].
@@ -155,14 +155,14 @@ unsafe fn name<O: BlockOwner>(owner: NonNull<()>) -> &'static str {
     unsafe { O::name(owner.cast()) }
 }
 
-unsafe fn lend<O: BlockOwner>(owner: NonNull<()>, slot: NonNull<()>) {
+unsafe fn lend<O: BlockOwner>(owner: NonNull<()>, value_ptr: NonNull<()>) {
     // SAFETY: as in `name`.
-    unsafe { O::lend(owner.cast(), slot) };
+    unsafe { O::lend(owner.cast(), value_ptr) };
 }
 
-unsafe fn poll<O: BlockOwner>(owner: NonNull<()>, slot: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
+unsafe fn poll<O: BlockOwner>(owner: NonNull<()>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
     // SAFETY: as in `name`.
-    unsafe { O::poll(owner.cast(), slot, cx) }
+    unsafe { O::poll(owner.cast(), value_ptr, cx) }
 }
 
 unsafe fn drop_block<O: BlockOwner>(owner: NonNull<()>) {
@@ -177,9 +177,9 @@ unsafe fn set_panic<O: BlockOwner>(owner: NonNull<()>, payload: Payload) {
 
 unsafe fn no_error(_owner: NonNull<()>, _slot: NonNull<()>) {}
 
-unsafe fn take_error<O: BlockOwner>(owner: NonNull<()>, slot: NonNull<()>) {
+unsafe fn take_error<O: BlockOwner>(owner: NonNull<()>, value_ptr: NonNull<()>) {
     // SAFETY: as in `name`.
-    unsafe { O::take_error(owner.cast(), slot) };
+    unsafe { O::take_error(owner.cast(), value_ptr) };
 }
 
 impl Header {
@@ -200,11 +200,11 @@ impl Header {
     /// Notes that the body of `owner`, which is pinned, is about to be polled for the first time.
     #[inline]
     pub(super) fn begin<O: BlockOwner>(&self, owner: NonNull<O>) {
-        self.owner.set(Some(Owner { pointer: Link(owner.cast()), vtable: O::VTABLE }));
+        self.owner.set(Some(Owner { pointer: TaskPtr(owner.cast()), vtable: O::VTABLE }));
         self.state.set(State::Entering);
     }
 
-    /// # Panics
+    /// # SetPanicked
     ///
     /// If the body has not been polled by a driver.
     #[inline]
@@ -220,7 +220,7 @@ impl Header {
 
     /// Notes that the marker lends its value.
     ///
-    /// # Panics
+    /// # SetPanicked
     ///
     /// If another marker has lent before.
     #[inline]
@@ -274,7 +274,7 @@ impl Header {
 }
 
 /// A header, as those have it who may reach the block owner behind it.
-impl Link<Header> {
+impl TaskPtr<Header> {
     /// # Safety
     ///
     /// The header is there.
@@ -290,11 +290,11 @@ impl Link<Header> {
     ///
     /// As there; and the header is there.
     #[inline]
-    pub(super) unsafe fn lend(self, slot: NonNull<()>) {
+    pub(super) unsafe fn lend(self, value_ptr: NonNull<()>) {
         // SAFETY: the caller says so.
         let Owner { pointer, vtable } = unsafe { self.header() }.owner();
         // SAFETY: these are the owner's functions; the rest the caller says.
-        unsafe { (vtable.lend)(pointer.0, slot) };
+        unsafe { (vtable.lend)(pointer.0, value_ptr) };
     }
 
     /// See [`BlockOwner::poll`].
@@ -303,11 +303,11 @@ impl Link<Header> {
     ///
     /// As there; and the header is there.
     #[inline]
-    pub(super) unsafe fn poll(self, slot: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
+    pub(super) unsafe fn poll(self, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         // SAFETY: as in `lend`.
         let Owner { pointer, vtable } = unsafe { self.header() }.owner();
         // SAFETY: as in `lend`.
-        unsafe { (vtable.poll)(pointer.0, slot, cx) }
+        unsafe { (vtable.poll)(pointer.0, value_ptr, cx) }
     }
 
     /// See [`BlockOwner::take_error`].
@@ -316,11 +316,11 @@ impl Link<Header> {
     ///
     /// As there; and the header is there.
     #[inline]
-    pub(super) unsafe fn take_error(self, slot: NonNull<()>) {
+    pub(super) unsafe fn take_error(self, value_ptr: NonNull<()>) {
         // SAFETY: as in `lend`.
         let Owner { pointer, vtable } = unsafe { self.header() }.owner();
         // SAFETY: as in `lend`.
-        unsafe { (vtable.take_error)(pointer.0, slot) };
+        unsafe { (vtable.take_error)(pointer.0, value_ptr) };
     }
 
     /// Drops the block though it has not ended, for a marker that is dropped. A panic in that is a panic of the block.

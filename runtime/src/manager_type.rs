@@ -4,15 +4,15 @@ use core::future::Future;
 use core::marker::PhantomData;
 
 use crate::exit::Exit;
-use crate::frame::body::TypeName;
-use crate::frame::{Body, SameTerms, lend_own};
-use crate::handoff::Lifespan;
-use crate::layer::{ShapeOf, Value};
-use crate::lend::{Lent, Terms};
+use crate::frame::BodyToken;
+use crate::lend::{Contract, Lends};
 use crate::manager::{IntoManager, Manager, OutputOf};
 use crate::outcome::Outcome;
-use crate::output::Ending;
-use crate::scope::{ScopeOutput, TakesOutput};
+use crate::output::BodyOutput;
+use crate::raw::body::TypeName;
+use crate::raw::{Body, SameContract, lend_from_type};
+use crate::scope::{CatchesOutput, ScopeOutput};
+use crate::value::{ShapeOf, Value};
 
 /// A context manager of a type of your own: Python's class with `__aenter__` and `__aexit__`.
 ///
@@ -128,7 +128,7 @@ pub trait AsyncContextManager {
     /// # Errors
     ///
     /// An `Err` fails the `with!`. The block is not run then, nor is [`exit`](Self::exit).
-    fn enter(&mut self) -> impl Future<Output = <<Self::Exit as Exit>::Output as Ending>::Value<Self::Value<'_>>>;
+    fn enter(&mut self) -> impl Future<Output = <<Self::Exit as Exit>::Output as BodyOutput>::Value<Self::Value<'_>>>;
 
     /// Leaves, by whatever way the block ended: `outcome` tells.
     ///
@@ -184,7 +184,9 @@ pub trait AsyncContextManager {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() { assert_eq!(two_requests().await, Ok(Some(2))); }
     /// ```
-    fn into_manager(self) -> Manager<impl Body<Future = impl Future<Output = <Self::Exit as Exit>::Output>>, Own<Self>>
+    fn into_manager(
+        self,
+    ) -> Manager<impl Body<Future = impl Future<Output = <Self::Exit as Exit>::Output>>, TypeContract<Self>>
     where
         Self: Sized,
     {
@@ -217,30 +219,32 @@ pub trait AsyncContextManager {
     fn scope<B, T>(self, block: B) -> impl Future<Output = Value<ShapeOf<Self::Exit>, T>>
     where
         Self: Sized,
-        Own<Self>: for<'v, 'w> Lent<'v, 'w, Exit = Self::Exit>,
-        B: for<'v, 'w> AsyncFnOnce(<Own<Self> as Lent<'v, 'w>>::Value) -> T,
+        TypeContract<Self>: for<'v, 'w> Lends<'v, 'w, Exit = Self::Exit>,
+        B: for<'v, 'w> AsyncFnOnce(<TypeContract<Self> as Lends<'v, 'w>>::Value) -> T,
         T: ScopeOutput,
-        Self::Exit: TakesOutput<T>,
+        Self::Exit: CatchesOutput<T>,
     {
         self.into_manager().scope(block)
     }
 }
 
-/// The terms of a manager of the type `M`.
-pub struct Own<M>(PhantomData<fn(M) -> M>);
+/// The contract of a manager of the type `M`.
+pub struct TypeContract<M>(PhantomData<fn(M) -> M>);
 
-impl<M: AsyncContextManager> Terms for Own<M> {
+impl<M: AsyncContextManager> Contract for TypeContract<M> {
     type Exit = M::Exit;
 }
 
-impl<'v, M: AsyncContextManager + 'v> Lent<'v, '_> for Own<M> {
+impl<'v, M: AsyncContextManager + 'v> Lends<'v, '_> for TypeContract<M> {
     type Value = M::Value<'v>;
 }
 
 impl<M: AsyncContextManager> IntoManager for M {
-    type Terms = Own<M>;
+    type Contract = TypeContract<M>;
 
-    fn into_manager(self) -> Manager<impl Body<Future = impl Future<Output = OutputOf<Own<M>>>>, Own<M>> {
+    fn into_manager(
+        self,
+    ) -> Manager<impl Body<Future = impl Future<Output = OutputOf<TypeContract<M>>>>, TypeContract<M>> {
         AsyncContextManager::into_manager(self)
     }
 }
@@ -248,15 +252,15 @@ impl<M: AsyncContextManager> IntoManager for M {
 /// Makes the manager that a manager function would return.
 fn manager<M: AsyncContextManager>(
     mut manager: M,
-) -> Manager<impl Body<Future = impl Future<Output = OutputOf<Own<M>>>>, Own<M>> {
-    let terms = SameTerms::<Own<M>>::new();
-    Manager::new(terms, TypeName::<M, _>::new(), move |frame| async move {
-        let this = Lifespan::new();
-        let block = match <OutputOf<Own<M>>>::split(manager.enter().await) {
+) -> Manager<impl Body<Future = impl Future<Output = OutputOf<TypeContract<M>>>>, TypeContract<M>> {
+    let contract = SameContract::<TypeContract<M>>::new();
+    Manager::new(contract, TypeName::<M, _>::new(), move |frame| async move {
+        let this = BodyToken::new();
+        let block = match <OutputOf<TypeContract<M>>>::split(manager.enter().await) {
             // The value is given away at once: if it were held over an `.await`, the future of a manager that borrows
             // would not be known to be `Send`.
-            Ok(value) => lend_own::<_, M, _>(terms.point(&frame, &this), value),
-            Err(error) => return <OutputOf<Own<M>>>::failed(error),
+            Ok(value) => lend_from_type::<_, M, _>(contract.point(&frame, &this), value),
+            Err(error) => return <OutputOf<TypeContract<M>>>::failed(error),
         };
         let outcome = block.await;
         manager.exit(outcome).await
@@ -271,11 +275,11 @@ impl<M: AsyncContextManager> AsyncContextManager for &mut M {
         Self: 'v;
     type Exit = M::Exit;
 
-    fn enter(&mut self) -> impl Future<Output = <OutputOf<Own<M>> as Ending>::Value<M::Value<'_>>> {
+    fn enter(&mut self) -> impl Future<Output = <OutputOf<TypeContract<M>> as BodyOutput>::Value<M::Value<'_>>> {
         (**self).enter()
     }
 
-    fn exit(&mut self, outcome: Outcome<<M::Exit as Exit>::Caught>) -> impl Future<Output = OutputOf<Own<M>>> {
+    fn exit(&mut self, outcome: Outcome<<M::Exit as Exit>::Caught>) -> impl Future<Output = OutputOf<TypeContract<M>>> {
         (**self).exit(outcome)
     }
 }

@@ -7,43 +7,43 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, ready};
 
-use super::Link;
+use super::TaskPtr;
 use super::body::{Body, FrameHandle, Name};
+use super::cancel::{Cancel, drop_unfinished};
 use super::header::{BlockOwner, Header, State};
-use super::marker::Within;
-use super::unfinished::{Unfinished, drop_unfinished};
-use crate::exit::{Exit, TakesFrom};
-use crate::handoff::{End, Handoff};
-use crate::layer::{Around, ShapeOf, Value};
-use crate::lend::Lent;
+use super::yield_point::Enclosing;
+use crate::classify::Classify;
+use crate::exit::{CatchesFrom, Exit};
+use crate::frame::{End, Frame};
+use crate::lend::Lends;
 use crate::manager::Held;
 use crate::named::Named;
 use crate::outcome::Outcome;
-use crate::output::Ending;
+use crate::output::BodyOutput;
 use crate::panics::{self, Parcel, Payload};
 use crate::rescue::{self, Lost, Show};
 use crate::scope_types::Scope;
-use crate::verdict::Verdict;
+use crate::value::{JoinSame, ShapeOf, Value};
 
 /// The future of a `with!`: runs the manager, and the block at its marker.
 ///
 /// Body and block are fields of it without a wrapper, as each layer of types around them takes away from how deep
 /// `with!`s can be nested before the compiler gives up. So dropping a driver must not drop them by itself: what drops
-/// them makes it `Done`. The null of `handoff` stands for that, which takes no room.
+/// them makes it `Done`. The null of `frame` stands for that, which takes no room.
 #[must_use = "a driver does nothing until it is awaited"]
 #[expect(clippy::manual_non_exhaustive, reason = "nobody sees the one nor the other")]
 pub enum Driver<'h, F, N, S, B, W, Literal>
 where
-    F: Future<Output: Ending>,
+    F: Future<Output: BodyOutput>,
     N: Name<Output = F::Output>,
-    S: Scope<Return: Verdict<Literal>>,
+    S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
-    W: Within,
+    W: Enclosing,
 {
     #[doc(hidden)]
     Live {
-        handoff: &'h Handoff<S>,
-        within: W,
+        frame: &'h Frame<S>,
+        enclosing: W,
         name: N,
         body: F,
         block: B,
@@ -57,48 +57,48 @@ where
 
 /// Runs `block` with what `manager` lends.
 ///
-/// The [`Loan`](crate::handoff::Loan)s of the `handoff` must be locals that stand beside it, so that nothing of the lent
-/// value outlives the `with!`. For `literal` see [`Verdict`]; for `within` see [`Within`].
+/// The [`BorrowToken`](crate::frame::BorrowToken)s of the `frame` must be locals that stand beside it, so that nothing of the lent
+/// value outlives the `with!`. For `literal` see [`Classify`]; for `enclosing` see [`Enclosing`].
 #[inline]
 pub fn run<'h, 'a, 'b, M, L, S, B, W, Literal>(
     manager: Held<M, L>,
-    handoff: &'h Handoff<S>,
-    within: W,
+    frame: &'h Frame<S>,
+    enclosing: W,
     block: B,
     _literal: Literal,
 ) -> Driver<'h, M::Future, M::Name, S, B, W, Literal>
 where
-    M: Body<Future: Future<Output: Ending>>,
-    L: Lent<'a, 'b, Exit = S::Exit, Value = S::Lent>,
-    S: Scope<Return: Verdict<Literal>>,
+    M: Body<Future: Future<Output: BodyOutput>>,
+    L: Lends<'a, 'b, Exit = S::Exit, Value = S::Lent>,
+    S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
-    W: Within,
+    W: Enclosing,
 {
     let body = ManuallyDrop::into_inner(manager.body);
     let name = body.name();
-    let body = body.start(FrameHandle::new(handoff.header()));
-    Driver::Live { handoff, within, name, body, block, literal: PhantomData, pinned: PhantomPinned }
+    let body = body.start(FrameHandle::new(frame.header()));
+    Driver::Live { frame, enclosing, name, body, block, literal: PhantomData, pinned: PhantomPinned }
 }
 
 /// The parts of a driver that is there, by pointer. Each is borrowed by itself, as the body is borrowed while its marker
 /// uses the others.
 impl<'h, F, N, S, B, W, Literal> Driver<'h, F, N, S, B, W, Literal>
 where
-    F: Future<Output: Ending>,
+    F: Future<Output: BodyOutput>,
     N: Name<Output = F::Output>,
-    S: Scope<Return: Verdict<Literal>>,
+    S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
-    W: Within,
+    W: Enclosing,
 {
     /// # Safety
     ///
     /// The driver is there.
     #[inline]
-    unsafe fn handoff(this: NonNull<Self>) -> &'h Handoff<S> {
+    unsafe fn frame(this: NonNull<Self>) -> &'h Frame<S> {
         // SAFETY: the caller says so. The field is not written before the driver is gone.
         unsafe {
             match *this.as_ptr() {
-                Self::Live { handoff, .. } => handoff,
+                Self::Live { frame, .. } => frame,
                 Self::Done => polled_when_done(),
             }
         }
@@ -106,10 +106,10 @@ where
 
     /// # Safety
     ///
-    /// As of `handoff`.
+    /// As of `frame`.
     #[inline]
     unsafe fn named(this: NonNull<Self>) -> Named<F::Output> {
-        // SAFETY: as in `handoff`.
+        // SAFETY: as in `frame`.
         unsafe {
             match *this.as_ptr() {
                 Self::Live { name, .. } => name.named(),
@@ -120,13 +120,13 @@ where
 
     /// # Safety
     ///
-    /// As of `handoff`.
+    /// As of `frame`.
     #[inline]
-    unsafe fn within(this: NonNull<Self>) -> NonNull<W> {
-        // SAFETY: as in `handoff`.
+    unsafe fn enclosing(this: NonNull<Self>) -> NonNull<W> {
+        // SAFETY: as in `frame`.
         unsafe {
             match *this.as_ptr() {
-                Self::Live { ref within, .. } => NonNull::from(within),
+                Self::Live { ref enclosing, .. } => NonNull::from(enclosing),
                 Self::Done => polled_when_done(),
             }
         }
@@ -168,14 +168,14 @@ where
     #[inline]
     unsafe fn poll_body(this: NonNull<Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: the caller says so.
-        let header = unsafe { Self::handoff(this) }.header();
+        let header = unsafe { Self::frame(this) }.header();
         // SAFETY: the caller says so.
         let mut body = unsafe { Self::body(this) };
         // SAFETY: nobody else uses the body: the marker, which is in it, uses other parts.
         let body = unsafe { body.as_mut() };
         // SAFETY: the driver is pinned; the body stays where it is until it is dropped there.
         let body = unsafe { Pin::new_unchecked(body) };
-        let panics = Panics(header);
+        let panics = SetPanicked(header);
         let output = body.poll(cx);
         forget(panics);
         output
@@ -188,9 +188,9 @@ fn polled_when_done() -> ! {
 }
 
 /// Notes that the body has panicked, and that its locals are gone.
-struct Panics<'h>(&'h Header);
+struct SetPanicked<'h>(&'h Header);
 
-impl Drop for Panics<'_> {
+impl Drop for SetPanicked<'_> {
     fn drop(&mut self) {
         self.0.panicked.set(true);
     }
@@ -198,11 +198,11 @@ impl Drop for Panics<'_> {
 
 impl<F, N, S, B, W, Literal> Driver<'_, F, N, S, B, W, Literal>
 where
-    F: Future<Output: Ending>,
+    F: Future<Output: BodyOutput>,
     N: Name<Output = F::Output>,
-    S: Scope<Exit: TakesFrom<S::Return, Literal>, Return: Verdict<Literal>>,
+    S: Scope<Exit: CatchesFrom<S::Return, Literal>, Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
-    W: Within,
+    W: Enclosing,
 {
     /// Polls the block. Returns whether it has ended; it is dropped then. A panic in either is one of the block.
     ///
@@ -212,7 +212,7 @@ where
     #[inline]
     unsafe fn run_block(this: NonNull<Self>, cx: &mut Context<'_>) -> bool {
         // SAFETY: the caller says so.
-        let handoff = unsafe { Self::handoff(this) };
+        let frame = unsafe { Self::frame(this) };
         let ran = panics::catch(|| {
             // SAFETY: the caller says so.
             let mut block = unsafe { Self::block(this) };
@@ -222,12 +222,12 @@ where
             // SAFETY: the block is in the pinned driver, and dropped where it stands.
             let polled = unsafe { Pin::new_unchecked(block_mut) }.poll(cx);
             match polled {
-                Poll::Ready(value) => handoff.set_return(value),
-                Poll::Pending if handoff.is_over() => {}
+                Poll::Ready(value) => frame.set_return(value),
+                Poll::Pending if frame.is_over() => {}
                 Poll::Pending => return false,
             }
-            handoff.header().outcome.set(handoff.outcome());
-            handoff.header().state.set(State::BlockDone);
+            frame.header().outcome.set(frame.outcome());
+            frame.header().state.set(State::BlockDone);
             // SAFETY: it is the first time, as the state was another.
             unsafe { block.drop_in_place() };
             true
@@ -248,12 +248,12 @@ where
     #[inline]
     unsafe fn pass(this: NonNull<Self>) -> bool {
         // SAFETY: the caller says so.
-        let header = unsafe { Self::handoff(this) }.header();
+        let header = unsafe { Self::frame(this) }.header();
         // SAFETY: the caller says so.
-        let within = unsafe { Self::within(this) };
+        let enclosing = unsafe { Self::enclosing(this) };
         // SAFETY: it is not written while the driver is there.
-        let within = unsafe { within.as_ref() };
-        if let (Outcome::Completed, Some(outcome)) = (header.outcome.get(), within.outcome()) {
+        let enclosing = unsafe { enclosing.as_ref() };
+        if let (Outcome::Completed, Some(outcome)) = (header.outcome.get(), enclosing.outcome()) {
             header.outcome.set(passed_by::<S::Exit>(outcome));
         }
         true
@@ -267,9 +267,9 @@ where
     #[inline]
     unsafe fn marker_is_wanted(this: NonNull<Self>) -> bool {
         // SAFETY: the caller says so.
-        let within = unsafe { Self::within(this) };
+        let enclosing = unsafe { Self::enclosing(this) };
         // SAFETY: it is not written while the driver is there.
-        unsafe { within.as_ref() }.wants_marker()
+        unsafe { enclosing.as_ref() }.wants_marker()
     }
 
     /// Notes that the block has panicked.
@@ -280,13 +280,13 @@ where
     #[cold]
     unsafe fn fail(this: NonNull<Self>, payload: Payload) -> bool {
         // SAFETY: the caller says so.
-        let handoff = unsafe { Self::handoff(this) };
-        handoff.set_panic(payload);
-        if handoff.header().state.replace(State::BlockDone).is_lent() {
+        let frame = unsafe { Self::frame(this) };
+        frame.set_panic(payload);
+        if frame.header().state.replace(State::BlockDone).is_lent() {
             // SAFETY: it was there, as the state said.
-            unsafe { Link(NonNull::from(handoff.header())).drop_block() };
+            unsafe { TaskPtr(NonNull::from(frame.header())).drop_block() };
         }
-        handoff.header().outcome.set(Outcome::Panicked);
+        frame.header().outcome.set(Outcome::Panicked);
         true
     }
 }
@@ -303,11 +303,11 @@ fn passed_by<X: Exit>(outcome: Outcome) -> Outcome {
 // SAFETY: the name is not written while the driver is there.
 unsafe impl<F, N, S, B, W, Literal> BlockOwner for Driver<'_, F, N, S, B, W, Literal>
 where
-    F: Future<Output: Ending>,
+    F: Future<Output: BodyOutput>,
     N: Name<Output = F::Output>,
-    S: Scope<Exit: TakesFrom<S::Return, Literal>, Return: Verdict<Literal>>,
+    S: Scope<Exit: CatchesFrom<S::Return, Literal>, Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
-    W: Within,
+    W: Enclosing,
 {
     const CATCHES: bool = <S::Exit as Exit>::CATCHES;
 
@@ -317,35 +317,35 @@ where
     }
 
     #[inline]
-    unsafe fn lend(this: NonNull<Self>, slot: NonNull<()>) {
+    unsafe fn lend(this: NonNull<Self>, value_ptr: NonNull<()>) {
         // SAFETY: the caller says that it points to such an `Option`, and `S::Lent` is what the manager lends, by the
-        // signature of `run`. The lifetime changes to that of the handoff, which is over when the block and the exit phase
+        // signature of `run`. The lifetime changes to that of the frame, which is over when the block and the exit phase
         // are; the value is good so long (fact 2).
-        let slot = unsafe { slot.cast::<Option<S::Lent>>().as_mut() };
-        if let Some(value) = slot.take() {
+        let value_ptr = unsafe { value_ptr.cast::<Option<S::Lent>>().as_mut() };
+        if let Some(value) = value_ptr.take() {
             // SAFETY: the caller says that the driver is there.
-            let handoff = unsafe { Self::handoff(this) };
-            handoff.lend(value);
+            let frame = unsafe { Self::frame(this) };
+            frame.lend(value);
             // SAFETY: as above.
-            let within = unsafe { Self::within(this) };
+            let enclosing = unsafe { Self::enclosing(this) };
             // SAFETY: it is not written while the driver is there.
-            unsafe { within.as_ref() }.lent(handoff.header().route.get());
+            unsafe { enclosing.as_ref() }.has_lent(frame.header().route.get());
         }
     }
 
-    unsafe fn poll(this: NonNull<Self>, slot: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
-        if let Some(slot) = slot {
+    unsafe fn poll(this: NonNull<Self>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
+        if let Some(value_ptr) = value_ptr {
             // SAFETY: the caller says the same.
-            unsafe { <Self as BlockOwner>::lend(this, slot) };
+            unsafe { <Self as BlockOwner>::lend(this, value_ptr) };
         }
         // SAFETY: the caller says that the driver is there.
-        let header = unsafe { Self::handoff(this) }.header();
+        let header = unsafe { Self::frame(this) }.header();
         match header.state.get() {
             // SAFETY: the block is there, as the state says; a marker calls this, which is not polled by the block.
             State::Running | State::RunningDetached => unsafe { Self::run_block(this, cx) },
             State::Cancelling => {
                 // SAFETY: it is there, as the state says.
-                unsafe { Link(NonNull::from(header)).cancel_block() };
+                unsafe { TaskPtr(NonNull::from(header)).cancel_block() };
                 true
             }
             _ => panic!("polled after its end"),
@@ -361,14 +361,14 @@ where
 
     unsafe fn set_panic(this: NonNull<Self>, payload: Payload) {
         // SAFETY: the caller says that the driver is there.
-        unsafe { Self::handoff(this) }.set_panic(payload);
+        unsafe { Self::frame(this) }.set_panic(payload);
     }
 
-    unsafe fn take_error(this: NonNull<Self>, slot: NonNull<()>) {
+    unsafe fn take_error(this: NonNull<Self>, value_ptr: NonNull<()>) {
         // SAFETY: the caller says that it points to such an `Option`.
-        let slot = unsafe { slot.cast::<Option<<S::Exit as Exit>::Caught>>().as_mut() };
+        let value_ptr = unsafe { value_ptr.cast::<Option<<S::Exit as Exit>::Caught>>().as_mut() };
         // SAFETY: the caller says that the driver is there.
-        *slot = unsafe { Self::handoff(this) }.take_error();
+        *value_ptr = unsafe { Self::frame(this) }.take_error();
     }
 }
 
@@ -376,10 +376,10 @@ impl<F, N, S, B, W, Literal> Future for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output = <S::Exit as Exit>::Output>,
     N: Name<Output = F::Output>,
-    S: Scope<Exit: TakesFrom<S::Return, Literal>, Return: Verdict<Literal>>,
-    ShapeOf<S::Exit>: Around<S::Rest, Both = S::Both, Ending = F::Output>,
+    S: Scope<Exit: CatchesFrom<S::Return, Literal>, Return: Classify<Literal>>,
+    ShapeOf<S::Exit>: JoinSame<S::Rest, Both = S::Both, BodyOutput = F::Output>,
     B: Future<Output = S::Return>,
-    W: Within,
+    W: Enclosing,
 {
     type Output = End<Value<S::Both, S::Value>, S::Jump, S::Return>;
 
@@ -388,14 +388,14 @@ where
         // SAFETY: nothing is moved out of the driver.
         let this = NonNull::from(unsafe { self.get_unchecked_mut() });
         // SAFETY: it is there.
-        let handoff = unsafe { Self::handoff(this) };
-        match handoff.header().state.get() {
-            State::Unpolled => handoff.header().begin(this),
+        let frame = unsafe { Self::frame(this) };
+        match frame.header().state.get() {
+            State::Unpolled => frame.header().begin(this),
             // SAFETY: the block is there, as the state says, and the body waits at its marker.
             State::Running if !unsafe { Self::run_block(this, cx) } => return Poll::Pending,
             // SAFETY: it is there.
             State::RunningDetached if unsafe { Self::marker_is_wanted(this) } => {
-                handoff.header().wants_marker.set(true);
+                frame.header().wants_marker.set(true);
             }
             _ => {}
         }
@@ -403,31 +403,31 @@ where
         let output = ready!(unsafe { Self::poll_body(this, cx) });
         // SAFETY: it is there.
         let named = || unsafe { Self::named(this) };
-        Poll::Ready(conclude(handoff, output, named))
+        Poll::Ready(conclude(frame, output, named))
     }
 }
 
 /// Returns what becomes of the `with!` when its manager has ended in `output`.
 #[inline]
 fn conclude<S: Scope, Literal>(
-    handoff: &Handoff<S>,
+    frame: &Frame<S>,
     output: <S::Exit as Exit>::Output,
     named: impl Fn() -> Named<<S::Exit as Exit>::Output> + Copy,
 ) -> End<Value<S::Both, S::Value>, S::Jump, S::Return>
 where
-    S::Return: Verdict<Literal>,
-    ShapeOf<S::Exit>: Around<S::Rest, Both = S::Both, Ending = <S::Exit as Exit>::Output>,
+    S::Return: Classify<Literal>,
+    ShapeOf<S::Exit>: JoinSame<S::Rest, Both = S::Both, BodyOutput = <S::Exit as Exit>::Output>,
 {
-    let before = handoff.header().conclude(|| named().name());
+    let before = frame.header().conclude(|| named().name());
     if output.as_error().is_some() {
-        if let Err(parcel) = replace(handoff, named) {
+        if let Err(parcel) = replace(frame, named) {
             give_way(parcel, output, named());
         }
         if let Some(error) = <ShapeOf<S::Exit>>::error(output) {
             return End::Value(error);
         }
     }
-    handoff.take_end::<ShapeOf<S::Exit>>().unwrap_or_else(|| match <ShapeOf<S::Exit>>::nothing() {
+    frame.take_end::<ShapeOf<S::Exit>>().unwrap_or_else(|| match <ShapeOf<S::Exit>>::nothing() {
         Some(nothing) if before != State::Entering => End::Value(nothing),
         _ => no_value(named().name(), before),
     })
@@ -439,18 +439,18 @@ where
 ///
 /// The panic of the block, if there is one, which is not replaced.
 #[cold]
-fn replace<S: Scope<Return: Verdict<Literal>>, Literal, O: Ending>(
-    handoff: &Handoff<S>,
+fn replace<S: Scope<Return: Classify<Literal>>, Literal, O: BodyOutput>(
+    frame: &Frame<S>,
     named: impl Fn() -> Named<O>,
 ) -> Result<(), Parcel> {
     let what = "failed, and its error replaced that of its block";
-    handoff.discard(&|show| rescue::replaced(named().name(), Lost::from(what).show(show)))
+    frame.discard(&|show| rescue::replaced(named().name(), Lost::from(what).show(show)))
 }
 
 /// Lets the panic of the block go on. The error of the manager is lost.
 #[cold]
-fn give_way<O: Ending>(parcel: Parcel, output: O, named: Named<O>) -> ! {
-    named.tell(rescue::failed, rescue::PANICKING, &output);
+fn give_way<O: BodyOutput>(parcel: Parcel, output: O, named: Named<O>) -> ! {
+    named.report(rescue::failed, rescue::PANICKING, &output);
     // Not in the unwinding, where a panic of its destructor would abort the process.
     panics::contain(|| drop(output));
     parcel.resume();
@@ -469,18 +469,18 @@ fn no_value(name: &str, state: State) -> ! {
 
 impl<F, N, S, B, W, Literal> Drop for Driver<'_, F, N, S, B, W, Literal>
 where
-    F: Future<Output: Ending>,
+    F: Future<Output: BodyOutput>,
     N: Name<Output = F::Output>,
-    S: Scope<Return: Verdict<Literal>>,
+    S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
-    W: Within,
+    W: Enclosing,
 {
     #[inline]
     fn drop(&mut self) {
         let this = NonNull::from(self);
-        let _done = MakesDone(this);
+        let _done = SetDone(this);
         // SAFETY: it is there.
-        let state = unsafe { Self::handoff(this) }.header().state.get();
+        let state = unsafe { Self::frame(this) }.header().state.get();
         // A body that has ended has nothing left in it: it is an `async` block, or a shielded one, which is empty then.
         if state != State::Done {
             // SAFETY: this is the end of the driver.
@@ -490,19 +490,19 @@ where
 }
 
 /// Makes a driver `Done`, whatever unwinds: what is in it has been dropped, or is not to be dropped any more.
-struct MakesDone<D: IsDone>(NonNull<D>);
+struct SetDone<D: HasDone>(NonNull<D>);
 
-trait IsDone: Sized {
+trait HasDone: Sized {
     fn done() -> Self;
 }
 
-impl<F, N, S, B, W, Literal> IsDone for Driver<'_, F, N, S, B, W, Literal>
+impl<F, N, S, B, W, Literal> HasDone for Driver<'_, F, N, S, B, W, Literal>
 where
-    F: Future<Output: Ending>,
+    F: Future<Output: BodyOutput>,
     N: Name<Output = F::Output>,
-    S: Scope<Return: Verdict<Literal>>,
+    S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
-    W: Within,
+    W: Enclosing,
 {
     #[inline]
     fn done() -> Self {
@@ -510,7 +510,7 @@ where
     }
 }
 
-impl<D: IsDone> Drop for MakesDone<D> {
+impl<D: HasDone> Drop for SetDone<D> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: it is made of the `&mut` of a driver that is being dropped, and outlived by that.
@@ -521,17 +521,17 @@ impl<D: IsDone> Drop for MakesDone<D> {
 /// A driver that is being dropped.
 struct Dropping<D>(NonNull<D>);
 
-impl<F, N, S, B, W, Literal> Unfinished for Dropping<Driver<'_, F, N, S, B, W, Literal>>
+impl<F, N, S, B, W, Literal> Cancel for Dropping<Driver<'_, F, N, S, B, W, Literal>>
 where
-    F: Future<Output: Ending>,
+    F: Future<Output: BodyOutput>,
     N: Name<Output = F::Output>,
-    S: Scope<Return: Verdict<Literal>>,
+    S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
-    W: Within,
+    W: Enclosing,
 {
     fn header(&self) -> &Header {
         // SAFETY: the driver is there until it is `Done`.
-        unsafe { Driver::handoff(self.0) }.header()
+        unsafe { Driver::frame(self.0) }.header()
     }
 
     fn name(&self) -> &'static str {
@@ -548,7 +548,7 @@ where
         let output = ready!(unsafe { Driver::poll_body(self.0, cx) });
         if output.as_error().is_some() {
             // SAFETY: the driver is there until it is `Done`.
-            unsafe { Driver::named(self.0) }.tell(rescue::failed, rescue::CANCELLED, &output);
+            unsafe { Driver::named(self.0) }.report(rescue::failed, rescue::CANCELLED, &output);
         }
         panics::contain(|| drop(output));
         Poll::Ready(())
@@ -568,8 +568,8 @@ where
         unsafe { block.drop_in_place() };
     }
 
-    fn clear(&self, tell: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel> {
+    fn clear(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel> {
         // SAFETY: the driver is there until it is `Done`.
-        unsafe { Driver::handoff(self.0) }.clear(tell)
+        unsafe { Driver::frame(self.0) }.clear(report)
     }
 }

@@ -12,32 +12,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use super::body::Name;
+use super::cancel::is_in_place;
 use super::header::Route;
-use super::unfinished::is_in_place;
-use super::{Body, Link, Within, run};
-use crate::exit::{Catch, Exit, Suppress, TakesFrom};
-use crate::foreign;
-use crate::handoff::{End, Kept, Loan};
-use crate::layer::{ShapeOf, Value};
-use crate::lend::Lent;
+use super::{Body, Enclosing, TaskPtr, run};
+use crate::classify::{Classify, Fallible};
+use crate::exit::{Catch, CatchesFrom, Exit, Suppress};
+use crate::frame::{BorrowToken, End, ValueToken};
+use crate::lend::Lends;
 use crate::manager::{Manager, OutputOf};
 use crate::named::Named;
 use crate::outcome::Outcome;
-use crate::output::Ending;
+use crate::output::BodyOutput;
 use crate::panics::{self, Parcel, Payload};
 use crate::rescue::{self, Lost, Rescues};
 use crate::scope::open;
-use crate::verdict::{MayFail, Verdict};
+use crate::user_code;
+use crate::value::{ShapeOf, Value};
 
 /// What is under way while a stack is left.
-pub(crate) enum Flight<E> {
+pub(crate) enum StackOutcome<E> {
     Completed,
     Failed(E),
     Panicked(Payload),
     Cancelled,
 }
 
-impl<E> Flight<E> {
+impl<E> StackOutcome<E> {
     /// What is told of an error that was under way before.
     const fn replaces(&self) -> &'static str {
         match self {
@@ -50,86 +50,86 @@ impl<E> Flight<E> {
 
 type BoxedBody<'env, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'env>>;
 
-/// An entered manager: its body, which waits at its marker, and the line to its block, which waits to be told its end.
-pub(crate) struct Entry<'env, E> {
+/// An entered manager: its body, which waits at its marker, and the signal to its block, which waits to be told its end.
+pub(crate) struct StackEntry<'env, E> {
     body: BoxedBody<'env, E>,
-    line: Arc<dyn Line<E> + Send + Sync + 'env>,
+    signal: Arc<dyn ExitSignal<E> + Send + Sync + 'env>,
     is_leaving: bool,
 }
 
-impl<E> Entry<'_, E> {
+impl<E> StackEntry<'_, E> {
     /// Leaves the manager: what is under way afterwards. One that is leaving already goes on.
-    fn poll_leave(&mut self, flight: &mut Option<Flight<E>>, cx: &mut Context<'_>) -> Poll<Flight<E>> {
-        if let Some(flight) = flight.take_if(|_| !replace(&mut self.is_leaving, true)) {
-            self.line.end(flight);
+    fn poll_leave(&mut self, outcome: &mut Option<StackOutcome<E>>, cx: &mut Context<'_>) -> Poll<StackOutcome<E>> {
+        if let Some(outcome) = outcome.take_if(|_| !replace(&mut self.is_leaving, true)) {
+            self.signal.end(outcome);
         }
-        let flight = match panics::catch(|| self.body.as_mut().poll(cx)) {
+        let outcome = match panics::catch(|| self.body.as_mut().poll(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(()))) => Flight::Completed,
-            Ok(Poll::Ready(Err(error))) => Flight::Failed(error),
-            Err(payload) => Flight::Panicked(payload),
+            Ok(Poll::Ready(Ok(()))) => StackOutcome::Completed,
+            Ok(Poll::Ready(Err(error))) => StackOutcome::Failed(error),
+            Err(payload) => StackOutcome::Panicked(payload),
         };
-        if self.line.is_cancelled() {
-            return Poll::Ready(self.lose(flight));
+        if self.signal.is_cancelled() {
+            return Poll::Ready(self.report_lost(outcome));
         }
-        Poll::Ready(match self.line.take_flight() {
-            Some(before) => self.meet(before, flight),
-            None => flight,
+        Poll::Ready(match self.signal.take_outcome() {
+            Some(before) => self.combine(before, outcome),
+            None => outcome,
         })
     }
 
     /// The manager has dropped its block, which does not know what is under way: that is still under way then.
-    fn meet(&self, before: Flight<E>, after: Flight<E>) -> Flight<E> {
+    fn combine(&self, before: StackOutcome<E>, after: StackOutcome<E>) -> StackOutcome<E> {
         match (before, after) {
-            (Flight::Panicked(payload), after) => {
+            (StackOutcome::Panicked(payload), after) => {
                 self.replace_by_panic(after);
-                Flight::Panicked(payload)
+                StackOutcome::Panicked(payload)
             }
-            (Flight::Failed(error), after) => {
+            (StackOutcome::Failed(error), after) => {
                 self.lose_error(rescue::replaced, after.replaces(), error);
                 after
             }
-            (Flight::Completed | Flight::Cancelled, after) => after,
+            (StackOutcome::Completed | StackOutcome::Cancelled, after) => after,
         }
     }
 
     /// What the manager came to is lost, as a panic was under way.
-    fn replace_by_panic(&self, flight: Flight<E>) {
-        match flight {
-            Flight::Failed(error) => self.lose_error(rescue::failed, rescue::PANICKING, error),
-            Flight::Panicked(payload) => {
+    fn replace_by_panic(&self, outcome: StackOutcome<E>) {
+        match outcome {
+            StackOutcome::Failed(error) => self.lose_error(rescue::failed, rescue::PANICKING, error),
+            StackOutcome::Panicked(payload) => {
                 rescue::replaced_panic(
-                    self.line.named().name(),
+                    self.signal.named().name(),
                     "panicked while another panic was under way",
                     Parcel::new(payload),
                 );
             }
-            Flight::Completed | Flight::Cancelled => {}
+            StackOutcome::Completed | StackOutcome::Cancelled => {}
         }
     }
 
     /// After a cancellation there is nobody to be told, and the others are told of that.
-    fn lose(&self, flight: Flight<E>) -> Flight<E> {
-        match flight {
-            Flight::Failed(error) => self.lose_error(rescue::failed, rescue::CANCELLED, error),
-            Flight::Panicked(payload) => rescue::panicked(self.line.named().name(), payload),
-            Flight::Completed | Flight::Cancelled => {}
+    fn report_lost(&self, outcome: StackOutcome<E>) -> StackOutcome<E> {
+        match outcome {
+            StackOutcome::Failed(error) => self.lose_error(rescue::failed, rescue::CANCELLED, error),
+            StackOutcome::Panicked(payload) => rescue::panicked(self.signal.named().name(), payload),
+            StackOutcome::Completed | StackOutcome::Cancelled => {}
         }
-        Flight::Cancelled
+        StackOutcome::Cancelled
     }
 
-    /// Has `tell` tell of an error, and drops it.
-    fn lose_error(&self, tell: fn(&'static str, Lost<'_>), what: &str, error: E) {
+    /// Has `report` tell of an error, and drops it.
+    fn lose_error(&self, report: fn(&'static str, Lost<'_>), what: &str, error: E) {
         let ended = Err(error);
-        self.line.named().tell(tell, what, &ended);
-        foreign::discard(ended);
+        self.signal.named().report(report, what, &ended);
+        user_code::discard(ended);
     }
 }
 
 /// The open managers of a stack, the oldest first.
-pub(crate) struct Entries<'env, E>(Mutex<Vec<Entry<'env, E>>>);
+pub(crate) struct StackEntries<'env, E>(Mutex<Vec<StackEntry<'env, E>>>);
 
-impl<'env, E> Entries<'env, E> {
+impl<'env, E> StackEntries<'env, E> {
     pub(crate) const fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }
@@ -143,7 +143,7 @@ impl<'env, E> Entries<'env, E> {
     }
 
     /// The entries, to be left or dropped. Nothing that they lent is in use any more: that would borrow the stack.
-    fn get_mut(&mut self) -> &mut Vec<Entry<'env, E>> {
+    fn get_mut(&mut self) -> &mut Vec<StackEntry<'env, E>> {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -151,23 +151,23 @@ impl<'env, E> Entries<'env, E> {
     /// been left, so that the order is kept when this is dropped.
     ///
     /// It is no `async fn`, which would have room for its arguments twice.
-    pub(crate) fn leave(&mut self, flight: Flight<E>) -> impl Future<Output = Flight<E>> {
-        let mut flight = Some(flight);
+    pub(crate) fn leave(&mut self, outcome: StackOutcome<E>) -> impl Future<Output = StackOutcome<E>> {
+        let mut outcome = Some(outcome);
         async move {
-            if matches!(flight, Some(Flight::Cancelled)) {
-                let mut rescues = poll_fn(|cx| Poll::Ready(self.end_half_left(cx.waker()))).await;
+            if matches!(outcome, Some(StackOutcome::Cancelled)) {
+                let mut rescues = poll_fn(|cx| Poll::Ready(self.drop_leaving_entry(cx.waker()))).await;
                 poll_fn(|cx| rescues.poll(cx)).await;
             }
             while let Some(entry) = self.get_mut().last_mut() {
-                flight = Some(poll_fn(|cx| entry.poll_leave(&mut flight, cx)).await);
+                outcome = Some(poll_fn(|cx| entry.poll_leave(&mut outcome, cx)).await);
                 drop(self.get_mut().pop());
             }
-            flight.expect("each entry gives what is under way after it")
+            outcome.expect("each entry gives what is under way after it")
         }
     }
 
     /// Drops the entry that somebody was leaving who was dropped: what is left of it.
-    fn end_half_left(&mut self, waker: &Waker) -> Rescues {
+    fn drop_leaving_entry(&mut self, waker: &Waker) -> Rescues {
         if is_in_place(waker) {
             // Each is dropped in place, and what is shielded is left after what is left of the block.
             self.cancel();
@@ -178,24 +178,24 @@ impl<'env, E> Entries<'env, E> {
 
     /// Tells each that its block was dropped, the youngest first. What has to be rescued is left in that order.
     pub(crate) fn cancel(&mut self) {
-        rescue::in_turn(&mut || while self.get_mut().pop().is_some() {});
+        rescue::sequentially(&mut || while self.get_mut().pop().is_some() {});
     }
 
     /// Enters `manager` and holds it.
     pub(crate) fn enter<'s, M, L, K, V>(
         &'s self,
         manager: Manager<M, L>,
-    ) -> Entering<'s, 'env, E, K, V, <OutputOf<L> as Ending>::Value<V>>
+    ) -> Entering<'s, 'env, E, K, V, <OutputOf<L> as BodyOutput>::Value<V>>
     where
         E: Send + 'env,
         M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
-        L: Holds<K> + 'env,
-        L::Exit: HeldExit<E>,
-        K: Held<'s, Value = V> + Send + 'env,
+        L: StackValue<K> + 'env,
+        L::Exit: StackExit<E>,
+        K: Stored<'s, Value = V> + Send + 'env,
     {
-        let line = Arc::new(Shared::new(L::Exit::named(manager.body.name().named())));
-        let body = Box::pin(hold(manager, Arc::clone(&line)));
-        Entering { entries: self, entry: Some((body, line)), entered: L::Exit::entered }
+        let signal = Arc::new(EntryShared::new(L::Exit::named(manager.body.name().named())));
+        let body = Box::pin(run_entry(manager, Arc::clone(&signal)));
+        Entering { entries: self, entry: Some((body, signal)), entered: L::Exit::entered }
     }
 }
 
@@ -203,9 +203,9 @@ impl<'env, E> Entries<'env, E> {
 /// `Output`.
 #[must_use = "the manager is entered when this is awaited"]
 pub struct Entering<'s, 'env, E, K, V, Output> {
-    entries: &'s Entries<'env, E>,
+    entries: &'s StackEntries<'env, E>,
     /// Nothing when it has been entered.
-    entry: Option<(BoxedBody<'env, E>, Arc<Shared<K, E>>)>,
+    entry: Option<(BoxedBody<'env, E>, Arc<EntryShared<K, E>>)>,
     entered: fn(Result<V, E>) -> Output,
 }
 
@@ -215,33 +215,33 @@ impl<E, K, V, Output> Unpin for Entering<'_, '_, E, K, V, Output> {}
 impl<'s, 'env, E, K, V, Output> Future for Entering<'s, 'env, E, K, V, Output>
 where
     E: Send + 'env,
-    K: Held<'s, Value = V> + Send + 'env,
+    K: Stored<'s, Value = V> + Send + 'env,
 {
     type Output = Output;
 
-    /// # Panics
+    /// # SetPanicked
     ///
     /// As the manager does, and when it is polled after its end.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
-        let (mut body, line) = self.entry.take().expect("a manager is entered once");
+        let (mut body, signal) = self.entry.take().expect("a manager is entered once");
         let ended = body.as_mut().poll(cx);
-        let entered = match (ended, line.take_value()) {
+        let entered = match (ended, signal.take_value()) {
             (Poll::Pending, None) => {
-                self.entry = Some((body, line));
+                self.entry = Some((body, signal));
                 return Poll::Pending;
             }
             (Poll::Pending, Some(value)) => {
-                assert!(!K::BORROWS || line.is_inline(), "{}", NotInline(line.named.name()));
-                lock(&self.entries.0).push(Entry { body, line, is_leaving: false });
+                assert!(!K::BORROWS || signal.is_inline(), "{}", NotInline(signal.named.name()));
+                lock(&self.entries.0).push(StackEntry { body, signal, is_leaving: false });
                 // SAFETY: the manager has lent it, and its marker has not dropped the block, which would have taken it
-                // back (`OnLoan`); nor has it been leaked, if anything is borrowed, as the body itself waits at it. So
+                // back (`ValueGuard`); nor has it been leaked, if anything is borrowed, as the body itself waits at it. So
                 // the value is lent until the body is polled again or dropped. That is for those who have the entries
                 // as `&mut` or as their own, and so after `'s`. Where the entry is moved, the body stays where it is.
                 Ok(unsafe { value.give() })
             }
             (Poll::Ready(Err(error)), _) => Err(error),
             (Poll::Ready(Ok(())), _) => {
-                let name = line.named.name();
+                let name = signal.named.name();
                 panic!("`{name}` dropped its block while it was entered: it has nothing to give")
             }
         };
@@ -263,30 +263,30 @@ impl fmt::Display for NotInline {
     }
 }
 
-impl<E> Drop for Entries<'_, E> {
+impl<E> Drop for StackEntries<'_, E> {
     fn drop(&mut self) {
         self.cancel();
     }
 }
 
 /// The body of an entry: a `with!` whose block waits to be told how it ended.
-async fn hold<M, L, K, E>(manager: Manager<M, L>, line: Arc<Shared<K, E>>) -> Result<(), E>
+async fn run_entry<M, L, K, E>(manager: Manager<M, L>, signal: Arc<EntryShared<K, E>>) -> Result<(), E>
 where
     M: Body<Future: Future<Output = OutputOf<L>>>,
-    L: Holds<K>,
-    L::Exit: HeldExit<E>,
+    L: StackValue<K>,
+    L::Exit: StackExit<E>,
 {
     let (manager, opened) = open::<_, _, _, _, Infallible, Infallible, _>(manager);
-    let kept = Kept::new();
-    let first = Loan::new();
-    let second = Loan::inside(&first);
-    let handoff = opened.until(&second, &kept);
+    let kept = ValueToken::new();
+    let first = BorrowToken::new();
+    let second = BorrowToken::inside(&first);
+    let frame = opened.until(&second, &kept);
     let block = async {
-        let _lent = line.put(L::hold(handoff.value()));
-        Left { result: line.ended().await, named: line.named }
+        let _lent = signal.put(L::store(frame.value()));
+        Left { result: signal.ended().await, named: signal.named }
     };
-    match run(manager, &handoff, &*line, block, 0).await {
-        End::Value(value) => settle::<L::Exit, E>(value),
+    match run(manager, &frame, &*signal, block, 0).await {
+        End::Value(value) => into_return::<L::Exit, E>(value),
         End::Return(left) => left.result,
         End::Jump(never) => match never {},
     }
@@ -298,8 +298,8 @@ struct Left<E> {
     named: Named<Result<(), E>>,
 }
 
-impl<E> Verdict<i32> for Left<E> {
-    type Kind = MayFail;
+impl<E> Classify<i32> for Left<E> {
+    type Kind = Fallible;
     type Error = E;
 
     fn failed(&self) -> bool {
@@ -316,50 +316,50 @@ impl<E> Verdict<i32> for Left<E> {
 }
 
 /// What a manager came to that has ended its block itself: an error, or nothing.
-fn settle<X: HeldExit<E>, E>(value: Value<ShapeOf<X>, Infallible>) -> Result<(), E> {
-    <X::Output as Ending>::split(value).map(|_nothing| ()).map_err(X::error)
+fn into_return<X: StackExit<E>, E>(value: Value<ShapeOf<X>, Infallible>) -> Result<(), E> {
+    <X::Output as BodyOutput>::split(value).map(|_nothing| ()).map_err(X::error)
 }
 
-/// The line between a stack and the block of one of its entries.
-trait Line<E> {
+/// The signal between a stack and the block of one of its entries.
+trait ExitSignal<E> {
     /// Ends the block.
-    fn end(&self, flight: Flight<E>);
+    fn end(&self, outcome: StackOutcome<E>);
 
     /// The block was ended by a cancellation.
     fn is_cancelled(&self) -> bool;
 
     /// What the block has not been told of.
-    fn take_flight(&self) -> Option<Flight<E>>;
+    fn take_outcome(&self) -> Option<StackOutcome<E>>;
 
     /// Returns the name of the manager, and how an error is shown.
     fn named(&self) -> Named<Result<(), E>>;
 }
 
-struct Shared<K, E> {
+struct EntryShared<K, E> {
     /// Of the manager.
     named: Named<Result<(), E>>,
-    state: Mutex<State<K, E>>,
+    state: Mutex<EntryState<K, E>>,
 }
 
-struct State<K, E> {
+struct EntryState<K, E> {
     value: Option<K>,
     /// The marker of the manager stands in its body itself.
     inline: bool,
-    flight: Option<Flight<E>>,
+    outcome: Option<StackOutcome<E>>,
     is_cancelled: bool,
     waker: Option<Waker>,
 }
 
-impl<K, E> Shared<K, E> {
+impl<K, E> EntryShared<K, E> {
     fn new(named: Named<Result<(), E>>) -> Self {
-        let state = State { value: None, inline: false, flight: None, is_cancelled: false, waker: None };
+        let state = EntryState { value: None, inline: false, outcome: None, is_cancelled: false, waker: None };
         Self { named, state: Mutex::new(state) }
     }
 
     /// Puts the value where it is found, as long as the block is there.
-    fn put(&self, value: K) -> OnLoan<'_, K, E> {
+    fn put(&self, value: K) -> ValueGuard<'_, K, E> {
         lock(&self.state).value = Some(value);
-        OnLoan(self)
+        ValueGuard(self)
     }
 
     fn is_inline(&self) -> bool {
@@ -372,10 +372,10 @@ impl<K, E> Shared<K, E> {
 
     /// The end of the block.
     async fn ended(&self) -> Result<(), E> {
-        let flight = poll_fn(|cx| {
+        let outcome = poll_fn(|cx| {
             let mut state = lock(&self.state);
-            if let Some(flight) = state.flight.take() {
-                return Poll::Ready(flight);
+            if let Some(outcome) = state.outcome.take() {
+                return Poll::Ready(outcome);
             }
             // The body polls the block when the stack polls the body, unless it has the marker in something that polls
             // only what was woken.
@@ -384,25 +384,25 @@ impl<K, E> Shared<K, E> {
             }
             // Nothing of the waker's runs under the lock.
             drop(state);
-            let waker = foreign::clone(cx.waker());
+            let waker = user_code::clone(cx.waker());
             let before = replace(&mut lock(&self.state).waker, waker);
-            foreign::discard(before);
+            user_code::discard(before);
             Poll::Pending
         });
-        match flight.await {
-            Flight::Completed | Flight::Cancelled => Ok(()),
-            Flight::Failed(error) => Err(error),
-            Flight::Panicked(payload) => panics::resume(payload),
+        match outcome.await {
+            StackOutcome::Completed | StackOutcome::Cancelled => Ok(()),
+            StackOutcome::Failed(error) => Err(error),
+            StackOutcome::Panicked(payload) => panics::resume(payload),
         }
     }
 }
 
-impl<K, E> Within for &Shared<K, E> {
+impl<K, E> Enclosing for &EntryShared<K, E> {
     fn outcome(&self) -> Option<Outcome> {
         self.is_cancelled().then_some(Outcome::Cancelled)
     }
 
-    fn lent(&self, route: Route) {
+    fn has_lent(&self, route: Route) {
         lock(&self.state).inline = route != Route::Detached;
     }
 
@@ -411,31 +411,31 @@ impl<K, E> Within for &Shared<K, E> {
     }
 }
 
-/// Takes the value back, if nobody has come for it: a manager may drop its block in the poll in which it has lent.
-struct OnLoan<'l, K, E>(&'l Shared<K, E>);
+/// Catches the value back, if nobody has come for it: a manager may drop its block in the poll in which it has lent.
+struct ValueGuard<'l, K, E>(&'l EntryShared<K, E>);
 
-impl<K, E> Drop for OnLoan<'_, K, E> {
+impl<K, E> Drop for ValueGuard<'_, K, E> {
     fn drop(&mut self) {
         drop(self.0.take_value());
     }
 }
 
-impl<K, E> Line<E> for Shared<K, E> {
-    fn end(&self, flight: Flight<E>) {
+impl<K, E> ExitSignal<E> for EntryShared<K, E> {
+    fn end(&self, outcome: StackOutcome<E>) {
         let mut state = lock(&self.state);
-        state.is_cancelled = matches!(flight, Flight::Cancelled);
-        state.flight = Some(flight);
+        state.is_cancelled = matches!(outcome, StackOutcome::Cancelled);
+        state.outcome = Some(outcome);
         let waker = state.waker.take();
         drop(state);
-        waker.into_iter().for_each(foreign::wake);
+        waker.into_iter().for_each(user_code::wake);
     }
 
     fn is_cancelled(&self) -> bool {
         lock(&self.state).is_cancelled
     }
 
-    fn take_flight(&self) -> Option<Flight<E>> {
-        lock(&self.state).flight.take()
+    fn take_outcome(&self) -> Option<StackOutcome<E>> {
+        lock(&self.state).outcome.take()
     }
 
     fn named(&self) -> Named<Result<(), E>> {
@@ -454,18 +454,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     label = "this one ends in `{Self}`, and the errors of the stack are `{E}`",
     note = "convert the error: `with!` it in a manager function of your own that fails with `{E}`, and enter that"
 )]
-pub trait HeldExit<E>: Exit<Caught: Send> + TakesFrom<Result<(), E>, i32> {
+pub trait StackExit<E>: Exit<Caught: Send> + CatchesFrom<Result<(), E>, i32> {
     /// The manager's own error, for the stack.
-    fn error(error: <Self::Output as Ending>::Error) -> E;
+    fn error(error: <Self::Output as BodyOutput>::Error) -> E;
 
     /// How the manager knows an error of the stack.
     fn named(named: Named<Self::Output>) -> Named<Result<(), E>>;
 
     /// What entering gives.
-    fn entered<V>(result: Result<V, E>) -> <Self::Output as Ending>::Value<V>;
+    fn entered<V>(result: Result<V, E>) -> <Self::Output as BodyOutput>::Value<V>;
 }
 
-impl<E> HeldExit<E> for () {
+impl<E> StackExit<E> for () {
     fn error(error: Infallible) -> E {
         match error {}
     }
@@ -479,7 +479,7 @@ impl<E> HeldExit<E> for () {
     }
 }
 
-impl<E> HeldExit<E> for Result<(), E> {
+impl<E> StackExit<E> for Result<(), E> {
     fn error(error: E) -> E {
         error
     }
@@ -493,7 +493,7 @@ impl<E> HeldExit<E> for Result<(), E> {
     }
 }
 
-impl<E: Send> HeldExit<E> for Catch<E> {
+impl<E: Send> StackExit<E> for Catch<E> {
     fn error(error: E) -> E {
         error
     }
@@ -507,8 +507,8 @@ impl<E: Send> HeldExit<E> for Catch<E> {
     }
 }
 
-impl<X: HeldExit<E>, E> HeldExit<E> for Suppress<X> {
-    fn error(error: <X::Output as Ending>::Error) -> E {
+impl<X: StackExit<E>, E> StackExit<E> for Suppress<X> {
+    fn error(error: <X::Output as BodyOutput>::Error) -> E {
         X::error(error)
     }
 
@@ -516,7 +516,7 @@ impl<X: HeldExit<E>, E> HeldExit<E> for Suppress<X> {
         X::named(named)
     }
 
-    fn entered<V>(result: Result<V, E>) -> <X::Output as Ending>::Value<V> {
+    fn entered<V>(result: Result<V, E>) -> <X::Output as BodyOutput>::Value<V> {
         X::entered(result)
     }
 }
@@ -531,13 +531,13 @@ impl<X: HeldExit<E>, E> HeldExit<E> for Suppress<X> {
     note = "a stack gives out values that borrow nothing of the manager's, and `&T` and `&mut T` of what does not either",
     note = "where the number of managers is known, use `with!`"
 )]
-pub trait Holds<K>: for<'a, 'b> Lent<'a, 'b, Value: Send> {
+pub trait StackValue<K>: for<'a, 'b> Lends<'a, 'b, Value: Send> {
     /// Keeps the value.
-    fn hold(value: <Self as Lent<'_, '_>>::Value) -> K;
+    fn store(value: <Self as Lends<'_, '_>>::Value) -> K;
 }
 
 /// A value that is kept, and given out for as long as the stack is borrowed.
-pub trait Held<'s> {
+pub trait Stored<'s> {
     /// As it is given out.
     type Value;
     /// Whether it may borrow from the manager.
@@ -554,39 +554,39 @@ pub trait Held<'s> {
 pub struct Owned<T>(T);
 
 /// A `&T` of something that the manager has.
-pub struct Ref<T: ?Sized>(Link<T>);
+pub struct Ref<T: ?Sized>(TaskPtr<T>);
 
 /// A `&mut T` of something that the manager has.
-pub struct Mut<T: ?Sized>(Link<T>);
+pub struct Mut<T: ?Sized>(TaskPtr<T>);
 
-impl<L, T: Send> Holds<Owned<T>> for L
+impl<L, T: Send> StackValue<Owned<T>> for L
 where
-    L: for<'a, 'b> Lent<'a, 'b, Value = T>,
+    L: for<'a, 'b> Lends<'a, 'b, Value = T>,
 {
-    fn hold(value: T) -> Owned<T> {
+    fn store(value: T) -> Owned<T> {
         Owned(value)
     }
 }
 
-impl<L, T: ?Sized + Sync> Holds<Ref<T>> for L
+impl<L, T: ?Sized + Sync> StackValue<Ref<T>> for L
 where
-    L: for<'a, 'b> Lent<'a, 'b, Value = &'a T>,
+    L: for<'a, 'b> Lends<'a, 'b, Value = &'a T>,
 {
-    fn hold(value: &T) -> Ref<T> {
-        Ref(Link(NonNull::from(value)))
+    fn store(value: &T) -> Ref<T> {
+        Ref(TaskPtr(NonNull::from(value)))
     }
 }
 
-impl<L, T: ?Sized + Send> Holds<Mut<T>> for L
+impl<L, T: ?Sized + Send> StackValue<Mut<T>> for L
 where
-    L: for<'a, 'b> Lent<'a, 'b, Value = &'a mut T>,
+    L: for<'a, 'b> Lends<'a, 'b, Value = &'a mut T>,
 {
-    fn hold(value: &mut T) -> Mut<T> {
-        Mut(Link(NonNull::from(value)))
+    fn store(value: &mut T) -> Mut<T> {
+        Mut(TaskPtr(NonNull::from(value)))
     }
 }
 
-impl<T> Held<'_> for Owned<T> {
+impl<T> Stored<'_> for Owned<T> {
     type Value = T;
     const BORROWS: bool = false;
 
@@ -595,7 +595,7 @@ impl<T> Held<'_> for Owned<T> {
     }
 }
 
-impl<'s, T: ?Sized + 's> Held<'s> for Ref<T> {
+impl<'s, T: ?Sized + 's> Stored<'s> for Ref<T> {
     type Value = &'s T;
     const BORROWS: bool = true;
 
@@ -605,7 +605,7 @@ impl<'s, T: ?Sized + 's> Held<'s> for Ref<T> {
     }
 }
 
-impl<'s, T: ?Sized + 's> Held<'s> for Mut<T> {
+impl<'s, T: ?Sized + 's> Stored<'s> for Mut<T> {
     type Value = &'s mut T;
     const BORROWS: bool = true;
 

@@ -2,7 +2,7 @@
 
 use crate::async_context_manager;
 
-/// Lends `value`, and does nothing else: for where a manager is asked for and there is nothing to be managed.
+/// FnContract `value`, and does nothing else: for where a manager is asked for and there is nothing to be managed.
 ///
 /// ```
 /// use async_context_manager::{nullcontext, with};
@@ -19,7 +19,7 @@ use crate::async_context_manager;
 ///
 /// The block gets the value itself, and may keep it.
 ///
-/// Python has it for `connection(url) if url else nullcontext()`. Here the branches of an `if` have one type, and two
+/// Python has it for `connection(url) if url else nullcontext()`. Placement the branches of an `if` have one type, and two
 /// managers have two; what is to be managed only sometimes goes on an exit stack:
 ///
 /// ```

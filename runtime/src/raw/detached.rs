@@ -4,14 +4,14 @@
 use core::cell::Cell;
 use core::task::{Context, Poll, Waker};
 
-use crate::frame::{FrameHandle, Header, Link, OneTask};
 use crate::panics;
+use crate::raw::{FrameHandle, Header, TaskLocalCell, TaskPtr};
 use crate::rescue::Rescues;
 
 /// Where the marker of a body stands.
-pub trait Here: Copy {
+pub trait Placement: Copy {
     /// Returns what there is to be looked after if it is in an `async` block.
-    fn home(&self) -> Option<&Home>;
+    fn guard(&self) -> Option<&DetachedGuard>;
 }
 
 /// The marker stands in the body itself.
@@ -28,16 +28,16 @@ impl Inline {
     }
 }
 
-impl Here for Inline {
+impl Placement for Inline {
     #[inline]
-    fn home(&self) -> Option<&Home> {
+    fn guard(&self) -> Option<&DetachedGuard> {
         None
     }
 }
 
-impl Here for &Home {
+impl Placement for &DetachedGuard {
     #[inline]
-    fn home(&self) -> Option<&Home> {
+    fn guard(&self) -> Option<&DetachedGuard> {
         Some(self)
     }
 }
@@ -45,15 +45,15 @@ impl Here for &Home {
 /// A local of a body whose marker stands in an `async` block (or in a macro's arguments, where one may be).
 ///
 /// Without `std` there are no threads that could be told apart: such a manager is not `Send` then.
-pub struct Home {
-    state: OneTask<State>,
+pub struct DetachedGuard {
+    state: TaskLocalCell<GuardState>,
     #[cfg(not(feature = "std"))]
     one_thread: core::marker::PhantomData<*const ()>,
 }
 
-struct State {
+struct GuardState {
     /// The header of the `with!`.
-    header: Link<Header>,
+    header: TaskPtr<Header>,
     /// The thread that polls the driver.
     thread: Cell<usize>,
     /// The addresses that make up the waker that the driver was polled with.
@@ -61,28 +61,28 @@ struct State {
     /// The marker's waker, if it is another: of a `FuturesUnordered`, say, which polls only what was woken.
     marker: Cell<Option<Waker>>,
     /// What is left of the managers in a block that was raced away.
-    left: Cell<Rescues>,
+    rescues: Cell<Rescues>,
 }
 
-impl Home {
+impl DetachedGuard {
     /// Makes one, for the body that has been started with this handle.
     #[must_use]
     pub fn new(frame: &FrameHandle) -> Self {
-        let state = State {
+        let state = GuardState {
             header: frame.detach(),
             thread: Cell::default(),
             driver: Cell::default(),
             marker: Cell::default(),
-            left: Cell::default(),
+            rescues: Cell::default(),
         };
         Self {
-            state: OneTask::new(state),
+            state: TaskLocalCell::new(state),
             #[cfg(not(feature = "std"))]
             one_thread: core::marker::PhantomData,
         }
     }
 
-    pub(crate) const fn header(&self) -> Link<Header> {
+    pub(crate) const fn header(&self) -> TaskPtr<Header> {
         self.state.get().header
     }
 
@@ -95,11 +95,11 @@ impl Home {
 
     /// Notes that the marker is polled, with this waker.
     ///
-    /// # Panics
+    /// # SetPanicked
     ///
     /// On another thread than the driver's.
-    pub(crate) fn visit(&self, waker: &Waker) {
-        assert!(self.is_here(), "the future of a `yield!` was polled on another thread than its `with!`");
+    pub(crate) fn before_marker(&self, waker: &Waker) {
+        assert!(self.is_driver_thread(), "the future of a `yield!` was polled on another thread than its `with!`");
         let state = self.state.get();
         if identity(waker) != state.driver.get() {
             let known = state.marker.take();
@@ -131,21 +131,21 @@ impl Home {
     }
 
     /// Whether this is the thread that polls the driver.
-    pub(crate) fn is_here(&self) -> bool {
+    pub(crate) fn is_driver_thread(&self) -> bool {
         self.state.get().thread.get() == current_thread()
     }
 
     /// The body is to wait for these.
-    pub(crate) fn add_left(&self, rescues: Rescues) {
-        let left = &self.state.get().left;
+    pub(crate) fn add_rescues(&self, rescues: Rescues) {
+        let left = &self.state.get().rescues;
         let mut all = left.take();
         all.extend(rescues);
         left.set(all);
     }
 
     /// Waits for what is left.
-    pub(crate) fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let left = &self.state.get().left;
+    pub(crate) fn poll_rescues(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let left = &self.state.get().rescues;
         let mut all = left.take();
         let polled = all.poll(cx);
         left.set(all);

@@ -1,13 +1,13 @@
 //! Shielded bodies: on the heap, so that they can go on when their `with!` is gone.
 //!
 //! ```text
-//! with! ── polls ──▶ Driver ── polls ──▶ Shielded ── polls ──▶ body ── polls ──▶ marker (Lending)
+//! with! ── polls ──▶ Driver ── polls ──▶ Shielded ── polls ──▶ body ── polls ──▶ marker (Yield)
 //!                      │ owns               │ owns                                 │ finds by pointer
-//!                      └────▶ Frame ◀──── Relay ◀─────────────────────────────────┘
+//!                      └────▶ Frame ◀──── Proxy ◀─────────────────────────────────┘
 //! ```
 //!
-//! The body and the relay are in one [`Hull`]. The relay is the block owner that the marker knows: it passes everything on
-//! to the driver as long as the `with!` is there. When that is dropped, the block is, the relay forgets the frame, and the hull
+//! The body and the proxy are in one [`ShieldedState`]. The proxy is the block owner that the marker knows: it passes everything on
+//! to the driver as long as the `with!` is there. When that is dropped, the block is, the proxy forgets the frame, and the state
 //! goes to the rescuer. The marker gives the outcome there.
 //!
 //! The block is still dropped by the marker only, as what is lent to it may be gone if that was leaked. So a body whose
@@ -26,24 +26,25 @@ use std::boxed::Box;
 
 use super::body::{Body, FrameHandle, Name, Uncut};
 use super::header::{BlockOwner, Header, Route, State};
-use super::{Caught, Link};
+use super::{Caught, TaskPtr};
 use crate::exit::Exit;
-use crate::lend::Terms;
+use crate::lend::Contract;
 use crate::manager::OutputOf;
 use crate::named::Named;
 use crate::outcome::Outcome;
-use crate::output::Ending;
+use crate::output::BodyOutput;
 use crate::panics::{self, Payload};
-use crate::rescue::{self, Counted, Lost, Origin, Phase, Rescue, Rescues, Rest, Show, Watched};
+use crate::rescue::{self, Cleanup, Counted, Lost, Origin, Phase, Rescue, Rescues, Show, Watched};
 
-/// Terms of which nothing is tied to the place of the `with!`, so that the manager can end elsewhere.
+/// Contract of which nothing is tied to the place of the `with!`, so that the manager can end elsewhere.
 pub trait Rescuable:
-    Terms<Exit: Exit<Output: Ending<Error: Send + 'static> + Send + 'static, Caught: Send + 'static>> + 'static
+    Contract<Exit: Exit<Output: BodyOutput<Error: Send + 'static> + Send + 'static, Caught: Send + 'static>> + 'static
 {
 }
 
 impl<L> Rescuable for L where
-    L: Terms<Exit: Exit<Output: Ending<Error: Send + 'static> + Send + 'static, Caught: Send + 'static>> + 'static
+    L: Contract<Exit: Exit<Output: BodyOutput<Error: Send + 'static> + Send + 'static, Caught: Send + 'static>>
+        + 'static
 {
 }
 
@@ -51,16 +52,16 @@ impl<L> Rescuable for L where
 ///
 /// That it may go elsewhere is known where it is made, and not asked of its type again: a bound by `'static` can't be
 /// proved of a future in which the compiler has forgotten the lifetimes, as it does to see whether it is `Send`.
-pub struct Shielded<F: Future, L: Terms> {
+pub struct Shielded<F: Future, L: Contract> {
     /// Nothing when it has ended.
-    hull: Option<Pin<Box<Hull<F, L>>>>,
+    state: Option<Pin<Box<ShieldedState<F, L>>>>,
 }
 
 /// What goes on.
-struct Hull<F: Future, L: Terms> {
-    /// Nothing when it had to be dropped. It is dropped before the relay, to which it points.
+struct ShieldedState<F: Future, L: Contract> {
+    /// Nothing when it had to be dropped. It is dropped before the proxy, to which it points.
     body: Option<F>,
-    relay: Relay<L>,
+    proxy: Proxy<L>,
     /// What the body came to, while there is something else to wait for.
     ended: Option<Result<F::Output, Payload>>,
     /// The body has been polled.
@@ -68,23 +69,23 @@ struct Hull<F: Future, L: Terms> {
     /// Where that was.
     origin: Option<Origin>,
     /// It is entering, and waits in a [`cancellable`](rescue::cancellable) future.
-    gives_up: bool,
+    is_given_up: bool,
     /// It does so in the enter phase of a manager around it.
     counted: Counted,
     /// What is lent may borrow from the body.
     borrows: bool,
-    into_rest: IntoRest<F, L>,
+    into_cleanup: IntoCleanup<F, L>,
     named: Named<F::Output>,
-    /// The relay is reached by pointer.
+    /// The proxy is reached by pointer.
     _pinned: PhantomPinned,
 }
 
 /// What the marker takes for the owner of the block.
-struct Relay<L: Terms> {
+struct Proxy<L: Contract> {
     header: Header,
     name: &'static str,
     /// Where the block is; `None` if the `with!` is gone.
-    frame: Cell<Option<Link<Header>>>,
+    outer: Cell<Option<TaskPtr<Header>>>,
     /// The `with!` is being dropped, and the marker gives nothing.
     is_cancelled: Cell<bool>,
     /// The block has ended, as the head tells, and the marker has yet to give that.
@@ -92,21 +93,21 @@ struct Relay<L: Terms> {
     /// The error of the block, for a manager that catches it.
     error: Cell<Option<Caught<L>>>,
     /// What is left of the managers in the block.
-    left: Cell<Rescues>,
+    rescues: Cell<Rescues>,
     /// The marker, which waits for that.
     waiting: Cell<Option<Waker>>,
 }
 
 /// The body of a shielded manager that has not been started.
-pub struct ShieldedBody<B: Body, L: Terms> {
+pub struct ShieldedBody<B: Body, L: Contract> {
     body: B,
     /// The value that is lent may borrow from the body.
     borrows: bool,
-    into_rest: IntoRest<B::Future, L>,
+    into_cleanup: IntoCleanup<B::Future, L>,
 }
 
-/// Makes of a hull what can be rescued.
-type IntoRest<F, L> = fn(Pin<Box<Hull<F, L>>>) -> Pin<Box<dyn Rest>>;
+/// Makes of a state what can be rescued.
+type IntoCleanup<F, L> = fn(Pin<Box<ShieldedState<F, L>>>) -> Pin<Box<dyn Cleanup>>;
 
 impl<B, L> ShieldedBody<B, L>
 where
@@ -114,11 +115,11 @@ where
     L: Rescuable,
 {
     pub(crate) fn new(body: B, borrows: bool) -> Self {
-        Self { body, borrows, into_rest: |hull| hull }
+        Self { body, borrows, into_cleanup: |state| state }
     }
 }
 
-impl<B: Body, L: Terms> Body for ShieldedBody<B, L> {
+impl<B: Body, L: Contract> Body for ShieldedBody<B, L> {
     type Future = Shielded<B::Future, L>;
     type Name = Uncut<B::Name>;
 
@@ -128,102 +129,102 @@ impl<B: Body, L: Terms> Body for ShieldedBody<B, L> {
 
     fn start(self, frame: FrameHandle) -> Self::Future {
         let named = self.body.name().named();
-        let relay = Relay {
+        let proxy = Proxy {
             header: Header::new(),
             name: named.name(),
-            frame: Cell::new(Some(frame.into_link())),
+            outer: Cell::new(Some(frame.into_ptr())),
             is_cancelled: Cell::new(false),
             is_over: Cell::new(false),
             error: Cell::new(None),
-            left: Cell::new(Rescues::default()),
+            rescues: Cell::new(Rescues::default()),
             waiting: Cell::new(None),
         };
-        let mut hull = Box::new(Hull {
+        let mut state = Box::new(ShieldedState {
             body: None,
-            relay,
+            proxy,
             ended: None,
             is_begun: false,
             origin: None,
-            gives_up: false,
+            is_given_up: false,
             counted: Counted::default(),
             borrows: self.borrows,
-            into_rest: self.into_rest,
+            into_cleanup: self.into_cleanup,
             named,
             _pinned: PhantomPinned,
         });
-        // The relay has its place now.
-        hull.body = Some(self.body.start(FrameHandle::new(&hull.relay.header)));
-        Shielded { hull: Some(Box::into_pin(hull)) }
+        // The proxy has its place now.
+        state.body = Some(self.body.start(FrameHandle::new(&state.proxy.header)));
+        Shielded { state: Some(Box::into_pin(state)) }
     }
 }
 
-impl<F: Future, L: Terms> Future for Shielded<F, L> {
+impl<F: Future, L: Contract> Future for Shielded<F, L> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let hull = self.hull.as_mut().expect("a manager is polled to its end once").as_mut();
-        if let Some(frame) = hull.relay.connected() {
-            if frame.state.get() == State::Cancelling {
-                hull.cancel(cx);
+        let state = self.state.as_mut().expect("a manager is polled to its end once").as_mut();
+        if let Some(outer) = state.proxy.connected() {
+            if outer.state.get() == State::Cancelling {
+                state.cancel(cx);
                 return Poll::Pending;
             }
-            if frame.wants_marker.take() {
-                hull.relay.header.wants_marker.set(true);
+            if outer.wants_marker.take() {
+                state.proxy.header.wants_marker.set(true);
             }
         }
-        let ended = ready!(hull.poll(cx));
-        self.hull = None;
+        let ended = ready!(state.poll(cx));
+        self.state = None;
         Poll::Ready(ended.unwrap_or_else(|payload| panics::resume(payload)))
     }
 }
 
-impl<F: Future, L: Terms> Drop for Shielded<F, L> {
+impl<F: Future, L: Contract> Drop for Shielded<F, L> {
     fn drop(&mut self) {
-        let Some(mut hull) = self.hull.take() else { return };
-        let entered = hull.relay.has_lent();
-        if let Some(origin) = hull.as_mut().disconnect() {
-            let into_rest = hull.into_rest;
-            Rescue::begin(into_rest(hull), origin, entered);
+        let Some(mut state) = self.state.take() else { return };
+        let entered = state.proxy.has_lent();
+        if let Some(origin) = state.as_mut().disconnect() {
+            let into_cleanup = state.into_cleanup;
+            Rescue::begin(into_cleanup(state), origin, entered);
         }
     }
 }
 
-impl<F: Future, L: Terms> Hull<F, L> {
+impl<F: Future, L: Contract> ShieldedState<F, L> {
     /// Polls the body to its end, and what is left of the managers in its block.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Payload>> {
-        // SAFETY: nothing is moved out of the hull.
+        // SAFETY: nothing is moved out of the state.
         let this = unsafe { self.get_unchecked_mut() };
         this.counted.clear();
         loop {
-            if this.ended.is_none() && !this.relay.stands_in(cx) {
+            if this.ended.is_none() && !this.proxy.is_polling_block(cx) {
                 this.poll_body(cx);
             }
-            if this.ended.is_none() && !this.relay.is_over.get() {
+            if this.ended.is_none() && !this.proxy.is_over.get() {
                 return Poll::Pending;
             }
-            if this.relay.has_none_left() {
+            if this.proxy.has_no_rescues() {
                 return this.ended.take().map_or(Poll::Pending, Poll::Ready);
             }
-            ready!(this.relay.poll_left(cx));
+            ready!(this.proxy.poll_rescues(cx));
         }
     }
 
     /// Polls the body once, and keeps what it comes to.
     fn poll_body(&mut self, cx: &mut Context<'_>) {
-        // SAFETY: callers have the hull pinned; the body stays where it is until it is dropped there.
+        // SAFETY: callers have the state pinned; the body stays where it is until it is dropped there.
         let body = unsafe { Pin::new_unchecked(&mut self.body) };
         let Some(body) = body.as_pin_mut() else { return };
         if !replace(&mut self.is_begun, true) {
             self.origin = Some(Origin::here());
-            self.relay.header.begin(NonNull::from(&self.relay));
+            self.proxy.header.begin(NonNull::from(&self.proxy));
         }
-        let watched = Watched::begin(self.relay.phase(), cx.waker());
+        let watched = Watched::begin(self.proxy.phase(), cx.waker());
         let polled = panics::catch(|| body.poll(cx));
         let is_pending = watched.end();
         if is_pending {
             self.counted.set(cx.waker());
         }
-        self.gives_up = is_pending && !self.relay.has_lent();
+        self.is_given_up = is_pending && !self.proxy.has_lent();
         self.ended = match polled {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(output)) => Some(Ok(output)),
@@ -235,15 +236,15 @@ impl<F: Future, L: Terms> Hull<F, L> {
     fn cancel(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
-        this.relay.is_cancelled.set(true);
-        this.relay.header.wants_marker.set(true);
+        this.proxy.is_cancelled.set(true);
+        this.proxy.header.wants_marker.set(true);
         if this.borrows {
             this.poll_body(cx);
         } else {
-            this.relay.poll_block(cx);
+            this.proxy.poll_block(cx);
         }
         // It is for the rescuer to poll it again.
-        this.relay.header.wants_marker.set(true);
+        this.proxy.header.wants_marker.set(true);
     }
 
     /// Cuts the tie to the `with!`. What is to be rescued has an origin; there is nothing of a body that was not polled,
@@ -252,17 +253,17 @@ impl<F: Future, L: Terms> Hull<F, L> {
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
         this.counted.clear();
-        if this.gives_up {
+        if this.is_given_up {
             this.drop_body();
         }
-        let has_block = this.relay.connected().is_some_and(|frame| frame.state.get().is_lent());
+        let has_block = this.proxy.connected().is_some_and(|outer| outer.state.get().is_lent());
         if has_block {
             this.drop_body();
-            let name = this.relay.name;
+            let name = this.proxy.name;
             rescue::unfinished(name, "did not wait for its `yield!` when it was cancelled; the rest of it is lost");
         }
-        this.relay.frame.set(None);
-        this.relay.is_cancelled.set(false);
+        this.proxy.outer.set(None);
+        this.proxy.is_cancelled.set(false);
         this.origin.take()
     }
 
@@ -275,16 +276,16 @@ impl<F: Future, L: Terms> Hull<F, L> {
     }
 }
 
-impl<F, L> Rest for Hull<F, L>
+impl<F, L> Cleanup for ShieldedState<F, L>
 where
     F: Future<Output = OutputOf<L>> + Send + 'static,
     L: Rescuable,
 {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let name = self.relay.name;
-        let Poll::Ready(ended) = Hull::poll(self.as_mut(), cx) else {
+        let name = self.proxy.name;
+        let Poll::Ready(ended) = ShieldedState::poll(self.as_mut(), cx) else {
             // What it waits for nobody wants. The body is dropped with the rest.
-            return if self.gives_up { Poll::Ready(()) } else { Poll::Pending };
+            return if self.is_given_up { Poll::Ready(()) } else { Poll::Pending };
         };
         match ended {
             Ok(output) => {
@@ -299,17 +300,17 @@ where
         Poll::Ready(())
     }
 
-    fn lose(&self) {
-        rescue::unfinished(self.relay.name, "could not be left: nobody polls it any more");
+    fn report_unfinished(&self) {
+        rescue::unfinished(self.proxy.name, "could not be left: nobody polls it any more");
     }
 }
 
-impl<L: Terms> Relay<L> {
+impl<L: Contract> Proxy<L> {
     /// Returns the header of the driver, as long as the `with!` is there.
     fn connected(&self) -> Option<&Header> {
-        // SAFETY: the frame outlives `Shielded` (fact 1), which cuts the tie before it gives the hull away. As long as it
-        // has the hull, nobody else polls or drops that.
-        self.frame.get().map(|frame| unsafe { frame.header() })
+        // SAFETY: the frame outlives `Shielded` (fact 1), which cuts the tie before it gives the state away. As long as it
+        // has the state, nobody else polls or drops that.
+        self.outer.get().map(|outer| unsafe { outer.header() })
     }
 
     fn has_lent(&self) -> bool {
@@ -325,7 +326,7 @@ impl<L: Terms> Relay<L> {
     }
 
     /// Polls the block, where all that a poll of the body would come to is that: whether there is no more to do.
-    fn stands_in(&self, cx: &mut Context<'_>) -> bool {
+    fn is_polling_block(&self, cx: &mut Context<'_>) -> bool {
         if self.header.state.get() != State::Running || self.is_over.get() {
             return false;
         }
@@ -335,15 +336,15 @@ impl<L: Terms> Relay<L> {
 
     /// Polls the block, if there is one, and keeps how it ended.
     fn poll_block(&self, cx: &mut Context<'_>) {
-        let Some(frame) = self.frame.get() else { return self.end(Outcome::Cancelled) };
+        let Some(outer) = self.outer.get() else { return self.end(Outcome::Cancelled) };
         let mut is_over = false;
         // SAFETY: the frame is there: see `connected`.
-        self.add_left(rescue::collect(&mut || is_over = unsafe { frame.poll(None, cx) }));
+        self.add_rescues(rescue::collect(&mut || is_over = unsafe { outer.poll(None, cx) }));
         if let (true, Some(header)) = (is_over, self.connected()) {
             if L::Exit::CATCHES {
                 let mut error = None::<Caught<L>>;
-                // SAFETY: as above; and the slot is such an `Option`.
-                unsafe { frame.take_error(NonNull::from(&mut error).cast()) };
+                // SAFETY: as above; and the value_ptr is such an `Option`.
+                unsafe { outer.take_error(NonNull::from(&mut error).cast()) };
                 self.error.set(error);
             }
             self.end(header.outcome.get());
@@ -355,29 +356,29 @@ impl<L: Terms> Relay<L> {
         self.is_over.set(true);
     }
 
-    fn add_left(&self, rescues: Rescues) {
+    fn add_rescues(&self, rescues: Rescues) {
         if !rescues.is_empty() {
-            let mut left = self.left.take();
+            let mut left = self.rescues.take();
             left.extend(rescues);
-            self.left.set(left);
+            self.rescues.set(left);
         }
     }
 
-    fn has_none_left(&self) -> bool {
-        let left = self.left.take();
+    fn has_no_rescues(&self) -> bool {
+        let left = self.rescues.take();
         let none = left.is_empty();
-        self.left.set(left);
+        self.rescues.set(left);
         none
     }
 
     /// Waits for what is left of the managers in the block, and of those that are left by that.
-    fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut left = self.left.take();
+    fn poll_rescues(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut left = self.rescues.take();
         loop {
             let mut polled = Poll::Pending;
             let rescues = rescue::collect(&mut || polled = left.poll(cx));
             if rescues.is_empty() {
-                self.left.set(left);
+                self.rescues.set(left);
                 ready!(polled);
                 let waiting = self.waiting.take();
                 panics::contain(|| waiting.into_iter().for_each(Waker::wake));
@@ -388,30 +389,30 @@ impl<L: Terms> Relay<L> {
     }
 }
 
-// SAFETY: the name is not written while the relay is there.
-unsafe impl<L: Terms> BlockOwner for Relay<L> {
+// SAFETY: the name is not written while the proxy is there.
+unsafe impl<L: Contract> BlockOwner for Proxy<L> {
     const CATCHES: bool = L::Exit::CATCHES;
 
     unsafe fn name(this: NonNull<Self>) -> &'static str {
-        // SAFETY: the caller says that the relay is there. It is used by shared references only, here and below.
+        // SAFETY: the caller says that the proxy is there. It is used by shared references only, here and below.
         unsafe { this.as_ref() }.name
     }
 
-    unsafe fn lend(this: NonNull<Self>, slot: NonNull<()>) {
+    unsafe fn lend(this: NonNull<Self>, value_ptr: NonNull<()>) {
         // SAFETY: as in `name`.
         let this = unsafe { this.as_ref() };
-        if let (Some(frame), Some(header)) = (this.frame.get(), this.connected()) {
+        if let (Some(outer), Some(header)) = (this.outer.get(), this.connected()) {
             header.set_route(this.header.route.get().max(Route::Shielded));
             header.begin_lending();
             // SAFETY: the caller says it; and the driver is there: see `connected`.
-            unsafe { frame.lend(slot) };
+            unsafe { outer.lend(value_ptr) };
         }
     }
 
-    unsafe fn poll(this: NonNull<Self>, slot: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
-        if let Some(slot) = slot {
+    unsafe fn poll(this: NonNull<Self>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
+        if let Some(value_ptr) = value_ptr {
             // SAFETY: the caller says the same.
-            unsafe { Self::lend(this, slot) };
+            unsafe { Self::lend(this, value_ptr) };
         }
         // SAFETY: as in `name`.
         unsafe { this.as_ref() }.poll_as_owner(cx)
@@ -420,9 +421,9 @@ unsafe impl<L: Terms> BlockOwner for Relay<L> {
     unsafe fn drop_block(this: NonNull<Self>) {
         // SAFETY: as in `name`.
         let this = unsafe { this.as_ref() };
-        if let Some(frame) = this.frame.get() {
+        if let Some(outer) = this.outer.get() {
             // SAFETY: it is there: see `connected`.
-            unsafe { frame.release() };
+            unsafe { outer.release() };
         }
         this.error.take();
     }
@@ -432,15 +433,15 @@ unsafe impl<L: Terms> BlockOwner for Relay<L> {
         rescue::panicked(unsafe { this.as_ref() }.name, payload);
     }
 
-    unsafe fn take_error(this: NonNull<Self>, slot: NonNull<()>) {
+    unsafe fn take_error(this: NonNull<Self>, value_ptr: NonNull<()>) {
         // SAFETY: the caller says that it points to such an `Option`.
-        let slot = unsafe { slot.cast::<Option<Caught<L>>>().as_mut() };
+        let value_ptr = unsafe { value_ptr.cast::<Option<Caught<L>>>().as_mut() };
         // SAFETY: as in `name`.
-        *slot = unsafe { this.as_ref() }.error.take();
+        *value_ptr = unsafe { this.as_ref() }.error.take();
     }
 }
 
-impl<L: Terms> Relay<L> {
+impl<L: Contract> Proxy<L> {
     /// Polls the block for the marker. Returns whether the marker may go on.
     fn poll_as_owner(&self, cx: &mut Context<'_>) -> bool {
         if !self.is_over.get() {
@@ -449,7 +450,7 @@ impl<L: Terms> Relay<L> {
         if !self.is_over.get() || self.is_cancelled.get() {
             return false;
         }
-        if !self.has_none_left() {
+        if !self.has_no_rescues() {
             let before = self.waiting.replace(Some(cx.waker().clone()));
             panics::contain(|| drop(before));
             return false;

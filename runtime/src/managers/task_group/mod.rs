@@ -1,8 +1,8 @@
 //! `task_group`: tasks that do not outlive a block.
 
 mod error;
-mod members;
 mod task;
+mod tasks;
 
 use std::fmt;
 use std::future::Future;
@@ -14,14 +14,14 @@ use std::vec::Vec;
 pub use error::TaskGroupError;
 pub use task::Task;
 
-use self::members::{Failures, Members, State};
+use self::tasks::{Failures, Tasks, TasksState};
 use super::race::race;
-use crate::frame::Body;
-use crate::frame::body::{Name, Renamed};
-use crate::lend::{Lend1, Lends};
+use crate::lend::{FnContract, Lend1};
 use crate::named::{Named, show_static};
+use crate::raw::Body;
+use crate::raw::body::{Name, Renamed};
 use crate::rescue::{self, Lost};
-use crate::{Manager, Outcome, async_context_manager, foreign, panics};
+use crate::{Manager, Outcome, async_context_manager, panics, user_code};
 
 /// For messages.
 const NAME: &str = "task_group";
@@ -93,12 +93,12 @@ const NAME: &str = "task_group";
 ///
 /// It is Python's `asyncio.TaskGroup`, in which the errors of the block and of the tasks are one `ExceptionGroup`.
 pub fn task_group<E: Send + 'static>()
--> Manager<impl Body<Future = impl Future<Output = Result<(), TaskGroupError<E>>>>, Terms<E>> {
+-> Manager<impl Body<Future = impl Future<Output = Result<(), TaskGroupError<E>>>>, Contract<E>> {
     entered().map(|body| Renamed { body, name: GroupName(PhantomData) })
 }
 
 /// What a group lends, and how it ends.
-type Terms<E> = Lends<dyn for<'y> Lend1<'y, Out = &'y TaskGroup<E>>, 1, Result<(), TaskGroupError<E>>>;
+type Contract<E> = FnContract<dyn for<'y> Lend1<'y, Out = &'y TaskGroup<E>>, 1, Result<(), TaskGroupError<E>>>;
 
 /// The name of a group. When it is dropped in its exit phase, nothing is lost: its tasks are aborted, which others wait for.
 struct GroupName<E>(PhantomData<fn() -> E>);
@@ -124,21 +124,21 @@ impl<E: 'static> Name for GroupName<E> {
 
 #[async_context_manager(crate = crate)]
 async fn entered<E: Send + 'static>() -> Result<&TaskGroup<E>, TaskGroupError<E>> {
-    let group = TaskGroup { members: Arc::new(Members::new()) };
-    let members = &*group.members;
-    let _dropped = StopOnDrop(members);
-    let failed = pin!(members.until(State::has_failures));
+    let group = TaskGroup { tasks: Arc::new(Tasks::new()) };
+    let tasks = &*group.tasks;
+    let _dropped = StopOnDrop(tasks);
+    let failed = pin!(tasks.until(TasksState::has_failures));
     let outcome = race(pin!(async { r#yield!(&group) }), failed).await.ok();
     if outcome == Some(Outcome::Completed) {
-        members.until(|state| state.has_failures() || state.is_empty()).await;
+        tasks.until(|state| state.has_failures() || state.is_empty()).await;
     }
-    members.stop();
-    members.until(State::is_empty).await;
-    conclude(outcome, members.take_failures())
+    tasks.stop();
+    tasks.until(TasksState::is_empty).await;
+    conclude(outcome, tasks.take_failures())
 }
 
 /// Aborts the tasks when the `with!` is dropped, which `drain` waits for then.
-struct StopOnDrop<'g, E: Send + 'static>(&'g Members<E>);
+struct StopOnDrop<'g, E: Send + 'static>(&'g Tasks<E>);
 
 impl<E: Send + 'static> Drop for StopOnDrop<'_, E> {
     fn drop(&mut self) {
@@ -151,7 +151,7 @@ fn conclude<E: Send + 'static>(outcome: Option<Outcome>, failures: Failures<E>) 
     let mut panics = failures.panics.into_iter();
     let panic = if outcome == Some(Outcome::Panicked) { None } else { panics.next() };
     // The panic hook has told of the others.
-    panics.for_each(foreign::discard);
+    panics.for_each(user_code::discard);
     if let Some(payload) = panic {
         replaced(failures.errors, "lost an error of a task, as another task panicked");
         panics::resume(payload);
@@ -167,7 +167,7 @@ fn conclude<E: Send + 'static>(outcome: Option<Outcome>, failures: Failures<E>) 
 fn replaced<E: Send + 'static>(errors: Vec<E>, what: &str) {
     for error in errors {
         rescue::replaced(NAME, Lost::from(what).error(&error).show(&|f| show_static(&error, f)));
-        foreign::discard(error);
+        user_code::discard(error);
     }
 }
 
@@ -176,7 +176,7 @@ fn lost<E: Send + 'static>(failures: Failures<E>) {
     for error in failures.errors {
         let lost = Lost::from("lost an error of a task, as its `with!` was dropped");
         rescue::failed(NAME, lost.error(&error).show(&|f| show_static(&error, f)));
-        foreign::discard(error);
+        user_code::discard(error);
     }
     failures.panics.into_iter().for_each(|payload| rescue::panicked(NAME, payload));
 }
@@ -203,7 +203,7 @@ fn lost<E: Send + 'static>(failures: Failures<E>) {
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
 /// ```
 pub struct TaskGroup<E> {
-    members: Arc<Members<E>>,
+    tasks: Arc<Tasks<E>>,
 }
 
 impl<E: Send + 'static> TaskGroup<E> {
@@ -221,7 +221,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// # async fn links(page: u32) -> Result<Vec<u32>, Error> { Ok((2 * page..=2 * page + 1).filter(|&n| n < 16).collect()) }
     ///
     /// /// Visits a page, and then all that it links to, at the same time.
-    /// async fn visit(page: u32, group: TaskGroup<Error>) -> Result<(), Error> {
+    /// async fn before_marker(page: u32, group: TaskGroup<Error>) -> Result<(), Error> {
     ///     for link in links(page).await? {
     ///         group.spawn(visit_boxed(link, group.clone()));
     ///     }
@@ -245,13 +245,13 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        task::spawn(&self.members, future)
+        task::spawn(&self.tasks, future)
     }
 }
 
 impl<E> Clone for TaskGroup<E> {
     fn clone(&self) -> Self {
-        Self { members: Arc::clone(&self.members) }
+        Self { tasks: Arc::clone(&self.tasks) }
     }
 }
 

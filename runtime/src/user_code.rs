@@ -7,11 +7,11 @@
 use std::task::Waker;
 
 use crate::panics;
-use crate::rescue::apart;
+use crate::rescue::outside;
 
 /// Runs `f`, whose panic goes no further.
 pub(crate) fn call(f: impl FnOnce()) {
-    panics::contain(|| apart(f));
+    panics::contain(|| outside(f));
 }
 
 /// Wakes.

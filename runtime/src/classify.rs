@@ -18,8 +18,8 @@ use core::task::Poll;
 ///   `Result` is taken.
 ///
 /// `()` and `!` are what an open type falls back to, at the same time as the literal does: so they have both, too.
-pub trait Verdict<Literal>: Sized {
-    /// `MayFail` or `CantFail`.
+pub trait Classify<Literal>: Sized {
+    /// `Fallible` or `Plain`.
     type Kind;
     /// The error.
     type Error;
@@ -27,7 +27,7 @@ pub trait Verdict<Literal>: Sized {
     /// Whether this is an `Err`.
     fn failed(&self) -> bool;
 
-    /// Takes the error out, if there is one.
+    /// Catches the error out, if there is one.
     ///
     /// # Errors
     ///
@@ -46,14 +46,14 @@ pub trait Verdict<Literal>: Sized {
 
 /// A value of the type can stand for a failure.
 #[derive(Debug)]
-pub struct MayFail;
+pub struct Fallible;
 
 /// No value of the type stands for a failure.
 #[derive(Debug)]
-pub struct CantFail;
+pub struct Plain;
 
-impl<T> Verdict<u8> for T {
-    type Kind = CantFail;
+impl<T> Classify<u8> for T {
+    type Kind = Plain;
     type Error = Infallible;
 
     fn failed(&self) -> bool {
@@ -65,8 +65,8 @@ impl<T> Verdict<u8> for T {
     }
 }
 
-impl<T, E> Verdict<i32> for Result<T, E> {
-    type Kind = MayFail;
+impl<T, E> Classify<i32> for Result<T, E> {
+    type Kind = Fallible;
     type Error = E;
 
     fn failed(&self) -> bool {
@@ -79,8 +79,8 @@ impl<T, E> Verdict<i32> for Result<T, E> {
 }
 
 // What `?` can leave a function with, besides.
-impl<T, E> Verdict<i32> for Poll<Result<T, E>> {
-    type Kind = MayFail;
+impl<T, E> Classify<i32> for Poll<Result<T, E>> {
+    type Kind = Fallible;
     type Error = E;
 
     fn failed(&self) -> bool {
@@ -95,8 +95,8 @@ impl<T, E> Verdict<i32> for Poll<Result<T, E>> {
     }
 }
 
-impl<T, E> Verdict<i32> for Poll<Option<Result<T, E>>> {
-    type Kind = MayFail;
+impl<T, E> Classify<i32> for Poll<Option<Result<T, E>>> {
+    type Kind = Fallible;
     type Error = E;
 
     fn failed(&self) -> bool {
@@ -111,8 +111,8 @@ impl<T, E> Verdict<i32> for Poll<Option<Result<T, E>>> {
     }
 }
 
-impl Verdict<i32> for () {
-    type Kind = CantFail;
+impl Classify<i32> for () {
+    type Kind = Plain;
     type Error = Infallible;
 
     fn failed(&self) -> bool {
@@ -124,8 +124,8 @@ impl Verdict<i32> for () {
     }
 }
 
-impl Verdict<i32> for <fn() -> ! as Output>::Type {
-    type Kind = CantFail;
+impl Classify<i32> for <fn() -> ! as ReturnType>::Type {
+    type Kind = Plain;
     type Error = Infallible;
 
     fn failed(&self) -> bool {
@@ -138,11 +138,11 @@ impl Verdict<i32> for <fn() -> ! as Output>::Type {
 }
 
 /// Names the type `!`, which stable Rust can only write as a return type.
-pub trait Output {
+pub trait ReturnType {
     /// What the function pointer returns.
     type Type;
 }
 
-impl<T> Output for fn() -> T {
+impl<T> ReturnType for fn() -> T {
     type Type = T;
 }

@@ -3,17 +3,17 @@
 use core::ptr::{NonNull, null};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
-use super::Link;
+use super::TaskPtr;
 use super::header::{Header, State, abort_leaked};
 use crate::budget;
-#[cfg(feature = "std")]
-use crate::home::identity;
 use crate::outcome::Outcome;
 use crate::panics::{self, Parcel};
+#[cfg(feature = "std")]
+use crate::raw::detached::identity;
 use crate::rescue::{self, Lost, Show};
 
 /// The parts of a driver that is dropped before its end, or that has ended without a block.
-pub(super) trait Unfinished {
+pub(super) trait Cancel {
     fn header(&self) -> &Header;
 
     fn name(&self) -> &'static str;
@@ -42,9 +42,9 @@ pub(super) trait Unfinished {
     /// The block is there, and is not used again.
     unsafe fn drop_block(&self);
 
-    /// Drops what the block left behind, which nobody receives. If there is a `tell`, that gets before what shows it.
+    /// Drops what the block left behind, which nobody receives. If there is a `report`, that gets before what shows it.
     /// Returns the panic of the block, if it has left one behind.
-    fn clear(&self, tell: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>;
+    fn clear(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>;
 }
 
 /// Drops a driver that has not ended, or that has ended without a block. It never panics.
@@ -53,12 +53,12 @@ pub(super) trait Unfinished {
 ///
 /// Body and block are as the driver was left, and are not used again.
 #[cold]
-pub(super) unsafe fn drop_unfinished(driver: &dyn Unfinished) {
+pub(super) unsafe fn drop_unfinished(driver: &dyn Cancel) {
     let header = driver.header();
     let cut;
     if header.state.get().is_lent() && !header.panicked.get() {
         // What is left of the block goes before what is left of the manager.
-        let _level = rescue::block_first();
+        let _level = rescue::block_before_manager();
         // SAFETY: the body is there.
         let polled = unsafe { cancel(driver) };
         cut = if polled.is_pending() { cut_at(driver) } else { None };
@@ -87,7 +87,7 @@ pub(super) unsafe fn drop_unfinished(driver: &dyn Unfinished) {
 
 /// Returns what is to be told of a body that is dropped now, at an `.await` that is not ready. `None` if it is entering, or
 /// if nothing is lost.
-fn cut_at(driver: &dyn Unfinished) -> Option<&'static str> {
+fn cut_at(driver: &dyn Cancel) -> Option<&'static str> {
     let header = driver.header();
     if header.panicked.get() || header.has_ended.get() || !driver.can_be_cut() {
         return None;
@@ -107,11 +107,11 @@ const CUT: &str =
 /// Drops what the block left behind, which a panic of the manager replaces. It is told of.
 #[cold]
 #[inline(never)]
-fn replace(driver: &dyn Unfinished) {
+fn replace(driver: &dyn Cancel) {
     let has_failed = driver.header().outcome.get() == Outcome::Failed(());
     let what = "panicked, and its panic replaced the error of its block";
-    let tell = |show: Show<'_>| rescue::replaced(driver.name(), Lost::from(what).show(show));
-    if let Some(parcel) = driver.clear(has_failed.then_some(&tell)) {
+    let report = |show: Show<'_>| rescue::replaced(driver.name(), Lost::from(what).show(show));
+    if let Some(parcel) = driver.clear(has_failed.then_some(&report)) {
         rescue::replaced_panic(driver.name(), "panicked, and its panic replaced that of its block", parcel);
     }
 }
@@ -126,11 +126,11 @@ fn replace(driver: &dyn Unfinished) {
 /// # Safety
 ///
 /// The body and the block are there.
-unsafe fn cancel(driver: &dyn Unfinished) -> Poll<()> {
+unsafe fn cancel(driver: &dyn Cancel) -> Poll<()> {
     let header = driver.header();
     if header.state.get() == State::Running {
         // SAFETY: the block is there, as the state says, and so is what is lent to it, as the body waits at the marker.
-        unsafe { Link(NonNull::from(header)).cancel_block() };
+        unsafe { TaskPtr(NonNull::from(header)).cancel_block() };
     } else {
         header.state.set(State::Cancelling);
         header.wants_marker.set(true);

@@ -8,14 +8,14 @@ use core::task::{Context, Poll, ready};
 
 use super::body::Name;
 use super::header::{Header, Route, State};
-use super::{Caught, Link};
+use super::{Caught, TaskPtr};
 use crate::exit::Exit;
-use crate::handoff::Lifespan;
-use crate::home::{Here, Home};
-use crate::lend::{Lend0, Lend1, Lend2, Lends, Lent, Terms};
+use crate::frame::BodyToken;
+use crate::lend::{Contract, FnContract, Lend0, Lend1, Lend2, Lends};
 use crate::outcome::Outcome;
-use crate::output::Ending;
+use crate::output::BodyOutput;
 use crate::panics::{self, Payload};
+use crate::raw::detached::{DetachedGuard, Placement};
 use crate::rescue;
 
 /// A body's handle on its `with!`, from which `yield!` lends.
@@ -24,9 +24,9 @@ use crate::rescue;
 /// can get hold of it, and use it twice or on another thread: all that it is used for notices that, and panics. (Such a
 /// macro may also be one that loops, but goes through the loop once; so it is `Copy`.)
 pub struct YieldPoint<'f, L, H> {
-    header: Link<Header>,
-    home: H,
-    terms: PhantomData<(fn(L) -> L, &'f Lifespan)>,
+    header: TaskPtr<Header>,
+    placement: H,
+    contract: PhantomData<(fn(L) -> L, &'f BodyToken)>,
 }
 
 impl<L, H: Copy> Clone for YieldPoint<'_, L, H> {
@@ -37,42 +37,42 @@ impl<L, H: Copy> Clone for YieldPoint<'_, L, H> {
 
 impl<L, H: Copy> Copy for YieldPoint<'_, L, H> {}
 
-impl<'f, L, H: Here> YieldPoint<'f, L, H> {
+impl<'f, L, H: Placement> YieldPoint<'f, L, H> {
     #[inline]
-    pub(super) const fn new(header: Link<Header>, home: H) -> Self {
-        Self { header, home, terms: PhantomData }
+    pub(super) const fn new(header: TaskPtr<Header>, placement: H) -> Self {
+        Self { header, placement, contract: PhantomData }
     }
 
     #[inline]
     pub(super) fn header(&self) -> &'f Header {
-        // SAFETY: `'f` is within the body, which the header outlives (fact 1).
+        // SAFETY: `'f` is enclosing the body, which the header outlives (fact 1).
         unsafe { self.header.header() }
     }
 
     /// Returns what a `with!` around the marker sees of this yield point.
     #[inline]
-    pub fn around(point: &Self) -> Around<'f, H> {
-        Around { header: point.header, home: point.home, life: PhantomData }
+    pub fn enclosing(point: &Self) -> EnclosingPoint<'f, H> {
+        EnclosingPoint { header: point.header, placement: point.placement, life: PhantomData }
     }
 }
 
-/// Lends `value` at once, which borrows a local `M` of the body. Returns the marker, which is to be awaited then. Its type
+/// FnContract `value` at once, which borrows a local `M` of the body. Returns the marker, which is to be awaited then. Its type
 /// says how long the borrow is.
 #[inline]
-pub(crate) fn lend_own<'f, 'v, L, M, H>(
+pub(crate) fn lend_from_type<'f, 'v, L, M, H>(
     point: YieldPoint<'f, L, H>,
-    value: <L as Lent<'v, 'v>>::Value,
-) -> Lending<'f, L, H, &'v mut M>
+    value: <L as Lends<'v, 'v>>::Value,
+) -> Yield<'f, L, H, &'v mut M>
 where
-    L: Lent<'v, 'v>,
-    H: Here,
+    L: Lends<'v, 'v>,
+    H: Placement,
 {
-    let mut slot = Some(value);
+    let mut value_ptr = Some(value);
     point.header().begin_lending();
     // SAFETY: the value is what `L` lends, and what it borrows is borrowed for as long as the marker lives, which has `'v`
     // in its type and drops the block when it is dropped (fact 2).
-    unsafe { point.header.lend(NonNull::from(&mut slot).cast()) };
-    Lending { point: Some(point), value: None }
+    unsafe { point.header.lend(NonNull::from(&mut value_ptr).cast()) };
+    Yield { point: Some(point), value: None }
 }
 
 /// The functions that lend at a yield point, for the numbers of lifetimes that may be left out.
@@ -85,16 +85,16 @@ macro_rules! lend {
         #[inline]
         #[allow(clippy::elidable_lifetime_names, clippy::needless_lifetimes, reason = "it is named for the others")]
         pub const fn $lend<'f, $($block,)* L, X, H>(
-            point: YieldPoint<'f, Lends<L, $n, X>, H>,
+            point: YieldPoint<'f, FnContract<L, $n, X>, H>,
             value: <L as $Lend<$($block),*>>::Out,
-        ) -> Lending<'f, Lends<L, $n, X>, H, <L as $Lend<$($block),*>>::Out>
+        ) -> Yield<'f, FnContract<L, $n, X>, H, <L as $Lend<$($block),*>>::Out>
         where
             L: ?Sized + for<$($left_out),*> $Lend<$($left_out),*>,
-            H: Here,
+            H: Placement,
             $('f: $block,)*
             $($longer: $shorter)?
         {
-            Lending::new(point, value)
+            Yield::new(point, value)
         }
     };
 }
@@ -107,23 +107,23 @@ lend!(2 lend2 Lend2('y 'a 'z 'b) 'b: 'a);
 ///
 /// A manager around a marker sees the outcome that the marker returned, though its own block went on to its end. In
 /// Python, the error would have come through it.
-pub trait Within {
+pub trait Enclosing {
     /// Returns how the block ended that was lent to at the marker, if it has.
     fn outcome(&self) -> Option<Outcome>;
 
     /// Notes that the marker of the manager has lent, with this between it and the driver.
-    fn lent(&self, route: Route);
+    fn has_lent(&self, route: Route);
 
     /// Whether the `with!` of the marker around is being dropped, and waits for that to be polled.
     fn wants_marker(&self) -> bool;
 }
 
-impl Within for () {
+impl Enclosing for () {
     fn outcome(&self) -> Option<Outcome> {
         None
     }
 
-    fn lent(&self, _route: Route) {}
+    fn has_lent(&self, _route: Route) {}
 
     fn wants_marker(&self) -> bool {
         false
@@ -132,33 +132,33 @@ impl Within for () {
 
 /// A yield point, as a `with!` around its marker sees it.
 #[derive(Clone, Copy)]
-pub struct Around<'f, H> {
-    header: Link<Header>,
-    home: H,
-    life: PhantomData<&'f Lifespan>,
+pub struct EnclosingPoint<'f, H> {
+    header: TaskPtr<Header>,
+    placement: H,
+    life: PhantomData<&'f BodyToken>,
 }
 
-impl<H: Here> Around<'_, H> {
+impl<H: Placement> EnclosingPoint<'_, H> {
     /// The header. On another thread than the driver's it is not even looked at.
     #[inline]
     fn header(&self) -> Option<&Header> {
-        let is_here = self.home.home().is_none_or(Home::is_here);
-        // SAFETY: `'f` is within the body, which the header outlives (fact 1).
-        is_here.then(|| unsafe { self.header.header() })
+        let is_driver_thread = self.placement.guard().is_none_or(DetachedGuard::is_driver_thread);
+        // SAFETY: `'f` is enclosing the body, which the header outlives (fact 1).
+        is_driver_thread.then(|| unsafe { self.header.header() })
     }
 }
 
-impl<H: Here> Within for Around<'_, H> {
+impl<H: Placement> Enclosing for EnclosingPoint<'_, H> {
     #[inline]
     fn outcome(&self) -> Option<Outcome> {
         self.header().and_then(Header::outcome)
     }
 
-    /// # Panics
+    /// # SetPanicked
     ///
     /// On another thread than the driver's.
     #[inline]
-    fn lent(&self, route: Route) {
+    fn has_lent(&self, route: Route) {
         self.header().expect("the future of a `yield!` was polled on another thread than its `with!`").set_route(route);
     }
 
@@ -169,7 +169,7 @@ impl<H: Here> Within for Around<'_, H> {
 
 /// The future of a `yield!`: the block, as the manager has it.
 #[must_use = "the block runs when this is awaited"]
-pub struct Lending<'f, L, H: Here, V> {
+pub struct Yield<'f, L, H: Placement, V> {
     /// `None` if the block has ended.
     point: Option<YieldPoint<'f, L, H>>,
     /// `None` if it has been lent.
@@ -177,9 +177,9 @@ pub struct Lending<'f, L, H: Here, V> {
 }
 
 // What it holds is moved out before anything is pinned.
-impl<L, H: Here, V> Unpin for Lending<'_, L, H, V> {}
+impl<L, H: Placement, V> Unpin for Yield<'_, L, H, V> {}
 
-impl<'f, L, H: Here, V> Lending<'f, L, H, V> {
+impl<'f, L, H: Placement, V> Yield<'f, L, H, V> {
     /// `V` must be a member of the family `L`.
     #[inline]
     pub(crate) const fn new(point: YieldPoint<'f, L, H>, value: V) -> Self {
@@ -187,10 +187,10 @@ impl<'f, L, H: Here, V> Lending<'f, L, H, V> {
     }
 }
 
-impl<L: Terms, H: Here, V> Future for Lending<'_, L, H, V> {
+impl<L: Contract, H: Placement, V> Future for Yield<'_, L, H, V> {
     type Output = Outcome<Caught<L>>;
 
-    /// # Panics
+    /// # SetPanicked
     ///
     /// If it is polled after its end, on another thread than its driver, or if another marker has lent before.
     #[inline]
@@ -198,8 +198,8 @@ impl<L: Terms, H: Here, V> Future for Lending<'_, L, H, V> {
         let this = &mut *self;
         let point = this.point.as_ref().expect("a `yield!` is awaited once");
         let header = point.header();
-        if let Some(home) = point.home.home() {
-            home.visit(cx.waker());
+        if let Some(guard) = point.placement.guard() {
+            guard.before_marker(cx.waker());
             if header.holds_marker.get() {
                 return Poll::Pending;
             }
@@ -208,11 +208,11 @@ impl<L: Terms, H: Here, V> Future for Lending<'_, L, H, V> {
         if this.value.is_some() {
             header.begin_lending();
         }
-        let slot = this.value.is_some().then(|| NonNull::from(&mut this.value).cast());
+        let value_ptr = this.value.is_some().then(|| NonNull::from(&mut this.value).cast());
         // SAFETY: the value is what `L` lends (the callers of `new`: `lend0` to `lend2`), and what it borrows is borrowed
         // for as long as `self` lives, which has `V` in its type and drops the block when it is dropped (fact 2). Header
         // and owner are there, as the body is (fact 1).
-        if header.state.get() != State::BlockDone && !unsafe { point.header.poll(slot, cx) } {
+        if header.state.get() != State::BlockDone && !unsafe { point.header.poll(value_ptr, cx) } {
             return Poll::Pending;
         }
         let outcome = point.outcome();
@@ -221,7 +221,7 @@ impl<L: Terms, H: Here, V> Future for Lending<'_, L, H, V> {
     }
 }
 
-impl<L: Terms, H: Here> YieldPoint<'_, L, H> {
+impl<L: Contract, H: Placement> YieldPoint<'_, L, H> {
     /// Returns the outcome, with the error of the block if the manager catches it.
     #[inline]
     fn outcome(&self) -> Outcome<Caught<L>> {
@@ -238,17 +238,17 @@ impl<L: Terms, H: Here> YieldPoint<'_, L, H> {
 
     fn take_error(&self) -> Option<Caught<L>> {
         let mut error = None::<Caught<L>>;
-        // SAFETY: the slot is such an `Option`. Header and owner are there, as the body is (fact 1).
+        // SAFETY: the value_ptr is such an `Option`. Header and owner are there, as the body is (fact 1).
         unsafe { self.header.take_error(NonNull::from(&mut error).cast()) };
         error
     }
 }
 
-impl<L, H: Here, V> Drop for Lending<'_, L, H, V> {
+impl<L, H: Placement, V> Drop for Yield<'_, L, H, V> {
     #[inline]
     fn drop(&mut self) {
         if let (Some(point), None) = (&self.point, &self.value) {
-            release(point.header, point.home.home());
+            release(point.header, point.placement.guard());
         }
     }
 }
@@ -256,13 +256,13 @@ impl<L, H: Here, V> Drop for Lending<'_, L, H, V> {
 /// Drops the block of a marker that is dropped before its end. On another thread it is left to the driver, as that of a
 /// leaked marker is.
 #[inline(never)]
-fn release(header: Link<Header>, home: Option<&Home>) {
+fn release(header: TaskPtr<Header>, guard: Option<&DetachedGuard>) {
     // SAFETY: a marker calls this, so header and owner are there, as the body is (fact 1).
     let mut release = || unsafe { header.release() };
-    match home {
+    match guard {
         // It is dropped with its body, or with the block of a manager in that, which races.
         None => release(),
-        Some(home) if home.is_here() => home.add_left(rescue::collect(&mut release)),
+        Some(guard) if guard.is_driver_thread() => guard.add_rescues(rescue::collect(&mut release)),
         Some(_) => {}
     }
 }
@@ -270,18 +270,18 @@ fn release(header: Link<Header>, home: Option<&Home>) {
 /// Runs the body of a manager whose marker stands in an `async` block to its end, and waits for what is left of the
 /// managers in a block that the body has dropped. The manager has the `name`.
 #[inline]
-pub fn finish<'h, 'b, B, N>(home: &'h Home, body: Pin<&'b mut B>, name: N) -> Finish<'h, 'b, B, N>
+pub fn finish<'h, 'b, B, N>(guard: &'h DetachedGuard, body: Pin<&'b mut B>, name: N) -> Finish<'h, 'b, B, N>
 where
-    B: Future<Output: Ending>,
+    B: Future<Output: BodyOutput>,
     N: Name<Output = B::Output>,
 {
-    Finish { home, body, name, ended: None }
+    Finish { guard, body, name, ended: None }
 }
 
 /// The future of [`finish`].
 #[must_use = "the body runs when this is awaited"]
-pub struct Finish<'h, 'b, B: Future<Output: Ending>, N: Name<Output = B::Output>> {
-    home: &'h Home,
+pub struct Finish<'h, 'b, B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> {
+    guard: &'h DetachedGuard,
     body: Pin<&'b mut B>,
     name: N,
     /// How the body ended, while there is something else to wait for.
@@ -289,12 +289,12 @@ pub struct Finish<'h, 'b, B: Future<Output: Ending>, N: Name<Output = B::Output>
 }
 
 // What it pins is elsewhere.
-impl<B: Future<Output: Ending>, N: Name<Output = B::Output>> Unpin for Finish<'_, '_, B, N> {}
+impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Unpin for Finish<'_, '_, B, N> {}
 
-impl<B: Future<Output: Ending>, N: Name<Output = B::Output>> Finish<'_, '_, B, N> {
+impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Finish<'_, '_, B, N> {
     fn header(&self) -> &Header {
-        // SAFETY: the home is a local of the body, which the header outlives (fact 1).
-        unsafe { self.home.header().header() }
+        // SAFETY: the guard is a local of the body, which the header outlives (fact 1).
+        unsafe { self.guard.header().header() }
     }
 
     /// Polls the body. If its `with!` is being dropped, and the marker has a waker of its own, that is in something that
@@ -302,11 +302,11 @@ impl<B: Future<Output: Ending>, N: Name<Output = B::Output>> Finish<'_, '_, B, N
     /// waker of this poll everywhere in the place of the task's: the task is not woken by its own drop. Then the marker is
     /// woken, and the body polled once more.
     fn poll_body(&mut self, cx: &mut Context<'_>) {
-        if self.header().wants_marker.get() && self.home.has_own_waker() {
+        if self.header().wants_marker.get() && self.guard.has_own_waker() {
             self.header().holds_marker.set(true);
             self.poll_once(cx);
             self.header().holds_marker.set(false);
-            if self.ended.is_some() || !self.home.wake() {
+            if self.ended.is_some() || !self.guard.wake() {
                 return;
             }
         }
@@ -324,16 +324,16 @@ impl<B: Future<Output: Ending>, N: Name<Output = B::Output>> Finish<'_, '_, B, N
     }
 }
 
-impl<B: Future<Output: Ending>, N: Name<Output = B::Output>> Future for Finish<'_, '_, B, N> {
+impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Future for Finish<'_, '_, B, N> {
     type Output = B::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B::Output> {
         let this = &mut *self;
-        this.home.enter(cx.waker());
+        this.guard.enter(cx.waker());
         if this.ended.is_none() {
             this.poll_body(cx);
         }
-        ready!(this.home.poll_left(cx));
+        ready!(this.guard.poll_rescues(cx));
         match this.ended.take() {
             Some(Ok(output)) => Poll::Ready(output),
             Some(Err(payload)) => panics::resume(payload),
@@ -343,16 +343,16 @@ impl<B: Future<Output: Ending>, N: Name<Output = B::Output>> Future for Finish<'
 }
 
 /// The body is dropped next, and its marker with it, on the thread that drops the driver.
-impl<B: Future<Output: Ending>, N: Name<Output = B::Output>> Drop for Finish<'_, '_, B, N> {
+impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Drop for Finish<'_, '_, B, N> {
     fn drop(&mut self) {
-        self.home.enter(core::task::Waker::noop());
+        self.guard.enter(core::task::Waker::noop());
         let Some(ended) = self.ended.take() else { return };
         let named = self.name.named();
         match ended {
             Ok(output) => {
                 if output.as_error().is_some() {
                     let what = "failed, and was dropped while it waited for the managers in its block";
-                    named.tell(rescue::failed, what, &output);
+                    named.report(rescue::failed, what, &output);
                 }
                 panics::contain(|| drop(output));
             }

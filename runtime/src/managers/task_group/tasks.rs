@@ -9,19 +9,19 @@ use std::vec::Vec;
 
 use tokio::task::AbortHandle;
 
-use crate::foreign;
 use crate::panics::Payload;
-use crate::rescue::{self, Completion, UnderWay};
+use crate::rescue::{self, Completion, PendingGuard};
+use crate::user_code;
 
 /// The tasks of a group. Nothing of anybody else's runs while they are locked: no destructor, no waker, no runtime.
-pub(super) struct Members<E>(Mutex<State<E>>);
+pub(super) struct Tasks<E>(Mutex<TasksState<E>>);
 
-pub(super) struct State<E> {
+pub(super) struct TasksState<E> {
     /// There may be more tasks.
     open: bool,
     spawned: u64,
     /// Those that are not gone, by their number.
-    tasks: BTreeMap<u64, Member>,
+    tasks: BTreeMap<u64, TaskEntry>,
     failures: Failures<E>,
     /// Nobody waits for the tasks any more, and these are told when they are gone.
     abandoned: Option<Completion>,
@@ -31,13 +31,13 @@ pub(super) struct State<E> {
 
 /// A task that is not gone.
 #[derive(Default)]
-struct Member {
+struct TaskEntry {
     /// How to abort it, if that is known and has not been done.
     handle: Option<AbortHandle>,
     /// It has dropped all that it had, but rescues that it has left are under way.
     is_dropped: bool,
     /// Its group was dropped.
-    under_way: Option<UnderWay>,
+    pending: Option<PendingGuard>,
 }
 
 /// What tasks have failed with, in this order.
@@ -52,7 +52,7 @@ pub(super) enum Failure<E> {
     Panic(Payload),
 }
 
-impl<E> State<E> {
+impl<E> TasksState<E> {
     pub(super) fn has_failures(&self) -> bool {
         !self.failures.errors.is_empty() || !self.failures.panics.is_empty()
     }
@@ -66,10 +66,10 @@ impl<E> Failures<E> {
     const NONE: Self = Self { errors: Vec::new(), panics: Vec::new() };
 }
 
-impl<E> Members<E> {
+impl<E> Tasks<E> {
     pub(super) const fn new() -> Self {
         let tasks = BTreeMap::new();
-        Self(Mutex::new(State {
+        Self(Mutex::new(TasksState {
             open: true,
             spawned: 0,
             tasks,
@@ -79,7 +79,7 @@ impl<E> Members<E> {
         }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<E>> {
+    fn lock(&self) -> MutexGuard<'_, TasksState<E>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -96,7 +96,7 @@ impl<E> Members<E> {
         }
         state.spawned += 1;
         let number = state.spawned;
-        state.tasks.insert(number, Member::default());
+        state.tasks.insert(number, TaskEntry::default());
         Some(number)
     }
 
@@ -105,7 +105,7 @@ impl<E> Members<E> {
         let mut state = self.lock();
         let open = state.open;
         match state.tasks.get_mut(&number) {
-            Some(member) if open => member.handle = Some(handle),
+            Some(entry) if open => entry.handle = Some(handle),
             // It is gone already, or the others have been aborted meanwhile.
             _ => {
                 drop(state);
@@ -117,12 +117,12 @@ impl<E> Members<E> {
     /// The task has dropped all that it had. What it has left is counted by itself.
     pub(super) fn dropped(&self, number: u64) {
         let mut state = self.lock();
-        let Some(member) = state.tasks.get_mut(&number) else { return };
-        member.is_dropped = true;
-        let (handle, under_way) = (member.handle.take(), member.under_way.take());
+        let Some(entry) = state.tasks.get_mut(&number) else { return };
+        entry.is_dropped = true;
+        let (handle, pending) = (entry.handle.take(), entry.pending.take());
         drop(state);
-        foreign::discard(handle);
-        drop(under_way);
+        user_code::discard(handle);
+        drop(pending);
     }
 
     /// The task is gone, and all that it has left. If it is the last one of a group that was dropped, there is something
@@ -133,7 +133,7 @@ impl<E> Members<E> {
         failures: impl Iterator<Item = Failure<E>>,
     ) -> Option<(Completion, Failures<E>)> {
         let mut state = self.lock();
-        let member = state.tasks.remove(&number);
+        let entry = state.tasks.remove(&number);
         for failure in failures {
             match failure {
                 Failure::Error(error) => state.failures.errors.push(error),
@@ -144,13 +144,13 @@ impl<E> Members<E> {
         let abandoned = if state.is_empty() { state.abandoned.take() } else { None };
         let last = abandoned.map(|completion| (completion, replace(&mut state.failures, Failures::NONE)));
         drop(state);
-        foreign::discard(member);
-        waker.into_iter().for_each(foreign::wake);
+        user_code::discard(entry);
+        waker.into_iter().for_each(user_code::wake);
         last
     }
 
     /// Waits until the tasks have come to this. There is one who waits.
-    pub(super) async fn until(&self, reached: impl Fn(&State<E>) -> bool) {
+    pub(super) async fn until(&self, reached: impl Fn(&TasksState<E>) -> bool) {
         poll_fn(|cx| {
             let mut waker = Some(cx.waker().clone());
             let mut state = self.lock();
@@ -185,13 +185,13 @@ impl<E> Members<E> {
         } else {
             let (completion, gone) = rescue::completion();
             state.abandoned = Some(completion);
-            for member in state.tasks.values_mut().filter(|member| !member.is_dropped) {
-                member.under_way = Some(UnderWay::begin());
+            for entry in state.tasks.values_mut().filter(|entry| !entry.is_dropped) {
+                entry.pending = Some(PendingGuard::begin());
             }
             rescue::add(gone);
         }
         drop(state);
-        foreign::discard(waker);
+        user_code::discard(waker);
         abort(handles);
         failures
     }
@@ -202,15 +202,15 @@ impl<E> Members<E> {
     }
 }
 
-impl<E> State<E> {
+impl<E> TasksState<E> {
     fn take_handles(&mut self) -> Vec<AbortHandle> {
-        self.tasks.values_mut().filter_map(|member| member.handle.take()).collect()
+        self.tasks.values_mut().filter_map(|entry| entry.handle.take()).collect()
     }
 }
 
 fn abort(handles: Vec<AbortHandle>) {
     for handle in handles {
-        foreign::call(|| handle.abort());
-        foreign::discard(handle);
+        user_code::call(|| handle.abort());
+        user_code::discard(handle);
     }
 }

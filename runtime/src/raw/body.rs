@@ -4,19 +4,19 @@ use core::future::Future;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use super::Link;
+use super::TaskPtr;
 use super::header::{Header, Route};
-use super::marker::YieldPoint;
-use crate::home::{Home, Inline};
+use super::yield_point::YieldPoint;
 use crate::named::Named;
+use crate::raw::detached::{DetachedGuard, Inline};
 
 /// The handle on a `with!` that a body is started with, and keeps.
 #[derive(Debug)]
-pub struct FrameHandle(Link<Header>);
+pub struct FrameHandle(TaskPtr<Header>);
 
-impl core::fmt::Debug for Link<Header> {
+impl core::fmt::Debug for TaskPtr<Header> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_tuple("Link").finish()
+        f.debug_tuple("TaskPtr").finish()
     }
 }
 
@@ -24,18 +24,18 @@ impl FrameHandle {
     /// The handle on the `with!` with this header, for its own body.
     #[inline]
     pub(super) fn new(header: &Header) -> Self {
-        Self(Link(NonNull::from(header)))
+        Self(TaskPtr(NonNull::from(header)))
     }
 
     /// Notes that something stands between the driver and the marker, and returns the header.
-    pub(crate) fn detach(&self) -> Link<Header> {
+    pub(crate) fn detach(&self) -> TaskPtr<Header> {
         // SAFETY: the body has this handle, and the header outlives the body (fact 1).
         unsafe { self.0.header() }.set_route(Route::Detached);
         self.0
     }
 
     #[cfg(feature = "std")]
-    pub(super) const fn into_link(self) -> Link<Header> {
+    pub(super) const fn into_ptr(self) -> TaskPtr<Header> {
         self.0
     }
 }
@@ -183,22 +183,22 @@ impl<N: Name<Output = F::Output>, B: FnOnce(FrameHandle) -> F, F: Future> Body f
     }
 }
 
-/// Ties the body of a manager to its signature: both say the same terms `L`, lifetimes and all.
+/// Ties the body of a manager to its signature: both say the same contract `L`, lifetimes and all.
 ///
 /// It is made outside of the body and passed to both. `L` stands in an argument and in a result here, so it is
 /// invariant: no lifetime in it can be longer on one side than on the other.
 #[derive(Debug)]
-pub struct SameTerms<L>(PhantomData<fn(L) -> L>);
+pub struct SameContract<L>(PhantomData<fn(L) -> L>);
 
-impl<L> Clone for SameTerms<L> {
+impl<L> Clone for SameContract<L> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<L> Copy for SameTerms<L> {}
+impl<L> Copy for SameContract<L> {}
 
-impl<L> SameTerms<L> {
+impl<L> SameContract<L> {
     /// Makes the value for one manager.
     #[expect(clippy::new_without_default, reason = "nobody else makes one")]
     #[must_use]
@@ -217,7 +217,7 @@ impl<L> SameTerms<L> {
     /// Makes the yield point of a body whose marker stands in an `async` block. `this` is a local of the body, before all
     /// others.
     #[inline]
-    pub fn detached_point(self, this: &Home) -> YieldPoint<'_, L, &Home> {
+    pub fn detached_point(self, this: &DetachedGuard) -> YieldPoint<'_, L, &DetachedGuard> {
         YieldPoint::new(this.header(), this)
     }
 }
