@@ -13,7 +13,7 @@ use crate::marker::{is_manager, is_marker, replace_stray, stub_yield};
 use crate::tokens::{CratePath, split_crate};
 use crate::{expand, tokens};
 
-/// FnInput:  `(path::to::crate) #[async_context_manager] async fn a() { yield!(); }`
+/// Input:  `(path::to::crate) #[async_context_manager] async fn a() { yield!(); }`
 ///
 /// Output: `#[async_context_manager] async fn a() { r#yield!(); }`
 pub(crate) fn expand(input: TokenStream) -> TokenStream {

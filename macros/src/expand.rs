@@ -67,7 +67,7 @@ pub(crate) fn function(args: TokenStream, input: FnInput, mut errors: Errors) ->
     quote!(#expanded #errors)
 }
 
-/// FnInput:  `async fn connection(pool: &Pool) -> Result<&mut Conn, E> { body }`
+/// Input:  `async fn connection(pool: &Pool) -> Result<&mut Conn, E> { body }`
 ///
 /// Output:
 ///
@@ -166,7 +166,7 @@ fn signature(header: FnHeader, returns: &Returns, krate: &CratePath) -> TokenStr
 
 /// Makes the body own its arguments, all and whole, and drop them as an `async fn` does: the last one first.
 ///
-/// FnInput:  `(&self, mut n: u32)`
+/// Input:  `(&self, mut n: u32)`
 ///
 /// Output: `let _ = &n; let _ = &self;`, which moves them into the body without taking room twice
 fn own_arguments(sig: &mut Signature, body: &TokenStream) -> TokenStream {
@@ -203,7 +203,7 @@ fn is_unused(name: &Ident, body: &TokenStream) -> bool {
 
 /// Where there are patterns, each argument is bound in turn, so that their parts are dropped in order, too.
 ///
-/// FnInput:  `(a, b): (A, B)`
+/// Input:  `(a, b): (A, B)`
 ///
 /// Output: `__acm_argument0: (A, B)`, and `let __acm_argument0 = __acm_argument0; let (a, b) = __acm_argument0;`
 fn bind_argument(argument: &mut FnArg, index: usize) -> TokenStream {

@@ -8,7 +8,7 @@ use syn::{Expr, Stmt};
 /// The statements of a broken block up to the broken one, and of that what it begins with. What comes after it may use
 /// what it would have bound, and is left out.
 ///
-/// FnInput:  `let n = conn.len(); conn. ; drop(n)`
+/// Input:  `let n = conn.len(); conn. ; drop(n)`
 ///
 /// Output: `let n = conn.len(); let _ = &conn;`
 pub(crate) fn salvage(block: TokenStream) -> TokenStream {

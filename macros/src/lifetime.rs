@@ -6,7 +6,7 @@ use syn::{GenericArgument, Lifetime, PathArguments, Type, TypeFnPtr, TypeReferen
 
 /// Those that stand inside of another lifetime's type get a second name: see `Lends` in the runtime crate.
 ///
-/// FnInput:  `&mut Tx<'_>`
+/// Input:  `&mut Tx<'_>`
 ///
 /// Output: `&'y mut Tx<'z>` and `['y, 'z]`
 pub(crate) fn name_left_out(ty: &mut Type) -> Vec<Lifetime> {

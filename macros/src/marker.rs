@@ -74,7 +74,7 @@ pub(crate) fn stub_yield(
 
 /// Returns the yield point of the marker that the attribute has replaced in these tokens, if there is one.
 ///
-/// FnInput:  `{ log(); async_context_manager::__private::lend1(SameContract::point(...), &mut tx).await; }`
+/// Input:  `{ log(); async_context_manager::__private::lend1(SameContract::point(...), &mut tx).await; }`
 ///
 /// Output: `SameContract::point(...)`
 pub(crate) fn find_point(tokens: TokenStream) -> Option<TokenStream> {

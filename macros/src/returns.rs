@@ -79,7 +79,7 @@ fn exit(output: Option<&Type>, Args { krate, catch, suppress, .. }: &Args, error
     if suppress.is_some() { quote_spanned!(site=> #krate::Suppress<#exit>) } else { exit }
 }
 
-/// FnInput:  `io::Result<V>`
+/// Input:  `io::Result<V>`
 ///
 /// Output: `V` and, if that is a `Result`, `io::Result<()>`
 fn split(ty: &Type, private: &CratePath) -> (Type, Option<Type>) {

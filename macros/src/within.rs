@@ -22,7 +22,7 @@ struct WithinAttribute {
 
 /// The attribute: errors, if any, and the function in any case.
 ///
-/// FnInput:  `connection(pool) as conn`, and `async fn insert(pool: &Pool) -> Result<(), E> { body }`
+/// Input:  `connection(pool) as conn`, and `async fn insert(pool: &Pool) -> Result<(), E> { body }`
 ///
 /// Output: `async fn insert(pool: &Pool) -> Result<(), E> { ... }`, for which see `with/expand.rs`
 pub(crate) fn function(args: TokenStream, item: &TokenStream) -> TokenStream {
@@ -73,7 +73,7 @@ fn attributes(args: TokenStream, attrs: &mut Vec<Attribute>, errors: &mut Errors
     parsed.map(|attribute| attribute.map_err(|error| errors.push(error)).ok()).collect()
 }
 
-/// FnInput:  `crate = path::to::it, connection(pool) as conn`
+/// Input:  `crate = path::to::it, connection(pool) as conn`
 fn attribute(input: ParseStream) -> syn::Result<WithinAttribute> {
     let krate = krate(input)?;
     let entries = header::parse_all(input)?;

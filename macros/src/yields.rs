@@ -16,7 +16,7 @@ use crate::tokens::{self, CratePath, is_bang, is_yield};
 use crate::with;
 use crate::with::header::HeaderEntry;
 
-/// FnInput:  `{ let tx = begin().await?; r#yield!(&mut tx); tx.end().await }`
+/// Input:  `{ let tx = begin().await?; r#yield!(&mut tx); tx.end().await }`
 ///
 /// Output: `{ let tx = begin().await?; lend1(SameContract::point(...), &mut tx).await; tx.end().await }`
 ///
@@ -58,7 +58,7 @@ fn end_in_statement(body: &mut Block) {
     }
 }
 
-/// FnInput:  `pool.get() as conn => r#yield!(conn)`, or with braces around the marker
+/// Input:  `pool.get() as conn => r#yield!(conn)`, or with braces around the marker
 ///
 /// Output: `pool.get() as conn => { r#yield!(conn); }`
 fn end_block_in_statement(with: &mut Macro) {

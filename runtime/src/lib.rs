@@ -95,6 +95,7 @@ mod sync;
 #[cfg(feature = "std")]
 mod user_code;
 mod value;
+mod waker;
 mod within;
 
 #[cfg(all(any(doc, doctest), feature = "tokio"))]

@@ -48,6 +48,7 @@ pub(crate) mod body;
 mod cancel;
 pub(crate) mod detached;
 mod driver;
+mod finish;
 mod header;
 #[cfg(feature = "std")]
 pub(crate) mod shield;
@@ -61,9 +62,10 @@ use core::ptr::NonNull;
 pub use self::body::{Body, SameContract};
 pub(crate) use self::body::{FrameHandle, FunctionBody};
 pub use self::driver::{Driver, run};
+pub use self::finish::finish;
 pub(crate) use self::header::Header;
 pub(crate) use self::yield_point::lend_from_type;
-pub use self::yield_point::{Enclosing, YieldPoint, finish, lend0, lend1, lend2};
+pub use self::yield_point::{Enclosing, YieldPoint, lend0, lend1, lend2};
 use crate::exit::Exit;
 use crate::lend::Contract;
 

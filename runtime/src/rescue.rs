@@ -65,13 +65,15 @@
 
 mod cancellable;
 mod collector;
+mod completion;
+pub(crate) mod context;
 mod count;
-mod done;
 mod drain;
 mod executor;
 mod loss;
 mod origin;
 mod queue;
+mod rescues;
 mod thread;
 mod timer;
 mod waiters;
@@ -85,18 +87,19 @@ use std::boxed::Box;
 use crate::{panics, user_code};
 pub use cancellable::cancellable;
 pub(crate) use cancellable::{Counted, Phase, Watched};
-pub(crate) use collector::{begin_block, block_before_manager, collect, end_block, is_in_place, outside, sequentially};
-pub(crate) use done::Rescues;
+pub(crate) use collector::{begin_block, block_before_manager, end_block, sequentially};
+pub(crate) use context::{is_in_place, outside};
 pub(crate) use drain::PendingGuard;
 pub use drain::{drain, drain_timeout, pending};
 pub use executor::set_spawner;
 pub(crate) use loss::{CANCELLED, Lost, PANICKING, Show, failed, panicked, replaced, replaced_panic, unfinished};
 pub use loss::{Loss, LossKind, set_hook};
 pub(crate) use origin::Origin;
+pub(crate) use rescues::{Rescues, collect};
 #[cfg(feature = "tokio")]
 pub(crate) use {
     collector::add,
-    done::{Completion, completion},
+    completion::{Completion, completion},
 };
 
 /// What is left to be done of a manager.
@@ -126,7 +129,7 @@ struct Parts {
     /// What has to be done before it is polled.
     before: Rescues,
     /// `None` if nothing waits for it but [`drain`](drain()).
-    _completion: Option<done::Completion>,
+    _completion: Option<completion::Completion>,
     _pending: PendingGuard,
 }
 
@@ -143,7 +146,7 @@ impl Rescue {
     /// Has `cleanup` done, from now on. What is being dropped or polled at the moment waits for it if it `entered`, that
     /// is, if its manager has lent: one that has not is in nobody's use.
     pub(crate) fn begin(cleanup: Pin<Box<dyn Cleanup>>, origin: Origin, entered: bool) {
-        let before = collector::before();
+        let before = rescues::before();
         let completion = if entered { collector::add_rescue() } else { None };
         let parts = Parts { cleanup, origin, before, _completion: completion, _pending: PendingGuard::begin() };
         executor::spawn(Self { parts: Some(parts), poller: Poller::Executor });

@@ -7,7 +7,7 @@
 use std::task::Waker;
 
 use crate::panics;
-use crate::rescue::outside;
+use crate::rescue::context::outside;
 
 /// Runs `f`, whose panic goes no further.
 pub(crate) fn call(f: impl FnOnce()) {

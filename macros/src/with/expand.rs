@@ -22,7 +22,7 @@ struct With {
     returns_to: Option<Span>,
 }
 
-/// FnInput:  `connection(&pool) as conn => { conn.insert(1).await?; }`
+/// Input:  `connection(&pool) as conn => { conn.insert(1).await?; }`
 ///
 /// Output:
 ///
@@ -98,7 +98,7 @@ pub(crate) fn with(
 /// The same for `#[within]`, where the block is the body of a function. It leaves by a `return`, and so it is what the
 /// function returns; what the managers end in, when they do not let it, is turned into that.
 ///
-/// FnInput:  `connection(pool) as conn`, and `{ conn.insert(1).await?; Ok(()) }`
+/// Input:  `connection(pool) as conn`, and `{ conn.insert(1).await?; Ok(()) }`
 ///
 /// Output: as above, but the block is
 ///

@@ -33,7 +33,7 @@ impl Jump {
     }
 }
 
-/// FnInput:  `{ if done { break 'outer 5; } }`
+/// Input:  `{ if done { break 'outer 5; } }`
 ///
 /// Output: `{ if done { break 'with_block ControlFlow::Break(5); } }`, and `[break 'outer value]`
 ///

@@ -14,7 +14,7 @@ use crate::marker::replace_stray;
 use crate::tokens::{CratePath, split_crate};
 use header::{Block, HeaderEntry};
 
-/// FnInput:  `(path::to::crate) connection(&pool) as conn => { conn.insert(1).await?; }`
+/// Input:  `(path::to::crate) connection(&pool) as conn => { conn.insert(1).await?; }`
 ///
 /// Output: see `with/expand.rs`
 pub(crate) fn expand(input: TokenStream) -> TokenStream {

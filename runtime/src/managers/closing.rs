@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::output::BodyOutput;
 use crate::{AsyncContextManager, Outcome};
 
-/// FnContract `value` as `&mut T`, and calls `close` with it on every way out.
+/// Lends `value` as `&mut T`, and calls `close` with it on every way out.
 ///
 /// ```
 /// use async_context_manager::{closing, with};

@@ -2,7 +2,7 @@
 
 use crate::async_context_manager;
 
-/// FnContract `value`, and does nothing else: for where a manager is asked for and there is nothing to be managed.
+/// Lends `value`, and does nothing else: for where a manager is asked for and there is nothing to be managed.
 ///
 /// ```
 /// use async_context_manager::{nullcontext, with};

@@ -8,9 +8,9 @@ use super::header::{Header, State, abort_leaked};
 use crate::budget;
 use crate::outcome::Outcome;
 use crate::panics::{self, Parcel};
-#[cfg(feature = "std")]
-use crate::raw::detached::identity;
 use crate::rescue::{self, Lost, Show};
+#[cfg(feature = "std")]
+use crate::waker::identity;
 
 /// The parts of a driver that is dropped before its end, or that has ended without a block.
 pub(super) trait Cancel {

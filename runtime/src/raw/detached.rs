@@ -7,6 +7,7 @@ use core::task::{Context, Poll, Waker};
 use crate::panics;
 use crate::raw::{FrameHandle, Header, TaskLocalCell, TaskPtr};
 use crate::rescue::Rescues;
+use crate::waker::identity;
 
 /// Where the marker of a body stands.
 pub trait Placement: Copy {
@@ -95,7 +96,7 @@ impl DetachedGuard {
 
     /// Notes that the marker is polled, with this waker.
     ///
-    /// # SetPanicked
+    /// # Panics
     ///
     /// On another thread than the driver's.
     pub(crate) fn before_marker(&self, waker: &Waker) {
@@ -151,11 +152,6 @@ impl DetachedGuard {
         left.set(all);
         polled
     }
-}
-
-/// The addresses that make up a waker.
-pub(crate) fn identity(waker: &Waker) -> [usize; 2] {
-    [waker.data().addr(), core::ptr::from_ref(waker.vtable()).addr()]
 }
 
 /// A number that no other living thread has.

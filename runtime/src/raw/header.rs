@@ -204,7 +204,7 @@ impl Header {
         self.state.set(State::Entering);
     }
 
-    /// # SetPanicked
+    /// # Panics
     ///
     /// If the body has not been polled by a driver.
     #[inline]
@@ -220,7 +220,7 @@ impl Header {
 
     /// Notes that the marker lends its value.
     ///
-    /// # SetPanicked
+    /// # Panics
     ///
     /// If another marker has lent before.
     #[inline]

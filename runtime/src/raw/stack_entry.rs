@@ -219,7 +219,7 @@ where
 {
     type Output = Output;
 
-    /// # SetPanicked
+    /// # Panics
     ///
     /// As the manager does, and when it is polled after its end.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {

@@ -1,56 +1,13 @@
 //! Parts of an enter phase that may be given up.
 
-use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
-use crate::raw::detached::identity;
-
-/// A poll of the body of a shielded manager that is entering.
-#[derive(Clone, Copy)]
-struct Watch {
-    /// No other poll has this number. It is 0 before something is counted in it.
-    number: u64,
-    /// How many futures of [`cancellable`] are pending in it.
-    pending: u32,
-    /// The identity of the waker that it was polled with. What is polled with another waker is no part of it: an executor
-    /// in it may poll anything.
-    waker: [usize; 2],
-}
-
-impl Watch {
-    /// No such poll: no waker has this identity.
-    const NONE: Self = Self { number: 0, pending: 0, waker: [0; 2] };
-}
-
-std::thread_local! {
-    static WATCH: Cell<Watch> = const { Cell::new(Watch::NONE) };
-}
-
-fn current() -> Watch {
-    WATCH.try_with(Cell::get).unwrap_or(Watch::NONE)
-}
-
-#[inline]
-fn replace(watch: Watch) -> Watch {
-    WATCH.try_with(|current| current.replace(watch)).unwrap_or(Watch::NONE)
-}
-
-/// The poll around something that is no part of it.
-pub(super) struct Aside(Watch);
-
-pub(super) fn put_aside() -> Aside {
-    Aside(replace(Watch::NONE))
-}
-
-impl Aside {
-    pub(super) fn put_back(&self) {
-        replace(self.0);
-    }
-}
+use super::context::{Watch, replace_watch, watch};
+use crate::waker::identity;
 
 /// What a poll of a shielded body is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,10 +31,10 @@ impl Watched {
     #[inline]
     pub(crate) fn begin(phase: Phase, waker: &Waker) -> Self {
         let around = match phase {
-            Phase::Entering => Some(replace(Watch { waker: identity(waker), ..Watch::NONE })),
+            Phase::Entering => Some(replace_watch(Watch { waker: identity(waker), ..Watch::NONE })),
             // What is polled in the block may be in the enter phase of a manager around this one.
             Phase::Lent => None,
-            Phase::Leaving => Some(replace(Watch::NONE)),
+            Phase::Leaving => Some(replace_watch(Watch::NONE)),
         };
         Self { around }
     }
@@ -85,7 +42,7 @@ impl Watched {
     /// Returns whether the body is pending in a [`cancellable`] future. It is to be [counted](Counted) as one then.
     #[inline]
     pub(crate) fn end(self) -> bool {
-        self.around.is_some_and(|around| replace(around).pending > 0)
+        self.around.is_some_and(|around| replace_watch(around).pending > 0)
     }
 }
 
@@ -178,10 +135,10 @@ impl Counted {
     #[cold]
     pub(crate) fn set(&mut self, waker: &Waker) {
         self.clear();
-        let watch = current();
+        let watch = watch();
         if watch.waker == identity(waker) {
             self.0 = if watch.number == 0 { next() } else { watch.number };
-            replace(Watch { number: self.0, pending: watch.pending + 1, ..watch });
+            replace_watch(Watch { number: self.0, pending: watch.pending + 1, ..watch });
         }
     }
 
@@ -195,9 +152,9 @@ impl Counted {
 
     #[cold]
     fn discount(&mut self) {
-        let watch = current();
+        let watch = watch();
         if watch.number == mem::take(&mut self.0) {
-            replace(Watch { pending: watch.pending - 1, ..watch });
+            replace_watch(Watch { pending: watch.pending - 1, ..watch });
         }
     }
 }

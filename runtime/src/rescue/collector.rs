@@ -1,152 +1,123 @@
-//! What a thread knows of the rescues that begin on it: who waits for them, and what they wait for.
+//! Collects the rescues that begin while something is polled or dropped on this thread.
 //!
-//! A rescue runs from the moment on in which it begins. What is gathered here are only the handles that tell when it is
-//! done. So an executor that runs in a block or in a destructor keeps nothing back.
+//! A rescue runs from the moment in which it begins. Collected are only the [`Handle`]s by which others wait for its end,
+//! so an executor that runs in a block or in a destructor holds nothing up.
 //!
-//! None of this has a destructor, so that it is there at the end of a thread as well.
+//! A [`CollectScope`] is open while a block is polled by its shielded manager, and while a `with!` is dropped. Scopes are
+//! nested as these calls are; each has a level. An example, where `a` and `b` are shielded:
+//!
+//! ```text
+//! drop of with!(a() => with!(b() => pending()))
+//!   block_before_manager         level 1 opens: the drop of the `with!` of `a`
+//!     begin_block                level 2 opens: the block of `a` is dropped
+//!       block_before_manager     level 3 opens: the drop of the `with!` of `b`
+//!         rescue of `b` begins   nothing has to end before it; its handle is collected at level 3
+//!       level 3 closes           and its handle belongs to level 2
+//!     end_block                  level 2 closes; at level 1, its handle has to end before later rescues
+//!     rescue of `a` begins       it waits for the handle of `b`
+//!   level 1 closes               nothing is around it, so the handles are dropped
+//! ```
+//!
+//! It has no destructor, so it is there when the destructors of other thread-locals run.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::mem::{ManuallyDrop, forget, take};
 use std::vec::Vec;
 
-use super::cancellable;
-use super::done::{Completion, Handle, Rescues, completion};
+use super::completion::{Completion, Handle, completion};
+use super::context::{Mode, change_mode, mode};
 
 std::thread_local! {
-    static COLLECTOR: Collector = const {
-        Collector {
-            mode: Cell::new(Mode::NONE),
-            lists: RefCell::new(ManuallyDrop::new(Lists { collected: Vec::new(), before: Vec::new() })),
-        }
-    };
-}
-
-/// What is gathered at the moment.
-struct Collector {
-    mode: Cell<Mode>,
-    /// Both have no memory where nothing collects.
-    lists: RefCell<ManuallyDrop<Lists>>,
-}
-
-/// The innermost that collects.
-#[derive(Clone, Copy)]
-struct Mode {
-    /// How many collect_scope, one in another.
-    level: u32,
-    /// How many of these collect_scope nothing at the moment: code runs in them that is no part of what they are for.
-    apart: u32,
-    /// It is a `with!` that is being dropped.
-    in_place: bool,
-    /// What begins in it is done one after the other.
-    sequentially: bool,
-    /// What begins in it belongs to what is around it, and there is nothing around it.
-    forgets: bool,
-}
-
-impl Mode {
-    const NONE: Self = Self { level: 0, apart: 0, in_place: false, sequentially: false, forgets: false };
-
-    /// Whether anything collects.
-    fn collects(self) -> bool {
-        self.level > self.apart
-    }
-
-    /// Whether anything is to wait for what begins now.
-    fn waits(self) -> bool {
-        self.collects() && (self.sequentially || !self.forgets)
-    }
+    /// Has no memory while no scope is open.
+    static LISTS: RefCell<ManuallyDrop<Lists>> =
+        const { RefCell::new(ManuallyDrop::new(Lists { collected: Vec::new(), before: Vec::new() })) };
 }
 
 #[derive(Default)]
 struct Lists {
-    /// What has collected. Those of the innermost are the last.
+    /// What has begun in each open scope, by ascending levels.
     collected: Vec<Collected>,
-    /// What has to be done before a rescue that begins now. Those of the innermost are the last.
+    /// What has to end before a rescue that begins in a scope, by ascending levels.
     before: Vec<(u32, Handle)>,
 }
 
-/// Something that has collected while something collects.
+/// The handle of something that has begun.
 struct Collected {
+    /// The level of its scope.
     level: u32,
     handle: Handle,
-    /// It waits for all that had to be done before when it began.
+    /// Whether it waits for everything that had to end before it when it began.
     waits: bool,
 }
 
 impl Lists {
-    /// What has collected belongs to the innermost.
-    fn add(&mut self, mode: Mode, collected: Vec<Collected>) {
-        if collected.is_empty() || !mode.collects() {
-            return;
-        }
-        let all_wait = collected.iter().all(|collected| collected.waits);
-        self.forget_before(mode, all_wait);
-        for collected in collected {
+    /// Adds `collected` to the innermost scope.
+    fn add(&mut self, mode: Mode, collected: Collected) {
+        if mode.is_collecting() {
+            self.replace_before(mode, collected.waits);
             self.push(mode, collected);
         }
     }
 
-    /// The same for one.
-    fn add_one(&mut self, mode: Mode, collected: Collected) {
-        if mode.collects() {
-            self.forget_before(mode, collected.waits);
-            self.push(mode, collected);
+    /// Adds what an inner scope has collected to the innermost one.
+    fn add_all(&mut self, mode: Mode, collected: Vec<Collected>) {
+        if mode.is_collecting() {
+            let all_wait = collected.iter().all(|collected| collected.waits);
+            self.replace_before(mode, all_wait);
+            for collected in collected {
+                self.push(mode, collected);
+            }
         }
     }
 
-    /// What has to be done before is not to be waited for again by those that come after what waits for it.
-    fn forget_before(&mut self, mode: Mode, waits: bool) {
-        if mode.sequentially && waits {
+    /// In a sequence, those after something that waits need only wait for that.
+    fn replace_before(&mut self, mode: Mode, waits: bool) {
+        if mode.is_sequence && waits {
             self.drop_before(mode.level);
         }
     }
 
     fn push(&mut self, mode: Mode, collected: Collected) {
-        if mode.sequentially {
+        if mode.is_sequence {
             self.before.push((mode.level, collected.handle.clone()));
         }
-        if !mode.forgets {
+        if !mode.is_outermost {
             self.collected.push(Collected { level: mode.level, ..collected });
         }
-    }
-
-    /// Whether nothing has been put into them since nothing gathered.
-    fn have_no_memory(&self) -> bool {
-        self.collected.capacity() == 0 && self.before.capacity() == 0
     }
 
     fn drop_before(&mut self, level: u32) {
         self.before.truncate(self.before.partition_point(|(of, _)| *of < level));
     }
 
-    /// What has collected in the innermost, which is at its end.
-    fn end(&mut self, level: u32) -> Vec<Collected> {
+    /// Closes the scope of this level, which is the innermost. Returns what it has collected.
+    fn close(&mut self, level: u32) -> Vec<Collected> {
         if level == 1 {
             return take(self).collected;
         }
         self.drop_before(level);
         self.collected.drain(self.collected.partition_point(|collected| collected.level < level)..).collect()
     }
+
+    /// Whether nothing was added since no scope was open.
+    fn have_no_memory(&self) -> bool {
+        self.collected.capacity() == 0 && self.before.capacity() == 0
+    }
 }
 
-/// Runs `f` with what is known. Nothing of the user's runs in it.
-fn with<T>(f: impl FnOnce(Mode, &mut Lists) -> T) -> Option<T> {
-    COLLECTOR.try_with(|collector| f(collector.mode.get(), &mut collector.lists.borrow_mut())).ok()
+/// Runs `f` with the lists of this thread. No code of the user runs in it.
+fn with_lists<T>(f: impl FnOnce(&mut Lists) -> T) -> Option<T> {
+    LISTS.try_with(|lists| f(&mut lists.borrow_mut())).ok()
 }
 
-fn replace_mode(mode: Mode) {
-    let _at_end = COLLECTOR.try_with(|collector| collector.mode.set(mode));
-}
-
-/// What is gathered waits for this.
+/// Adds something that has begun to the innermost scope.
 pub(crate) fn add(handle: Handle) {
     put(handle, false);
 }
 
-/// The completion of a rescue that begins now and waits for what [`before`] gave. `None` if nothing is to wait for it.
+/// Returns the completion of a rescue that begins now and waits for [`before`]. `None` if nothing is going to wait for it.
 pub(super) fn add_rescue() -> Option<Completion> {
-    let is_wanted = COLLECTOR.try_with(|collector| collector.mode.get().waits()).unwrap_or(false);
-    is_wanted.then(|| {
+    mode().is_wanted().then(|| {
         let (completion, handle) = completion();
         put(handle, true);
         completion
@@ -154,146 +125,106 @@ pub(super) fn add_rescue() -> Option<Completion> {
 }
 
 fn put(handle: Handle, waits: bool) {
-    with(|mode, lists| lists.add_one(mode, Collected { level: mode.level, handle, waits }));
+    let mode = mode();
+    with_lists(|lists| lists.add(mode, Collected { level: mode.level, handle, waits }));
 }
 
-/// What has to be done before a rescue that begins now.
-pub(super) fn before() -> Rescues {
-    let of_these = |mode: Mode, lists: &Lists| {
-        let first = lists.before.partition_point(|(of, _)| *of <= mode.apart);
+/// Returns what has to end before a rescue that begins now.
+pub(super) fn before() -> Vec<Handle> {
+    let outside = mode().outside;
+    let of_open_scopes = |lists: &mut Lists| {
+        let first = lists.before.partition_point(|(of, _)| *of <= outside);
         lists.before[first..].iter().map(|(_, handle)| handle.clone()).collect()
     };
-    let handles = with(|mode, lists| of_these(mode, lists));
-    Rescues::new(handles.unwrap_or_default())
+    with_lists(of_open_scopes).unwrap_or_default()
 }
 
-/// Whether a `with!` that is being dropped has its manager leave in place.
-pub(crate) fn is_in_place() -> bool {
-    COLLECTOR.try_with(|collector| collector.mode.get().in_place).unwrap_or(false)
-}
-
-/// Runs `f`: the rescues that have collected in it.
-pub(crate) fn collect(f: &mut dyn FnMut()) -> Rescues {
-    let collected = collect_scope(false, false, f);
-    if collected.is_empty() {
-        return Rescues::default();
-    }
-    Rescues::new(collected.into_iter().map(|collected| collected.handle).collect())
-}
-
-fn collect_scope(in_place: bool, sequentially: bool, f: &mut dyn FnMut()) -> Vec<Collected> {
-    let level = CollectScope::begin(in_place, sequentially);
+/// Runs `f`. Returns the handles of what has begun in it.
+pub(super) fn collect(f: &mut dyn FnMut()) -> Vec<Handle> {
+    let scope = CollectScope::open(false, false);
     f();
-    level.end()
+    let collected = scope.close();
+    if collected.is_empty() {
+        return Vec::new();
+    }
+    collected.into_iter().map(|collected| collected.handle).collect()
 }
 
-/// One that collects, until it is dropped. Where scopes are nested, this takes less of the stack than a closure.
+/// An open scope. It is closed when it is dropped, and what it has collected is added to the scope around it.
+///
+/// It is a guard because a closure would take more stack in a deep nest.
 pub(crate) struct CollectScope {
-    number: u32,
+    level: u32,
     around: Mode,
 }
 
 impl CollectScope {
-    fn begin(in_place: bool, sequentially: bool) -> Self {
-        let begin = |collector: &Collector| {
-            let around = collector.mode.get();
-            let forgets = (in_place || sequentially) && !around.waits();
-            collector.mode.set(Mode { level: around.level + 1, apart: around.apart, in_place, sequentially, forgets });
-            around
-        };
-        let around = COLLECTOR.try_with(begin).unwrap_or(Mode::NONE);
-        Self { number: around.level + 1, around }
+    fn open(is_in_place: bool, is_sequence: bool) -> Self {
+        let around = change_mode(|around| Mode {
+            level: around.level + 1,
+            outside: around.outside,
+            is_in_place,
+            is_sequence,
+            is_outermost: (is_in_place || is_sequence) && !around.is_wanted(),
+        });
+        Self { level: around.level + 1, around }
     }
 
-    /// Goes back to the one around it.
-    fn end(self) -> Vec<Collected> {
+    /// Closes it. Returns what it has collected.
+    fn close(self) -> Vec<Collected> {
         let collected = self.take();
         forget(self);
         collected
     }
 
     fn take(&self) -> Vec<Collected> {
-        let take = |collector: &Collector| {
-            collector.mode.set(self.around);
-            let mut lists = collector.lists.borrow_mut();
-            // Mostly nothing has collected.
-            if lists.have_no_memory() { Vec::new() } else { lists.end(self.number) }
-        };
-        COLLECTOR.try_with(take).unwrap_or_default()
+        change_mode(|_| self.around);
+        // Most scopes collect nothing.
+        let take = |lists: &mut Lists| if lists.have_no_memory() { Vec::new() } else { lists.close(self.level) };
+        with_lists(take).unwrap_or_default()
     }
 }
 
-/// What has collected belongs to what is around it.
 impl Drop for CollectScope {
     fn drop(&mut self) {
-        move_out(self.take());
+        let collected = self.take();
+        if !collected.is_empty() {
+            let mode = mode();
+            with_lists(|lists| lists.add_all(mode, collected));
+        }
     }
 }
 
-fn move_out(collected: Vec<Collected>) {
-    if !collected.is_empty() {
-        with(|mode, lists| lists.add(mode, collected));
-    }
+/// Opens the scope of a `with!` that is dropped. Its manager leaves after the rescues of its block.
+pub(crate) fn block_before_manager() -> CollectScope {
+    CollectScope::open(true, false)
 }
 
-/// From here to [`end_block`], the block of a `with!` that is being dropped is.
+/// Opens the scope of the block of that `with!`, which is dropped next.
 pub(crate) fn begin_block() -> CollectScope {
-    CollectScope::begin(false, false)
+    CollectScope::open(false, false)
 }
 
-/// What begins later on waits for what is left of the block.
+/// Closes the scope of a block. What begins in the scope around it from now on waits for the rescues of the block.
 pub(crate) fn end_block(block: CollectScope) {
-    let collected = block.end();
+    let collected = block.close();
     if collected.is_empty() {
         return;
     }
     let waits = collected.iter().all(|collected| collected.waits);
-    let handles = collected.into_iter().map(|collected| collected.handle).collect();
-    let Some(handle) = Handle::all(handles) else { return };
-    with(|mode, lists| {
-        lists.add_one(mode, Collected { level: mode.level, handle: handle.clone(), waits });
-        if mode.collects() {
+    let handles: Vec<_> = collected.into_iter().map(|collected| collected.handle).collect();
+    let Some(handle) = Handle::all(&handles) else { return };
+    let mode = mode();
+    with_lists(|lists| {
+        lists.add(mode, Collected { level: mode.level, handle: handle.clone(), waits });
+        if mode.is_collecting() {
             lists.before.push((mode.level, handle));
         }
     });
 }
 
-/// From here on, a `with!` is dropped: what is left of its block is finished before the others begin.
-pub(crate) fn block_before_manager() -> CollectScope {
-    CollectScope::begin(true, false)
-}
-
 /// Runs `f`. The rescues that begin in it run one after the other.
 pub(crate) fn sequentially(f: &mut dyn FnMut()) {
-    move_out(collect_scope(false, true, f));
-}
-
-/// Runs `f`, which is no part of what is being dropped or polled here: a rescue, a task, or the user's code.
-pub(crate) fn outside<T>(f: impl FnOnce() -> T) -> T {
-    let _around = Outside::leave();
-    f()
-}
-
-/// What was known before.
-struct Outside {
-    mode: Mode,
-    watch: cancellable::Aside,
-}
-
-impl Outside {
-    fn leave() -> Self {
-        let leave = |collector: &Collector| {
-            let around = collector.mode.get();
-            collector.mode.set(Mode { level: around.level, apart: around.level, ..Mode::NONE });
-            around
-        };
-        Self { mode: COLLECTOR.try_with(leave).unwrap_or(Mode::NONE), watch: cancellable::put_aside() }
-    }
-}
-
-impl Drop for Outside {
-    fn drop(&mut self) {
-        replace_mode(self.mode);
-        self.watch.put_back();
-    }
+    let _scope = CollectScope::open(false, true);
+    f();
 }

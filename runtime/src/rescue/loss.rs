@@ -262,7 +262,7 @@ fn trace(loss: &Loss<'_>) -> bool {
     // There may be some for other threads only.
     let mut is_reported = false;
     user_code::call(|| {
-        is_reported = tracing::dispatcher::get_default(|all| !all.is::<tracing::subscriber::NoSubscriber>())
+        is_reported = tracing::dispatcher::get_default(|all| !all.is::<tracing::subscriber::NoSubscriber>());
     });
     is_reported
 }

@@ -34,21 +34,36 @@ mod user_code {
     }
 }
 
+#[allow(dead_code, reason = "no model collects")]
 mod collector {
-    pub(crate) fn add(handle: crate::done::Handle) {
+    use crate::completion::Handle;
+
+    pub(crate) fn add(handle: Handle) {
         drop(handle);
+    }
+
+    pub(crate) fn collect(f: &mut dyn FnMut()) -> Vec<Handle> {
+        f();
+        Vec::new()
+    }
+
+    pub(crate) fn before() -> Vec<Handle> {
+        Vec::new()
     }
 }
 
+#[path = "../../../runtime/src/rescue/completion.rs"]
+mod completion;
 #[path = "../../../runtime/src/rescue/count.rs"]
 mod count;
-#[path = "../../../runtime/src/rescue/done.rs"]
-mod done;
 #[path = "../../../runtime/src/rescue/queue.rs"]
 mod queue;
+#[path = "../../../runtime/src/rescue/rescues.rs"]
+#[allow(dead_code, reason = "no model collects")]
+mod rescues;
 #[path = "../../../runtime/src/rescue/waiters.rs"]
 mod waiters;
 
+mod completion_models;
 mod count_models;
-mod done_models;
 mod queue_models;

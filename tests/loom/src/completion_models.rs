@@ -6,8 +6,9 @@ use loom::model;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
+use crate::completion::{Handle, completion};
 use crate::count_models::block_on;
-use crate::done::{Handle, Rescues, completion};
+use crate::rescues::Rescues;
 
 #[test]
 fn the_last_of_two_is_not_missed() {
@@ -46,7 +47,7 @@ fn one_handle_for_all_is_done_after_the_last() {
     model(|| {
         let (one, two) = (completion(), completion());
         let ends = thread::spawn(move || drop(one.0));
-        let mut all = Rescues::new(Handle::all(vec![one.1, two.1]).into_iter().collect());
+        let mut all = Rescues::new(Handle::all(&[one.1, two.1]).into_iter().collect());
         drop(two.0);
         block_on(|cx| all.poll(cx));
         ends.join().unwrap();

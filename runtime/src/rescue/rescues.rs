@@ -1,0 +1,109 @@
+//! The rescues that a scope waits for.
+
+use std::boxed::Box;
+use std::task::{Context, Poll};
+use std::vec::Vec;
+
+use super::collector;
+use super::completion::{Completion, Handle};
+
+/// Waits for one rescue. Nothing is kept of it when it is dropped.
+struct Wait {
+    handle: Handle,
+    key: Option<u64>,
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.handle.forget_waker(key);
+        }
+    }
+}
+
+/// The rescues that a scope waits for. They run by themselves.
+///
+/// It waits for them one after the other, so a poll looks at one of them only.
+///
+/// Most polls and scopes leave none, so an empty one has no memory and is cheap to drop.
+#[derive(Default)]
+pub(crate) struct Rescues(Option<Box<Waits>>);
+
+/// When it is dropped, the innermost [`CollectScope`](collector::CollectScope) waits for those that are not done.
+struct Waits {
+    list: Vec<Wait>,
+    /// The length at which those that are done are removed.
+    prune_at: usize,
+}
+
+impl Rescues {
+    /// Makes it of those handles that are not done.
+    pub(crate) fn new(handles: Vec<Handle>) -> Self {
+        let not_done = handles.into_iter().filter(|handle| !handle.is_done());
+        let list: Vec<_> = not_done.map(|handle| Wait { handle, key: None }).collect();
+        Self((!list.is_empty()).then(|| Box::new(Waits { list, prune_at: 0 })))
+    }
+
+    #[allow(dead_code, reason = "a model checker does not ask")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    #[allow(dead_code, reason = "a model checker does not ask")]
+    pub(crate) fn extend(&mut self, other: Self) {
+        let Some(mut others) = other.0 else { return };
+        match &mut self.0 {
+            Some(waits) => waits.append(&mut others.list),
+            none => *none = Some(others),
+        }
+    }
+
+    /// Waits for all to be done.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(waits) = &mut self.0 else { return Poll::Ready(()) };
+        while let Some(last) = waits.list.last_mut() {
+            if !last.handle.poll(&mut last.key, cx.waker()) {
+                return Poll::Pending;
+            }
+            drop(waits.list.pop());
+        }
+        self.0 = None;
+        Poll::Ready(())
+    }
+
+    /// Calls `then` when all are done: see [`Handle::after`].
+    #[allow(dead_code, reason = "only task groups do")]
+    pub(crate) fn then(self, then: impl FnOnce() -> Option<Completion> + Send + 'static) {
+        let handles: Vec<_> = self.0.iter().flat_map(|waits| &waits.list).map(|wait| wait.handle.clone()).collect();
+        Handle::after(&handles, then);
+    }
+}
+
+impl Waits {
+    fn append(&mut self, others: &mut Vec<Wait>) {
+        self.list.append(others);
+        if self.list.len() > self.prune_at {
+            self.list.retain(|wait| !wait.handle.is_done());
+            self.prune_at = 2 * self.list.len() + 8;
+        }
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        for wait in self.list.drain(..).filter(|wait| !wait.handle.is_done()) {
+            collector::add(wait.handle.clone());
+        }
+    }
+}
+
+/// Runs `f`. Returns the rescues that have begun in it.
+pub(crate) fn collect(f: &mut dyn FnMut()) -> Rescues {
+    let handles = collector::collect(f);
+    if handles.is_empty() { Rescues::default() } else { Rescues::new(handles) }
+}
+
+/// Returns what has to end before a rescue that begins now.
+pub(super) fn before() -> Rescues {
+    Rescues::new(collector::before())
+}
