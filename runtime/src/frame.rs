@@ -4,12 +4,10 @@ use core::any::type_name;
 use core::cell::Cell;
 use core::convert::Infallible;
 use core::fmt;
-use core::future::Future;
+use core::future::{Future, Pending, pending};
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::ControlFlow;
-use core::pin::Pin;
-use core::task::{Context, Poll};
 
 use crate::classify::Classify;
 use crate::exit::{Catches, CatchesFrom, Exit};
@@ -255,7 +253,11 @@ impl<S: Scope> Frame<S> {
     /// Ends a block that may jump out, with its value or a jump: the last thing that it does. For `literal` see
     /// [`Classify`].
     #[inline]
-    pub fn end_or_jump<Literal>(&self, end: BlockEnd<ControlFlow<S::Jump, InnerOf<S>>>, _literal: Literal) -> Forever
+    pub fn end_or_jump<Literal>(
+        &self,
+        end: BlockEnd<ControlFlow<S::Jump, InnerOf<S>>>,
+        _literal: Literal,
+    ) -> Pending<Infallible>
     where
         S: Scope<Value: Classify<Literal>, Exit: CatchesFrom<S::Value, Literal> + CatchesShape<S::Rest>>,
     {
@@ -263,7 +265,7 @@ impl<S: Scope> Frame<S> {
             ControlFlow::Continue(value) => self.set_value(value),
             ControlFlow::Break(jump) => self.set(Slot::Jump(jump)),
         }
-        Forever
+        pending()
     }
 
     #[inline]
@@ -414,7 +416,7 @@ impl<S: Scope<Jump = Infallible>> Frame<S> {
 
     /// Ends a block that does not jump, with its value: the last thing that it does. For `literal` see [`Classify`].
     #[inline]
-    pub fn end<Literal>(&self, BlockEnd(value): BlockEnd<InnerOf<S>>, literal: Literal) -> Forever
+    pub fn end<Literal>(&self, BlockEnd(value): BlockEnd<InnerOf<S>>, literal: Literal) -> Pending<Infallible>
     where
         S: Scope<Value: Classify<Literal>, Exit: CatchesFrom<S::Value, Literal> + CatchesShape<S::Rest>>,
     {
@@ -456,18 +458,5 @@ impl<End, Value> BlockTypes<End, Value> {
     #[must_use]
     pub fn typed(self) -> TypeHint<Value> {
         TypeHint::none()
-    }
-}
-
-/// A future that never ends: a block waits in it, after its end, to be dropped.
-#[derive(Debug)]
-pub struct Forever;
-
-impl Future for Forever {
-    type Output = Infallible;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Infallible> {
-        Poll::Pending
     }
 }

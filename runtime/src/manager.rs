@@ -3,7 +3,6 @@
 use core::fmt;
 use core::future::{Future, Pending};
 use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
 
 use crate::exit::Exit;
 use crate::lend::Contract;
@@ -70,15 +69,7 @@ where
     }
 }
 
-/// A manager on its way into a `with!`, which is the next to have it. So it need not be looked after until then.
-pub(crate) type Held<B, L> = Manager<ManuallyDrop<B>, L>;
-
 impl<B, L> Manager<B, L> {
-    #[inline]
-    pub(crate) fn hold(self) -> Held<B, L> {
-        self.map(ManuallyDrop::new)
-    }
-
     /// Returns the manager with another body, on the same contract.
     #[inline]
     pub(crate) fn map<C>(self, map: impl FnOnce(B) -> C) -> Manager<C, L> {

@@ -7,13 +7,13 @@ use crate::classify::{Classify, ReturnType};
 use crate::exit::{CatchesFrom, Exit};
 use crate::frame::{BorrowToken, End, Frame, Unbound, ValueToken};
 use crate::lend::Lends;
-use crate::manager::{Held, Manager, OutputOf};
+use crate::manager::{Manager, OutputOf};
 use crate::raw::{Body, run};
 use crate::scope_types::Types;
 use crate::value::{Block, CatchesShape, Join, Shape, ShapeOf, Value};
 
 /// A manager on its way into a `with!`, and the frame that is yet to be made.
-type OpenedManager<'a, 'b, 'm, M, L, S> = (Held<M, L>, Unbound<'a, 'b, 'm, Frame<S>>);
+type OpenedManager<'a, 'b, 'm, M, L, S> = (Manager<M, L>, Unbound<'a, 'b, 'm, Frame<S>>);
 
 /// Returns the manager, and what makes the place where its `with!` hands over values. It is the last of its header, or the
 /// only one.
@@ -26,7 +26,7 @@ where
     L: Lends<'a, 'b, Exit = X, Value = V>,
     X: Exit,
 {
-    (manager.hold(), Unbound::new())
+    (manager, Unbound::new())
 }
 
 /// As [`open`], for a manager that has others after it in the header, with the shape `Rest`.
@@ -42,7 +42,7 @@ where
     Both: Shape,
     Rest: Shape,
 {
-    (manager.hold(), Unbound::new())
+    (manager, Unbound::new())
 }
 
 impl<M, L> Manager<M, L>

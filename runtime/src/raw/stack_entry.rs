@@ -155,7 +155,8 @@ impl<'env, E> StackEntries<'env, E> {
         let mut outcome = Some(outcome);
         async move {
             if matches!(outcome, Some(StackOutcome::Cancelled)) {
-                let mut rescues = poll_fn(|cx| Poll::Ready(self.drop_leaving_entry(cx.waker()))).await;
+                let is_in_place = poll_fn(|cx| Poll::Ready(is_in_place(cx.waker()))).await;
+                let mut rescues = self.drop_leaving_entry(is_in_place);
                 poll_fn(|cx| rescues.poll(cx)).await;
             }
             while let Some(entry) = self.get_mut().last_mut() {
@@ -167,8 +168,8 @@ impl<'env, E> StackEntries<'env, E> {
     }
 
     /// Drops the entry that somebody was leaving who was dropped: what is left of it.
-    fn drop_leaving_entry(&mut self, waker: &Waker) -> Rescues {
-        if is_in_place(waker) {
+    fn drop_leaving_entry(&mut self, is_in_place: bool) -> Rescues {
+        if is_in_place {
             // Each is dropped in place, and what is shielded is left after what is left of the block.
             self.cancel();
         }
