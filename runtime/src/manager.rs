@@ -71,6 +71,7 @@ where
 
 impl<B, L> Manager<B, L> {
     /// Returns the manager with another body, on the same contract.
+    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn map<C>(self, map: impl FnOnce(B) -> C) -> Manager<C, L> {
         Manager { body: map(self.body), contract: PhantomData }

@@ -107,14 +107,14 @@ pub(crate) use imp::{Parcel, Payload, catch, contain, resume};
 
 /// Ends the process, also without `std`: a panic while another one unwinds is never let through.
 pub(crate) fn abort(message: core::fmt::Arguments<'_>) -> ! {
-    struct Bomb;
+    struct AbortOnDrop;
 
-    impl Drop for Bomb {
+    impl Drop for AbortOnDrop {
         fn drop(&mut self) {
             panic!("aborting");
         }
     }
 
-    let _bomb = Bomb;
+    let _abort = AbortOnDrop;
     panic!("{message}");
 }

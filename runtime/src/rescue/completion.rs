@@ -17,7 +17,7 @@ struct CompletionState {
     is_done: bool,
     waiters: Waiters,
     /// What is to be done then, when others are done as well.
-    thens: Vec<Arc<Then>>,
+    thens: Vec<Arc<AfterAll>>,
 }
 
 /// Something is done when this is dropped.
@@ -40,7 +40,7 @@ impl CompletionShared {
     }
 
     /// It is done: who is to be woken, and what is to be done then.
-    fn complete(&self, wakers: &mut Vec<Waker>, thens: &mut Vec<Arc<Then>>) {
+    fn complete(&self, wakers: &mut Vec<Waker>, thens: &mut Vec<Arc<AfterAll>>) {
         let mut state = self.lock();
         state.is_done = true;
         wakers.extend(state.waiters.take());
@@ -84,7 +84,7 @@ impl Handle {
     /// Calls `then` when all of these are done: now, or where the last one ends. What it returns is then done as well. It
     /// must not panic.
     pub(crate) fn after(handles: &[Self], then: impl FnOnce() -> Option<Completion> + Send + 'static) {
-        let all = Arc::new(Then(Mutex::new(ThenState { left: 1, then: Some(Box::new(then)) })));
+        let all = Arc::new(AfterAll(Mutex::new(AfterAllState { left: 1, then: Some(Box::new(then)) })));
         for handle in handles {
             all.waits_for(handle);
         }
@@ -119,16 +119,16 @@ impl Handle {
 }
 
 /// What is to be done when others are done.
-struct Then(Mutex<ThenState>);
+struct AfterAll(Mutex<AfterAllState>);
 
-struct ThenState {
+struct AfterAllState {
     /// How many others, and one more while it is told of them.
     left: usize,
     then: Option<Box<dyn FnOnce() -> Option<Completion> + Send>>,
 }
 
-impl Then {
-    fn lock(&self) -> MutexGuard<'_, ThenState> {
+impl AfterAll {
+    fn lock(&self) -> MutexGuard<'_, AfterAllState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

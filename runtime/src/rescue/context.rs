@@ -5,11 +5,11 @@
 use std::cell::Cell;
 
 std::thread_local! {
-    static CONTEXT: Context = const { Context { mode: Cell::new(Mode::NONE), watch: Cell::new(Watch::NONE) } };
+    static CONTEXT: ThreadContext = const { ThreadContext { mode: Cell::new(Mode::NONE), watch: Cell::new(Watch::NONE) } };
 }
 
 /// Each part is put back by whoever has replaced it.
-struct Context {
+struct ThreadContext {
     mode: Cell<Mode>,
     watch: Cell<Watch>,
 }
@@ -97,7 +97,7 @@ struct PutBack {
 
 impl PutBack {
     fn leave() -> Self {
-        let leave = |context: &Context| {
+        let leave = |context: &ThreadContext| {
             let mode = context.mode.get();
             context.mode.set(Mode { level: mode.level, outside: mode.level, ..Mode::NONE });
             Self { mode, watch: context.watch.replace(Watch::NONE) }

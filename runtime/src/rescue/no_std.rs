@@ -23,17 +23,17 @@ pub(crate) fn collect(f: &mut dyn FnMut()) -> Rescues {
     Rescues
 }
 
-pub(crate) struct Level;
+pub(crate) struct CollectScope;
 
-pub(crate) fn block_before_manager() -> Level {
-    Level
+pub(crate) fn block_before_manager() -> CollectScope {
+    CollectScope
 }
 
-pub(crate) fn begin_block() -> Level {
-    Level
+pub(crate) fn begin_block() -> CollectScope {
+    CollectScope
 }
 
-pub(crate) fn end_block(_block: Level) {}
+pub(crate) fn end_block(_block: CollectScope) {}
 
 /// Shows an error.
 pub(crate) type Show<'a> = &'a dyn Fn(&mut fmt::Formatter<'_>) -> fmt::Result;

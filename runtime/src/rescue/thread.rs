@@ -47,7 +47,7 @@ fn queue() -> io::Result<Arc<Queue>> {
     if let Some((_, queue)) = running.as_ref().filter(|(of, _)| *of == process) {
         return Ok(Arc::clone(queue));
     }
-    let context = imp::Context::new()?;
+    let context = imp::RuntimeContext::new()?;
     let queue = Queue::new(move |queue| {
         let (queue, context) = (Arc::clone(queue), context.clone());
         let work = move || context.run(|| while queue.poll_next() {});
@@ -68,9 +68,9 @@ mod imp {
     use tokio::runtime::{Builder, Handle, Runtime};
 
     #[derive(Clone)]
-    pub(super) struct Context(Handle);
+    pub(super) struct RuntimeContext(Handle);
 
-    impl Context {
+    impl RuntimeContext {
         pub(super) fn new() -> io::Result<Self> {
             let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
             let driven = Arc::clone(&runtime);
@@ -101,9 +101,9 @@ mod imp {
     use std::io;
 
     #[derive(Clone)]
-    pub(super) struct Context;
+    pub(super) struct RuntimeContext;
 
-    impl Context {
+    impl RuntimeContext {
         #[expect(clippy::unnecessary_wraps, reason = "as with a runtime")]
         pub(super) fn new() -> io::Result<Self> {
             Ok(Self)
