@@ -1,5 +1,5 @@
-//! Four hundred transfers at once, through five connections to one `SQLite` database. Some fail, some panic, some take
-//! too long; of these, nothing is left behind.
+//! Runs four hundred concurrent transfers through five connections to one `SQLite` database. Some fail, some panic, some
+//! take too long; each of these is rolled back.
 //!
 //! `cargo run -p examples --example bank`
 
@@ -40,7 +40,7 @@ enum BankError {
 
 // ---- The managers ------------------------------------------------------------
 
-/// A directory that is gone afterwards, as with Python's `TemporaryDirectory`.
+/// A directory that is removed afterwards, as by Python's `TemporaryDirectory`.
 #[async_context_manager]
 async fn temporary_directory() -> Result<&Path, BankError> {
     let path = env::temp_dir().join(format!("bank-{}", process::id()));
@@ -50,14 +50,14 @@ async fn temporary_directory() -> Result<&Path, BankError> {
     Ok(())
 }
 
-/// Connections to a new database in `directory`, all closed afterwards.
+/// A pool of connections to a new database in `directory`. They are closed afterwards.
 #[async_context_manager]
 async fn database(directory: &Path) -> Result<SqlitePool, BankError> {
     let options = SqliteConnectOptions::new()
         .filename(directory.join("bank.db"))
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .busy_timeout(Duration::from_secs(30)); // one can write at a time, and the others wait for it
+        .busy_timeout(Duration::from_secs(30)); // one connection writes at a time; the others wait
     let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
     r#yield!(pool.clone());
     pool.close().await;
@@ -69,16 +69,16 @@ async fn database(directory: &Path) -> Result<SqlitePool, BankError> {
 async fn connection(pool: &SqlitePool) -> Result<&mut SqliteConnection, BankError> {
     let mut conn = pool.acquire().await?;
     if r#yield!(&mut *conn).is_cancelled() {
-        // The whole task is being dropped, perhaps in the middle of a query: nobody is to use this connection again.
+        // The task is dropped, perhaps in the middle of a query, so the connection must not be used again.
         conn.close_on_drop();
     }
     Ok(())
 }
 
-/// A transaction: committed when the block comes to its end, rolled back whatever else becomes of it.
+/// A transaction. It is committed if the block reaches its end, and rolled back otherwise.
 #[async_context_manager]
 async fn begin(conn: &mut SqliteConnection, tally: &Tally) -> Result<&mut SqliteConnection, BankError> {
-    // `IMMEDIATE` waits here for its turn to write. If two began by reading, neither could go on to write.
+    // `IMMEDIATE` waits here for the lock. If two transactions began by reading, neither could write later.
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
     tally.begun.fetch_add(1, Relaxed);
     if r#yield!(&mut *tx).is_completed() {
@@ -91,13 +91,14 @@ async fn begin(conn: &mut SqliteConnection, tally: &Tally) -> Result<&mut Sqlite
     Ok(())
 }
 
-/// Both of them. A manager can be made of others: it yields in their block, and they see how its own block ends.
+/// A connection with a transaction. A manager can use other managers: it yields in their block, and they see how its own
+/// block ends.
 #[async_context_manager]
 async fn transaction(bank: &Bank) -> Result<&mut SqliteConnection, BankError> {
     with!(connection(&bank.pool) as conn, begin(conn, &bank.tally) as tx => { r#yield!(tx); })
 }
 
-/// A time limit. The block is a future like any other here, and `timeout` may drop it.
+/// A time limit. In an `async` block, the `yield!` is a future that `timeout` may drop.
 #[async_context_manager]
 async fn deadline(limit: Duration) -> Result<(), BankError> {
     timeout(limit, async { r#yield!() }).await?;
@@ -111,7 +112,7 @@ struct Bank {
     tally: Tally,
 }
 
-/// What became of the transactions.
+/// How many transactions ended in which way.
 #[derive(Default)]
 struct Tally {
     begun: AtomicU32,
@@ -119,15 +120,14 @@ struct Tally {
     rolled_back: AtomicU32,
 }
 
-/// Leave the block as you like: by any way but its end, the money is back where it was.
+/// Moves money. Unless the block reaches its end, the transaction is rolled back.
 ///
-/// The deadline is inside the transaction. When time is up, this is one more error that `?` takes out of the block, and
-/// the rollback has all the time it needs. A `timeout` around the transaction would drop it, and nobody could wait for
-/// its rollback.
+/// The deadline is inside of the transaction. When it expires, `?` leaves the block with an error, and the rollback is
+/// awaited. A `timeout` around the transaction would drop it, and its rollback could not be awaited.
 async fn transfer(bank: Arc<Bank>, it: Transfer) -> Result<(), BankError> {
     with!(transaction(&bank) as tx => {
         add(tx, it.from, -it.cents).await?;
-        // Somebody has a look, while the money is in nobody's account.
+        // The transfer is reviewed while the money is in neither account.
         with!(deadline(REVIEW_LIMIT) => sleep(it.review).await)?;
         let fee = FEES[it.class]; // panics if there is no such class
         add(tx, it.to, it.cents - fee).await?;
@@ -135,7 +135,7 @@ async fn transfer(bank: Arc<Bank>, it: Transfer) -> Result<(), BankError> {
     })
 }
 
-/// Looks at the balance when it has changed it: if it fails, the transaction changes it back.
+/// Changes a balance and checks it. If the check fails, the transaction is rolled back.
 async fn add(tx: &mut SqliteConnection, account: &str, cents: i64) -> Result<(), BankError> {
     let balance: Option<i64> =
         sqlx::query_scalar("UPDATE accounts SET cents = cents + ? WHERE name = ? RETURNING cents")
@@ -165,11 +165,11 @@ async fn all_the_money(bank: &Bank) -> Result<i64, BankError> {
     })
 }
 
-// ---- Its day -----------------------------------------------------------------
+// ---- The program ----------------------------------------------------------------
 
 #[tokio::main]
 async fn main() -> Result<(), BankError> {
-    // Of a panic in a task, its `JoinError` tells. Elsewhere there is the usual message.
+    // The `JoinError` of a task reports its panic. Other panics print the usual message.
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if task::try_id().is_none() {
@@ -177,7 +177,7 @@ async fn main() -> Result<(), BankError> {
         }
     }));
 
-    // The checks panic when they fail. Even then the database is closed and the directory removed.
+    // The checks panic if they fail. The database is closed and the directory is removed even then.
     with!(temporary_directory() as directory, database(directory) as pool => {
         let bank = Arc::new(Bank { pool, tally: Tally::default() });
         open_accounts(&bank).await?;
@@ -190,10 +190,10 @@ async fn main() -> Result<(), BankError> {
     })
 }
 
-/// Runs them at once, and compares what becomes of each with what the file announces.
+/// Runs all transfers at once, and compares how each ends with the file.
 async fn all_transfers(bank: &Arc<Bank>) {
     let tasks: Vec<_> = data::transfers().map(|it| (it, tokio::spawn(transfer(bank.clone(), it)))).collect();
-    let mut as_announced = true;
+    let mut as_expected = true;
     let mut kinds = BTreeMap::<_, [u32; 2]>::new();
     for (it, task) in tasks {
         let ended = match task.await {
@@ -203,20 +203,20 @@ async fn all_transfers(bank: &Arc<Bank>) {
             Err(error) => error.to_string(),
         };
         if ended != it.ends {
-            println!("transfer {}: {ended}, where the file says: {}", it.id, it.ends);
-            as_announced = false;
+            println!("transfer {}: {ended}, but expected: {}", it.id, it.ends);
+            as_expected = false;
         }
         kinds.entry(it.ends.to_owned()).or_default()[0] += 1;
         kinds.entry(ended).or_default()[1] += 1;
     }
-    println!("transfers         announced  came so");
-    for (kind, [announced, came]) in &kinds {
-        println!("  {kind:<16}{announced:>9}{came:>9}");
+    println!("transfers          expected   actual");
+    for (kind, [expected, actual]) in &kinds {
+        println!("  {kind:<16}{expected:>10}{actual:>9}");
     }
-    assert!(as_announced, "not as announced");
+    assert!(as_expected, "not as expected");
 }
 
-/// Checks that all transactions have ended, and that each connection is back in the pool and can begin another one.
+/// Checks that all transactions have ended, and that each connection is back in the pool and can begin a new one.
 async fn nothing_left_open(bank: &Bank) -> Result<(), BankError> {
     let Tally { begun, committed, rolled_back } = &bank.tally;
     let [begun, committed, rolled_back] = [begun, committed, rolled_back].map(|count| count.load(Relaxed));
