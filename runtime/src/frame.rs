@@ -1,4 +1,5 @@
-//! What the marker and the block pass to each other: the lent value one way, the block's end the other.
+//! The frame of a `with!`: its header, and the slot that passes the lent value to the block and the end of the block
+//! back.
 
 use core::any::type_name;
 use core::cell::Cell;
@@ -18,56 +19,57 @@ use crate::rescue::Show;
 use crate::scope_types::Scope;
 use crate::value::{self, CatchesShape, JoinSame, Value};
 
-/// How a block ended. `with!` matches on it and goes on in the user's function.
+/// The end of a block. `with!` matches on it and continues in the user's function.
 #[derive(Debug)]
 pub enum End<W, Jump, Return> {
-    /// It has a value.
+    /// The block has a value.
     Value(W),
-    /// It was left by one of its `break`s and `continue`s.
+    /// The block was left by one of its `break`s or `continue`s.
     Jump(Jump),
-    /// The function around it is being left by `return` or `?`.
+    /// The function around the block is being left by `return` or `?`.
     Return(Return),
 }
 
-/// Which of several jumps leaves a block.
+/// The jump, out of several, that leaves a block.
 #[derive(Debug)]
 pub enum Either<A, B> {
-    /// The first of them.
+    /// The first jump.
     This(A),
-    /// One of the others.
+    /// One of the other jumps.
     Other(B),
 }
 
-/// Tells the compiler a type, in code that is not run: there is no such value, so the borrow checker sees no way on from
-/// where one is given. (A function that returns `!` would do so, too, but lints are wary of calling one.)
+/// Gives the compiler a type, in code that is never run. No value of this type exists, so the borrow checker sees no
+/// path that continues after such a value is made. (A function that returns `!` would do the same, but lints reject
+/// some calls of it.)
 #[derive(Debug)]
 pub struct TypeHint<T> {
-    /// It is of the type.
+    /// A value of the type.
     pub value: T,
-    /// There is none.
+    /// Makes this type uninhabited.
     pub never: Infallible,
 }
 
 impl<T> TypeHint<T> {
-    /// Stands in for such a value.
+    /// Returns such a value, for its type only. It is never called.
     #[cold]
     pub(crate) fn none() -> Self {
         unreachable!("only for a type")
     }
 }
 
-/// Tells the compiler a type that is written out.
+/// Gives the compiler a type that is written out.
 #[must_use]
 pub fn expected<T>() -> TypeHint<T> {
     TypeHint::none()
 }
 
-/// The first local of a manager's body, so that the borrow checker knows how long a marker may live.
+/// The first local of a manager's body. It lets the borrow checker know how long a marker may live.
 #[derive(Debug)]
 pub struct BodyToken(());
 
 impl BodyToken {
-    /// Makes one. It is not a constant, which would live for ever.
+    /// Creates a token. Not a `const fn`, because a constant would live for `'static`.
     #[expect(clippy::new_without_default, reason = "nobody else makes one")]
     #[must_use]
     #[inline]
@@ -76,13 +78,14 @@ impl BodyToken {
     }
 }
 
-/// A local of `with!` that stands before the loans: the values of the block, of the types in `T`, must not borrow what was
-/// lent, even where nobody uses them. They are still in the frame when the manager has ended.
+/// A local of `with!` that is declared before the [`BorrowToken`]s. It makes the borrow checker reject values of the
+/// block, of the types in `T`, that borrow what was lent. This applies even if no code uses these values, because they
+/// are still in the frame when the manager has ended.
 #[derive(Debug)]
 pub struct ValueToken<T>(PhantomData<fn(T) -> T>);
 
 impl<T> ValueToken<T> {
-    /// Makes one, for one manager.
+    /// Creates a token for one manager.
     #[expect(clippy::new_without_default, reason = "nobody else makes one")]
     #[must_use]
     #[inline]
@@ -96,19 +99,19 @@ impl<T> Drop for ValueToken<T> {
     fn drop(&mut self) {}
 }
 
-/// A local of `with!` that the lent value borrows, so that the borrow checker knows how long it lives. Its name in the
-/// expansion is the one that an error about an escaping value shows.
+/// A local of `with!` that the lent value borrows, so that the borrow checker knows how long the value lives. An error
+/// about an escaping value shows the name of this local in the expansion.
 ///
-/// There are two of them. The first is for what is behind the lent value; its `T` is a lifetime within the life of all
-/// that the body of the manager may hold. The second is for the value itself, and its `T` is the borrow of the first.
-/// Dropping a loan is a use of its `T`, after the borrow of the loan. So each of these lives shorter than the next, and
-/// the block can't store one where another is looked for when it is gone: in what the manager was given, say, or behind
-/// the lent value.
+/// Each manager has two tokens. The first is for the data behind the lent value. Its `T` is a lifetime within the life
+/// of everything that the body of the manager may hold. The second is for the value itself, and its `T` is the borrow
+/// of the first token. Dropping a token uses its `T` after the borrow of the token has ended. The lifetimes are
+/// therefore strictly nested, and the block cannot store a short-lived reference where it would be read after the end
+/// of its lifetime: for example, in the arguments of the manager, or behind the lent value.
 #[derive(Debug)]
 pub struct BorrowToken<T>(PhantomData<fn(T) -> T>);
 
 impl BorrowToken<&()> {
-    /// For one manager.
+    /// Creates the first token of one manager.
     #[expect(clippy::new_without_default, reason = "nobody else makes one")]
     #[must_use]
     #[inline]
@@ -118,7 +121,7 @@ impl BorrowToken<&()> {
 }
 
 impl<'b, 'm> BorrowToken<&'b BorrowToken<&'m ()>> {
-    /// The second.
+    /// Creates the second token.
     #[must_use]
     #[inline]
     pub const fn inside(_first: &'b BorrowToken<&'m ()>) -> Self {
@@ -130,9 +133,11 @@ impl<T> Drop for BorrowToken<T> {
     fn drop(&mut self) {}
 }
 
-/// A [`Frame`] that is yet to be made, when there are the [`BorrowToken`]s: the lifetimes are those there.
+/// The type of a [`Frame`] that is created later, by [`until`](Self::until), once the [`BorrowToken`]s exist. The
+/// lifetimes are those in the types of the tokens.
 ///
-/// The loans come after the manager, as they must be dropped before the temporaries that a manager borrows.
+/// The tokens are created after the manager, because they must be dropped before the temporaries that the manager
+/// borrows.
 #[derive(Debug)]
 pub struct Unbound<'a, 'b, 'm, H>(PhantomData<Lives<'a, 'b, 'm, H>>);
 
@@ -144,7 +149,7 @@ impl<'a, 'b, 'm, S: Scope> Unbound<'a, 'b, 'm, Frame<S>> {
         Self(PhantomData)
     }
 
-    /// Returns the frame, for a value that is lent for as long as the second loan is borrowed.
+    /// Returns the frame, for a value that is lent for as long as the second token is borrowed.
     #[inline]
     pub fn until(
         self,
@@ -158,13 +163,14 @@ impl<'a, 'b, 'm, S: Scope> Unbound<'a, 'b, 'm, Frame<S>> {
     }
 }
 
-/// The place where one `with!` hands the lent value to the block, and the end of the block back.
+/// The shared state of one `with!`: the header, and the slot. The slot passes the lent value to the block, and the end
+/// of the block to the driver.
 ///
-/// What is lent is lent for as long as the `with!`: the driver holds on to it until the exit phase is over, so whatever
-/// the block stores in the value lives as long.
+/// A value is lent for as long as the `with!` lives. The driver borrows the frame until the exit phase has ended, so
+/// anything that the block stores in the value lives that long.
 pub struct Frame<S: Scope> {
     header: TaskLocalCell<Header>,
-    /// The driver takes what is in it, so that a `with!` has nothing to look at here when it is dropped.
+    /// The driver takes the content, so that a dropped `with!` has nothing to check here.
     slot: TaskLocalCell<Cell<ManuallyDrop<SlotOf<S>>>>,
 }
 
@@ -179,19 +185,19 @@ type SlotOf<S> = Slot<
 enum Slot<C, V, W, Jump, Return> {
     Nothing,
     Lent(V),
-    /// The block has ended so: the same as an [`End`], which would take more room in here.
+    /// The end of the block. These three variants replace an [`End`], which would need more memory in this enum.
     Value(W),
     Jump(Jump),
     Return(Return),
-    /// The block's value stands for a failure, and the error passes the manager by.
+    /// The value of the block is a failure, and the manager does not receive the error.
     FailedValue(W),
-    /// The block has failed, and the manager has the error.
+    /// The block has failed, and the manager receives the error.
     Caught(C),
     Panicked(Parcel),
 }
 
-/// Shows the error of a block. Of one that is the block's value, or that the manager was to have, nothing is known but the
-/// name of a type.
+/// Formats the error of a block. Of an error in the block's value, or of one that the manager should have received,
+/// only the name of a type is known.
 #[cold]
 fn show<S: Scope<Return: Classify<Literal>>, Literal>(slot: &SlotOf<S>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match slot {
@@ -202,18 +208,18 @@ fn show<S: Scope<Return: Classify<Literal>>, Literal>(slot: &SlotOf<S>, f: &mut 
 }
 
 #[cold]
-fn not_lent<C>(_content: C) -> ! {
+fn not_lent<S>(_slot: S) -> ! {
     unreachable!("a block is polled when a value has been lent to it")
 }
 
 impl<S: Scope> Frame<S> {
-    /// Returns the future of the block as it is, and tells the compiler what that ends in.
+    /// Returns the future of the block unchanged, and gives the compiler its output type.
     #[inline]
     pub fn future<B: Future<Output = S::Return>>(&self, block: B) -> B {
         block
     }
 
-    /// Tells the compiler that this `with!` is in the block of another one of the same header.
+    /// Gives the compiler the types of this `with!`, which is in the block of another one of the same header.
     #[inline]
     pub const fn inside<O>(&self, _outer: &Frame<O>)
     where
@@ -221,27 +227,27 @@ impl<S: Scope> Frame<S> {
     {
     }
 
-    /// Tells the compiler the type of the `with!`.
+    /// Gives the compiler the type of the `with!`.
     pub fn typed(&self) -> TypeHint<Value<S::Both, S::Value>> {
         TypeHint::none()
     }
 
-    /// Tells the compiler the type of a block that may jump out.
+    /// Gives the compiler the type of a block that may jump out.
     #[inline]
     pub fn jumping_block(&self) -> BlockTypes<ControlFlow<S::Jump, InnerOf<S>>, InnerOf<S>> {
         BlockTypes(PhantomData)
     }
 
-    /// Tells the compiler the type of what a `return` in the block returns.
+    /// Gives the compiler the type of the value that a `return` in the block returns.
     pub fn returned(&self) -> TypeHint<S::Return> {
         TypeHint::none()
     }
 
-    /// Catches the lent value: the first thing that a block does.
+    /// Takes the lent value. This is the first action of a block.
     ///
     /// # Panics
     ///
-    /// If nothing is lent. The marker lends before it polls the block.
+    /// Panics if no value is lent. The marker lends before it polls the block.
     #[inline]
     pub fn value(&self) -> S::Lent {
         match self.take() {
@@ -250,8 +256,8 @@ impl<S: Scope> Frame<S> {
         }
     }
 
-    /// Ends a block that may jump out, with its value or a jump: the last thing that it does. For `literal` see
-    /// [`Classify`].
+    /// Ends a block that may jump out, with its value or a jump. This is the last action of the block. For `literal`
+    /// see [`Classify`].
     #[inline]
     pub fn end_or_jump<Literal>(
         &self,
@@ -307,7 +313,7 @@ impl<S: Scope> Frame<S> {
         !self.slot.peek(|slot| matches!(**slot, Slot::Nothing | Slot::Lent(_)))
     }
 
-    /// Returns how the block ended, if it is over.
+    /// Returns the outcome of the block. `Cancelled` if the block has not ended.
     #[inline]
     pub(crate) fn outcome<Literal>(&self) -> Outcome
     where
@@ -322,7 +328,7 @@ impl<S: Scope> Frame<S> {
         })
     }
 
-    /// Returns the error, if the manager is to have it.
+    /// Takes the error that the manager receives. `None` if there is no such error.
     pub(crate) fn take_error(&self) -> Option<CaughtBy<S>> {
         match self.take() {
             Slot::Caught(error) => Some(error),
@@ -333,8 +339,8 @@ impl<S: Scope> Frame<S> {
         }
     }
 
-    /// Returns what the `with!` comes to if its manager lets pass what the block left behind. `None` if the block was
-    /// dropped before its end, or if the manager has caught its error. A panic goes on.
+    /// Takes the end of the block as the end of a `with!` whose manager has succeeded. `None` if the block was dropped
+    /// before its end, or if the manager has caught its error. A panic of the block is resumed.
     #[inline]
     pub(crate) fn take_end<L: JoinSame<S::Rest>>(&self) -> Option<End<Value<L::Both, S::Value>, S::Jump, S::Return>> {
         match self.take() {
@@ -349,12 +355,12 @@ impl<S: Scope> Frame<S> {
         }
     }
 
-    /// Drops what the block left behind, as the `with!` ends in an error of the manager. A panic of that goes no further.
-    /// If the block has failed, `report` gets what shows its error before.
+    /// Drops the end of the block, because the `with!` ends in an error of the manager. A panic of this drop is
+    /// contained. If the block has failed, `report` is first called with a function that formats its error.
     ///
     /// # Errors
     ///
-    /// The panic of the block, if it has left one behind.
+    /// Returns the panic of the block, if it panicked.
     pub(crate) fn discard<Literal>(&self, report: &dyn Fn(Show<'_>)) -> Result<(), Parcel>
     where
         S::Return: Classify<Literal>,
@@ -363,8 +369,9 @@ impl<S: Scope> Frame<S> {
         self.clear(report).map_or(Ok(()), Err)
     }
 
-    /// Drops what nobody receives, whose panic goes no further. If there is a `report`, that gets before what shows it.
-    /// Returns the panic of the block, if it has left one behind.
+    /// Drops the content of the slot, which no caller receives. A panic of this drop is contained. If there is a
+    /// `report`, it is first called with a function that formats the content. Returns the panic of the block, if it
+    /// panicked.
     pub(crate) fn clear<Literal>(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>
     where
         S::Return: Classify<Literal>,
@@ -400,7 +407,7 @@ impl<S: Scope> Frame<S> {
         ManuallyDrop::into_inner(self.slot.get().replace(ManuallyDrop::new(Slot::Nothing)))
     }
 
-    /// Puts something where nothing is: nothing has been lent yet, or the block has taken it.
+    /// Overwrites an empty slot: no value has been lent yet, or the block has taken it.
     #[inline]
     fn set(&self, slot: SlotOf<S>) {
         self.slot.get().set(ManuallyDrop::new(slot));
@@ -408,13 +415,14 @@ impl<S: Scope> Frame<S> {
 }
 
 impl<S: Scope<Jump = Infallible>> Frame<S> {
-    /// Tells the compiler the type of a block that does not jump out.
+    /// Gives the compiler the type of a block that does not jump out.
     #[inline]
     pub fn block(&self) -> BlockTypes<InnerOf<S>, InnerOf<S>> {
         BlockTypes(PhantomData)
     }
 
-    /// Ends a block that does not jump, with its value: the last thing that it does. For `literal` see [`Classify`].
+    /// Ends a block that does not jump out, with its value. This is the last action of the block. For `literal` see
+    /// [`Classify`].
     #[inline]
     pub fn end<Literal>(&self, BlockEnd(value): BlockEnd<InnerOf<S>>, literal: Literal) -> Pending<Infallible>
     where
@@ -424,13 +432,13 @@ impl<S: Scope<Jump = Infallible>> Frame<S> {
     }
 }
 
-/// What a block comes to, with the managers after this one in the header in it.
+/// The value of a block, including the managers after this one in the header.
 type InnerOf<S> = Value<<S as Scope>::Rest, <S as Scope>::Value>;
 
-/// What the manager learns of a failed block.
+/// The error value in the outcome that the manager of a failed block receives.
 type CaughtBy<S> = <<S as Scope>::Exit as Exit>::Caught;
 
-/// The type of a block's end (`End`) and of its value, apart from the frame: it takes no room in the block.
+/// The types of the end of a block (`End`) and of its value, separate from the frame. It takes no memory in the block.
 #[derive(Debug)]
 pub struct BlockTypes<End, Value>(PhantomData<fn() -> (End, Value)>);
 
@@ -442,19 +450,19 @@ impl<End, Value> Clone for BlockTypes<End, Value> {
 
 impl<End, Value> Copy for BlockTypes<End, Value> {}
 
-/// The end of a block, on its way into the frame. (Not just `End`, which may be `!`, and lints are wary of such
-/// calls.)
+/// The end of a block, before it is stored in the frame. (Not `End` itself, because `End` may be `!`, and lints reject
+/// calls with such an argument.)
 #[derive(Debug)]
 pub struct BlockEnd<End>(End);
 
 impl<End, Value> BlockTypes<End, Value> {
-    /// The end, which is expected to be of this type.
+    /// Wraps the end of the block, with `End` as the expected type.
     #[inline]
     pub fn end(self, end: End) -> BlockEnd<End> {
         BlockEnd(end)
     }
 
-    /// The type of the value.
+    /// Gives the compiler the type of the value.
     #[must_use]
     pub fn typed(self) -> TypeHint<Value> {
         TypeHint::none()

@@ -1,32 +1,32 @@
-//! What a manager lends, as types: a family over the lifetimes that stand for "while the block runs".
+//! The type of the value that a manager lends: a family of types over the lifetimes that mean "while the block runs".
 
 use core::marker::PhantomData;
 
 use crate::exit::Exit;
 
-/// What there is between a manager and its block.
+/// The types that a manager and its block agree on.
 pub trait Contract {
-    /// How the manager ends.
+    /// The exit type of the manager.
     type Exit: Exit;
 }
 
-/// Contract with what is lent to a block: a member of a family of types. The value itself is lent for `'a`, and what is
-/// behind it for `'b`, which is longer.
+/// A contract with the type of the lent value, as a member of a family of types. The value itself is lent for `'a`. The
+/// data behind it is lent for `'b`, which is longer.
 pub trait Lends<'a, 'b>: Contract {
-    /// The member.
+    /// The type of the lent value for these lifetimes.
     type Value;
 }
 
-/// The contract of a manager function: the exit `X`, and the family that is described by `L`, a trait object type over the
-/// `N` lifetimes that the return type left out.
+/// The contract of a manager function: the exit type `X`, and the family of lent types that `L` describes. `L` is a
+/// trait object type over the `N` lifetimes that are elided in the return type.
 ///
-/// A trait object type is the one place where a function can write `for<'y>` over a type in which its own generics and
-/// `Self` appear; no such object is ever made.
+/// A trait object type is the only place where a function can write `for<'y>` over a type that contains its own
+/// generics and `Self`. No such object is ever created.
 ///
-/// There are two such lifetimes at most. Those that are left out inside of another one, as in `&mut Tx<'_>`, are a
-/// second one, because a `&mut Tx<'_>` of a local is invariant in it, and could not be lent with both the same. Of
-/// these, all that the body and the block know is that the second is longer. The block must not take them for one: it
-/// could store what lives for the first where the body looks for the second.
+/// At most two lifetimes are used. Lifetimes that are elided inside of another reference, as in `&mut Tx<'_>`, share
+/// the second one, because a `&mut Tx<'_>` of a local is invariant in it and could not be lent if both were the same.
+/// The body and the block only know that the second lifetime is longer. The block must not be able to treat both as
+/// one: it could otherwise store a reference that lives for the first lifetime where the body expects the second.
 pub struct FnContract<L: ?Sized, const N: usize, X>(PhantomData<fn(&L) -> X>);
 
 impl<L: ?Sized, const N: usize, X: Exit> Contract for FnContract<L, N, X> {

@@ -1,4 +1,4 @@
-//! What a manager function returns, and what `with!` takes.
+//! `Manager`, which a manager function returns, and `IntoManager`, which `with!` accepts.
 
 use core::fmt;
 use core::future::{Future, Pending};
@@ -12,11 +12,12 @@ use crate::raw::body::Name;
 use crate::raw::body::{Renamed, Uncut};
 use crate::raw::{Body, FrameHandle, FunctionBody, SameContract};
 
-/// What a function with `#[async_context_manager]` returns: a context manager that has not been entered.
+/// A context manager that has not been entered, as returned by a function with `#[async_context_manager]`.
 ///
-/// Making one runs none of the function's code; [`with!`](crate::with) enters it. It is used once, by move. Its type
-/// can't be written out: `B` is the body of the function, `L` describes what it lends. It is `Send` exactly when its
-/// arguments are; the future of its `with!` is when everything in the body and the block is.
+/// Creating a manager runs none of the function's code. [`with!`](crate::with) enters the manager. A manager is used
+/// once, by move. Its type cannot be written out: `B` is the body of the function, and `L` describes the lent value. A
+/// manager is `Send` exactly when its arguments are. The future of its `with!` is `Send` when everything in the body
+/// and the block is.
 ///
 /// ```
 /// use async_context_manager::{async_context_manager, with};
@@ -35,7 +36,7 @@ use crate::raw::{Body, FrameHandle, FunctionBody, SameContract};
 /// # }
 /// ```
 ///
-/// The managers of two functions are of two types, so they can't be the two branches of one `if`: see
+/// The managers of two functions have two different types, so they cannot be the two branches of one `if`: see
 /// [`nullcontext`](fn@crate::nullcontext).
 #[must_use = "a manager does nothing until it is entered: `with!(manager => { ... })`"]
 pub struct Manager<B, L> {
@@ -43,12 +44,13 @@ pub struct Manager<B, L> {
     contract: PhantomData<fn(L) -> L>,
 }
 
-/// What the body of a manager on the contract `L` ends in.
+/// The output of the body of a manager with the contract `L`.
 pub(crate) type OutputOf<L> = <<L as Contract>::Exit as Exit>::Output;
 
 #[cfg(feature = "std")]
 impl<B: Body, L> Manager<B, L> {
-    /// Returns the same manager. When it is dropped in its exit phase, what it holds looks after itself: no more is lost.
+    /// Returns the same manager, without a report when it is dropped in its exit phase: the values in it finish their
+    /// own work, so no work is lost.
     pub(crate) fn uncut(self) -> Manager<Renamed<B, Uncut<B::Name>>, L> {
         self.map(|body| Renamed { name: Uncut(body.name()), body })
     }
@@ -61,16 +63,16 @@ where
     F: Future<Output = OutputOf<L>>,
     L: Contract,
 {
-    /// The manager with this body, which is on the same contract.
+    /// Creates the manager with this body, which has the same contract.
     #[doc(hidden)]
     #[inline]
-    pub const fn new(_terms: SameContract<L>, name: N, body: B) -> Self {
+    pub const fn new(_contract: SameContract<L>, name: N, body: B) -> Self {
         Self { body: FunctionBody::new(name, body), contract: PhantomData }
     }
 }
 
 impl<B, L> Manager<B, L> {
-    /// Returns the manager with another body, on the same contract.
+    /// Returns the manager with another body and the same contract.
     #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn map<C>(self, map: impl FnOnce(B) -> C) -> Manager<C, L> {
@@ -78,11 +80,11 @@ impl<B, L> Manager<B, L> {
     }
 }
 
-/// The body of a manager that is never there.
+/// The body of a manager that is never created.
 type Stub<L> = FunctionBody<fn() -> Named<OutputOf<L>>, fn(FrameHandle) -> Pending<OutputOf<L>>>;
 
 impl<L: Contract> Manager<Stub<L>, L> {
-    /// Stands for the manager of a function that can't be parsed, next to the error that says so.
+    /// Replaces the manager of a function that cannot be parsed, next to the error about it.
     #[doc(hidden)]
     pub fn stub() -> Self {
         unreachable!("not compiled")
@@ -95,7 +97,7 @@ impl<B: Body, L> fmt::Debug for Manager<B, L> {
     }
 }
 
-/// What `with!` can enter.
+/// A value that `with!` can enter.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async context manager",
     label = "neither a manager nor a type that implements `AsyncContextManager`",
@@ -106,10 +108,10 @@ impl<B: Body, L> fmt::Debug for Manager<B, L> {
     note = "none at all: `nullcontext(value)`"
 )]
 pub trait IntoManager {
-    /// What it lends, and how it ends.
+    /// The lent value and the exit type.
     type Contract: Contract;
 
-    /// The manager.
+    /// Converts this value into a manager.
     fn into_manager(
         self,
     ) -> Manager<impl Body<Future = impl Future<Output = OutputOf<Self::Contract>>>, Self::Contract>;
@@ -125,7 +127,7 @@ impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Contract> IntoManager for
     }
 }
 
-/// What is to be entered. It makes the compiler tell once that it can't be.
+/// Returns `manager` unchanged. Because of this call, the compiler reports a value that is not a manager only once.
 #[inline]
 pub const fn assert_manager<M>(manager: M) -> M {
     manager

@@ -1,4 +1,4 @@
-//! Context managers that are types, with a method for entering and one for leaving.
+//! Context managers that are types with an `enter` and an `exit` method.
 
 use core::future::Future;
 use core::marker::PhantomData;
@@ -14,10 +14,10 @@ use crate::raw::{Body, SameContract, lend_from_type};
 use crate::scope::{CatchesOutput, ScopeOutput};
 use crate::value::{ShapeOf, Value};
 
-/// A context manager of a type of your own: Python's class with `__aenter__` and `__aexit__`.
+/// A context manager that is a type of your own, like a Python class with `__aenter__` and `__aexit__`.
 ///
-/// [`with!`](crate::with) takes a value of such a type as it takes a [`Manager`]. Where the two phases have nothing to
-/// keep between them but locals, [`async_context_manager`](crate::async_context_manager) is shorter.
+/// [`with!`](crate::with) accepts a value of such a type in the same manner as a [`Manager`]. If the two phases share
+/// nothing but locals, [`async_context_manager`](crate::async_context_manager) is shorter.
 ///
 /// Both methods are written as plain `async fn`s:
 ///
@@ -60,22 +60,22 @@ use crate::value::{ShapeOf, Value};
 /// # }
 /// ```
 ///
-/// `&mut M` is a context manager when `M` is, for one that is used more than once.
+/// `&mut M` is a context manager when `M` is. Use it for a manager that is entered more than once.
 ///
-/// A [`Manager`] does not implement it, nor can it be a `dyn AsyncContextManager`; as many managers as there are, of
-/// what types there are, go on an exit stack. When the type borrows (`Lease<'p>`), the compiler asks for
-/// `type Value<'v> = ... where Self: 'v;`.
+/// A [`Manager`] does not implement this trait, and `dyn AsyncContextManager` is not possible. For managers whose
+/// number or types are only known at run time, use an exit stack. If the type borrows (`Lease<'p>`), the compiler asks
+/// for `type Value<'v> = ... where Self: 'v;`.
 ///
-/// The future of the `with!` is `Send` when what it holds is, as of any manager. Only in a function that is generic
-/// over the manager, `async fn f<M: AsyncContextManager>(manager: M)`, the compiler can't tell of a manager that
-/// borrows a local of the same task.
+/// The future of the `with!` is `Send` when everything in it is, as for any manager. The one exception is a function
+/// that is generic over the manager, `async fn f<M: AsyncContextManager>(manager: M)`: there the compiler cannot prove
+/// it for a manager that borrows a local of the same task.
 ///
 /// # Cancel safety
 ///
-/// As of [`async_context_manager`](crate::async_context_manager): `enter` and `exit` are dropped where they wait when
-/// the future around the `with!` is dropped; when that happens in the block, `exit` is polled once, with
-/// [`Outcome::Cancelled`]. A type that owns what it has can be shielded from that:
-/// `connection.into_manager().shielded()`, see [`Manager::shielded`].
+/// The same as for [`async_context_manager`](crate::async_context_manager). If the future around the `with!` is dropped
+/// while `enter` or `exit` is suspended, that call is dropped at its current `.await`. If the future is dropped while
+/// the block runs, `exit` is polled once, with [`Outcome::Cancelled`]. A type that owns all its data can be shielded
+/// from cancellation: `connection.into_manager().shielded()`, see [`Manager::shielded`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async context manager",
     label = "neither a manager nor a type that implements `AsyncContextManager`",
@@ -86,18 +86,19 @@ use crate::value::{ShapeOf, Value};
     note = "none at all: `nullcontext(value)`"
 )]
 pub trait AsyncContextManager {
-    /// What the block gets. It may borrow from the manager.
+    /// The type of the lent value, which the block receives. It may borrow from the manager.
     type Value<'v>
     where
         Self: 'v;
 
-    /// How the manager ends: `()`, `Result<(), E>`, or one of these with [`Catch`](crate::Catch) or
+    /// The exit type of the manager: `()`, `Result<(), E>`, or one of these with [`Catch`](crate::Catch) or
     /// [`Suppress`](crate::Suppress).
     type Exit: Exit;
 
-    /// Enters: gives the value for the block, `Self::Value<'_>`, in a `Result` if [`Exit`](Self::Exit) can fail.
+    /// Enters the manager and returns the value for the block, `Self::Value<'_>`, in a `Result` if [`Exit`](Self::Exit)
+    /// can fail.
     ///
-    /// It is written as an `async fn`, of which that is the return type. What it gives may borrow from `self`:
+    /// Implement it as an `async fn` with that return type. The value may borrow from `self`:
     ///
     /// ```
     /// # use async_context_manager::{AsyncContextManager, Outcome, with};
@@ -127,12 +128,13 @@ pub trait AsyncContextManager {
     ///
     /// # Errors
     ///
-    /// An `Err` fails the `with!`. The block is not run then, nor is [`exit`](Self::exit).
+    /// Returns an error if entering fails. The `with!` then fails with this error, and neither the block nor
+    /// [`exit`](Self::exit) runs.
     fn enter(&mut self) -> impl Future<Output = <<Self::Exit as Exit>::Output as BodyOutput>::Value<Self::Value<'_>>>;
 
-    /// Leaves, by whatever way the block ended: `outcome` tells.
+    /// Leaves the manager. `outcome` says how the block ended.
     ///
-    /// A test of the manager may call it by hand:
+    /// A test of the manager may call this method directly:
     ///
     /// ```
     /// # use async_context_manager::{AsyncContextManager, Outcome};
@@ -155,14 +157,14 @@ pub trait AsyncContextManager {
     ///
     /// # Errors
     ///
-    /// An `Err` replaces what was under way, unless that is a panic.
+    /// Returns an error if leaving fails. The error replaces the value or the error of the block, but not a panic.
     fn exit(
         &mut self,
         outcome: Outcome<<Self::Exit as Exit>::Caught>,
     ) -> impl Future<Output = <Self::Exit as Exit>::Output>;
 
-    /// The same as a [`Manager`], where one is asked for: by [`AsyncExitStack::enter`](crate::AsyncExitStack::enter),
-    /// say.
+    /// Converts this value into a [`Manager`], for functions that require one. For example,
+    /// [`AsyncExitStack::enter`](crate::AsyncExitStack::enter) does.
     ///
     /// ```
     /// # use async_context_manager::{AsyncContextManager, AsyncExitStack, Outcome, with};
@@ -193,7 +195,7 @@ pub trait AsyncContextManager {
         manager(self)
     }
 
-    /// Enters, runs `block` and leaves: see [`Manager::scope`]. The manager must not borrow.
+    /// Enters the manager, runs `block`, and leaves the manager: see [`Manager::scope`]. The manager must not borrow.
     ///
     /// ```
     /// # use async_context_manager::{AsyncContextManager, Outcome};
@@ -257,8 +259,8 @@ fn manager<M: AsyncContextManager>(
     Manager::new(contract, TypeName::<M, _>::new(), move |frame| async move {
         let this = BodyToken::new();
         let block = match <OutputOf<TypeContract<M>>>::split(manager.enter().await) {
-            // The value is given away at once: if it were held over an `.await`, the future of a manager that borrows
-            // would not be known to be `Send`.
+            // The value is lent at once. If it were held across an `.await`, the compiler could not prove that the
+            // future of a manager that borrows is `Send`.
             Ok(value) => lend_from_type::<_, M, _>(contract.point(&frame, &this), value),
             Err(error) => return <OutputOf<TypeContract<M>>>::failed(error),
         };
@@ -267,7 +269,7 @@ fn manager<M: AsyncContextManager>(
     })
 }
 
-/// For a manager that is used more than once.
+/// Allows a manager to be entered more than once.
 impl<M: AsyncContextManager> AsyncContextManager for &mut M {
     type Value<'v>
         = M::Value<'v>

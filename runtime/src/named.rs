@@ -1,10 +1,10 @@
-//! What is known of a manager where its function stands: its name, and how its error is shown.
+//! The name of a manager, and how its error is formatted, as far as both are known where its function is defined.
 //!
-//! Whether an error is an `Error`, or at least `Debug`, can be asked of a type that is written out. Code that is generic
-//! over it can't ask. So the attribute asks in the function: it calls the method `__acm_named` of a [`Known`], which has
-//! one if the error is an `Error`. If not, the method is looked for in what a `Known` dereferences to, and so on to the
-//! last, which has one in any case. Only the bounds that the function itself has count there. (The name of the method is
-//! one that no trait of the user's has.)
+//! A type that is written out can be checked for `Error` or `Debug`. Code that is generic over the type cannot check
+//! this. The attribute therefore checks in the function itself: it calls the method `__acm_named` of a [`Known`], which
+//! exists if the error is an `Error`. If it is not, method lookup dereferences the `Known` and tries the next type,
+//! down to the last one, which always has the method. Only the bounds of the function itself count there. (The method
+//! has a name that no trait of the user has.)
 
 use core::any::type_name;
 use core::error::Error;
@@ -17,8 +17,8 @@ use std::{any::Any, boxed::Box, string::String};
 use crate::output::BodyOutput;
 use crate::rescue::Lost;
 
-/// The name of a manager that ends in `O`, and how the error in that is shown. `None` if only the name of its type is
-/// known.
+/// The name of a manager whose body returns `O`, and the function that formats the error in `O`. That function is
+/// `None` if only the name of the error type is known.
 #[expect(missing_debug_implementations, reason = "nobody sees it")]
 pub struct Named<O> {
     name: &'static str,
@@ -36,12 +36,12 @@ impl<O> Clone for Named<O> {
 impl<O> Copy for Named<O> {}
 
 impl<O> Named<O> {
-    /// Of a manager of whose error nothing is known but its type.
+    /// Creates the name of a manager of whose error only the type is known.
     pub(crate) const fn generic(name: &'static str) -> Self {
         Self { name, show: None }
     }
 
-    /// Of a manager that shows its error by itself.
+    /// Creates the name of a manager that formats its error itself.
     #[cfg(feature = "tokio")]
     pub(crate) const fn shown_by(name: &'static str, show: Show<O>) -> Self {
         Self { name, show: Some(show) }
@@ -53,7 +53,7 @@ impl<O> Named<O> {
 }
 
 impl<O: BodyOutput> Named<O> {
-    /// Shows the error in `ended`.
+    /// Formats the error in `ended`.
     pub(crate) fn show(self, ended: &O, f: &mut Formatter<'_>) -> fmt::Result {
         match self.show {
             Some(show) => show(ended, f),
@@ -61,7 +61,7 @@ impl<O: BodyOutput> Named<O> {
         }
     }
 
-    /// Has `report` tell of the error in `ended`.
+    /// Calls `report` with the error in `ended`.
     pub(crate) fn report(self, report: fn(&'static str, Lost<'_>), what: &str, ended: &O) {
         report(self.name, Lost::from(what).show(&|f| self.show(ended, f)));
     }
@@ -69,7 +69,7 @@ impl<O: BodyOutput> Named<O> {
 
 #[cfg(feature = "std")]
 impl<O: BodyOutput<Error: 'static>> Named<O> {
-    /// The same of an error whose type can be compared with others.
+    /// Formats the error in `ended`, whose type can be compared with other types.
     pub(crate) fn show_static(self, ended: &O, f: &mut Formatter<'_>) -> fmt::Result {
         match ended.as_error() {
             Some(error) if self.show.is_none() => show_static(error, f),
@@ -78,7 +78,8 @@ impl<O: BodyOutput<Error: 'static>> Named<O> {
     }
 }
 
-/// Shows an error of which only the type is known: by its name, if it is not one of those that are used most.
+/// Formats an error of which only the type is known. A few common error types are formatted by their value, all others
+/// by the name of the type.
 #[cfg(feature = "std")]
 pub(crate) fn show_static<E: 'static>(error: &E, f: &mut Formatter<'_>) -> fmt::Result {
     let error: &dyn Any = error;
@@ -95,7 +96,7 @@ pub(crate) fn show_static<E: 'static>(error: &E, f: &mut Formatter<'_>) -> fmt::
     }
 }
 
-/// Shows an error and its sources, with colons between them.
+/// Formats an error and its sources, separated by colons.
 fn with_sources<E: Error + ?Sized>(error: &E, f: &mut Formatter<'_>) -> fmt::Result {
     write!(f, "{error}")?;
     let mut source = error.source();
@@ -106,19 +107,20 @@ fn with_sources<E: Error + ?Sized>(error: &E, f: &mut Formatter<'_>) -> fmt::Res
     Ok(())
 }
 
-/// What the attribute makes the [`Named`] of: `Known::<Result<(), E>>::new("connection").__acm_named()`.
+/// The type from which the attribute creates a [`Named`]: `Known::<Result<(), E>>::new("connection").__acm_named()`.
 #[derive(Debug)]
 pub struct Known<O>(NoError<O>);
 
-/// What is there if the error is no `Error`.
+/// The next type in the method lookup, if the error is not an `Error`.
 #[derive(Debug)]
 pub struct NoError<O>(NoBox<O>);
 
-/// What is there if it is no `Box` of one either, which is no `Error` itself.
+/// The next type in the method lookup, if the error is not a `Box` of an `Error` either. Such a `Box` is not an `Error`
+/// itself.
 #[derive(Debug)]
 pub struct NoBox<O>(NoDebug<O>);
 
-/// What is there if it is not `Debug` either.
+/// The last type in the method lookup, if the error is not `Debug` either.
 #[derive(Debug)]
 pub struct NoDebug<O> {
     name: &'static str,
@@ -126,7 +128,7 @@ pub struct NoDebug<O> {
 }
 
 impl<O> Known<O> {
-    /// Makes it of the name of the function.
+    /// Creates it from the name of the function.
     #[must_use]
     #[inline]
     pub const fn new(name: &'static str) -> Self {
@@ -161,33 +163,33 @@ impl<O> Deref for NoBox<O> {
     }
 }
 
-/// Ends in an `Error`, or in none.
+/// An output whose error is an `Error`, or that has no error.
 pub trait EndsInError {
-    /// Shows it with its sources.
+    /// Formats the error with its sources.
     ///
     /// # Errors
     ///
-    /// Those of the formatter, here and below.
+    /// Returns the errors of the formatter.
     fn show(&self, f: &mut Formatter<'_>) -> fmt::Result;
 }
 
-/// Ends in a `Box` of one, or in none.
+/// An output whose error is a `Box` of an `Error`, or that has no error.
 pub trait EndsInBox {
-    /// Shows it with its sources.
+    /// Formats the error with its sources.
     ///
     /// # Errors
     ///
-    /// As above.
+    /// Returns the errors of the formatter.
     fn show(&self, f: &mut Formatter<'_>) -> fmt::Result;
 }
 
-/// Ends in an error that is `Debug`, or in none.
+/// An output whose error is `Debug`, or that has no error.
 pub trait EndsInDebug {
-    /// Shows it by its `Debug`.
+    /// Formats the error with `Debug`.
     ///
     /// # Errors
     ///
-    /// As above.
+    /// Returns the errors of the formatter.
     fn show(&self, f: &mut Formatter<'_>) -> fmt::Result;
 }
 
@@ -197,7 +199,8 @@ impl<E: Error> EndsInError for Result<(), E> {
     }
 }
 
-/// (Also what the compiler takes a type for that is none, which is then one error and not two.)
+/// The compiler also uses `()` in place of a type that does not exist. With this impl, such a mistake is one error and
+/// not two.
 impl EndsInError for () {
     fn show(&self, _f: &mut Formatter<'_>) -> fmt::Result {
         Ok(())
@@ -218,7 +221,7 @@ impl<E: Debug> EndsInDebug for Result<(), E> {
 }
 
 impl<O: EndsInError> Known<O> {
-    /// The error is shown with its sources.
+    /// Returns a name that formats the error with its sources.
     #[must_use]
     #[inline]
     pub fn __acm_named(&self) -> Named<O> {
@@ -227,7 +230,7 @@ impl<O: EndsInError> Known<O> {
 }
 
 impl<O: EndsInBox> NoError<O> {
-    /// The same.
+    /// Returns a name that formats the error with its sources.
     #[must_use]
     #[inline]
     pub fn __acm_named(&self) -> Named<O> {
@@ -236,7 +239,7 @@ impl<O: EndsInBox> NoError<O> {
 }
 
 impl<O: EndsInDebug> NoBox<O> {
-    /// The error is shown by its `Debug`.
+    /// Returns a name that formats the error with `Debug`.
     #[must_use]
     #[inline]
     pub fn __acm_named(&self) -> Named<O> {
@@ -245,7 +248,7 @@ impl<O: EndsInDebug> NoBox<O> {
 }
 
 impl<O> NoDebug<O> {
-    /// Only the name of its type is shown. (There may be no error at all.)
+    /// Returns a name that only shows the name of the error type. (The manager may have no error at all.)
     #[must_use]
     #[inline]
     pub const fn __acm_named(&self) -> Named<O> {

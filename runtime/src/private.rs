@@ -1,5 +1,4 @@
-//! What generated code calls. Not public API: it may change in any release, and the macros are the only ones that know
-//! how to use it.
+//! Items that generated code uses. They are not public API and may change in any release. Only the macros may use them.
 
 pub use crate::classify::Classify;
 pub use crate::exit::ResultAlias;

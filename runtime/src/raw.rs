@@ -1,48 +1,53 @@
-//! The one module with `unsafe`: how the parts of a running `with!` reach each other.
+//! The only module with `unsafe` code: it connects the parts of a running `with!`.
 //!
 //! | file | job |
 //! |---|---|
-//! | `body` | starts the body of a manager with the handle on its `with!` |
-//! | `header` | what a driver and its marker share, whatever the type of the block |
+//! | `body` | starts the body of a manager with a handle to its `with!` |
+//! | `header` | the state that a driver shares with its marker, independent of the type of the block |
 //! | `driver` | the future of a `with!` |
-//! | `marker` | the future of a `yield!` |
-//! | `unfinished` | drops a `with!` that has not ended |
-//! | `shield` | keeps a shielded body going without its `with!` |
-//! | `held` | managers that are entered by hand: the entries of an exit stack |
+//! | `yield_point` | the yield point of a body, and the marker: the future of a `yield!` |
+//! | `detached` | guards a marker in an `async` block |
+//! | `finish` | runs a body whose marker is in an `async` block |
+//! | `cancel` | drops a `with!` that has not ended |
+//! | `shield` | keeps a shielded body running after its `with!` was dropped |
+//! | `stack_entry` | managers that are entered by a method call: the entries of an exit stack |
 //!
-//! A `with!` is one future. Two of its locals are the [`Frame`](crate::frame::Frame), which begins with the
+//! A `with!` is one future. Two of its locals are the [`Frame`](crate::frame::Frame), which contains the
 //! [`Header`](header::Header), and the [`Driver`], which owns the body of the manager and the block:
 //!
 //! ```text
 //! with! ── polls ──▶ Driver ── polls ──▶ body ── polls ──▶ marker (Yield)
 //!                      │ owns              ▲                  │ points to
 //!                      ├──▶ block          │ is started with  ▼
-//!                      └──▶ &Frame ──────┴───────────── Header ── points to ──▶ Driver
+//!                      └──▶ &Frame ────────┴───────────── Header ── points to ──▶ Driver
 //! ```
 //!
-//! The body is started with a pointer to the header ([`FrameHandle`](body::FrameHandle)), whose address is fixed by then.
-//! The first poll of the driver, which is pinned from there on, sets the pointer from the header back to the driver. The
-//! marker lends its value and polls the block through these pointers. Where the body itself waits at its marker, polling
-//! the body would only poll the block; there the driver polls the block at once. Where something stands between the
-//! driver and the marker (an `async` block that may be raced, a shielded manager), only the marker polls it.
+//! The body is started with a pointer to the header ([`FrameHandle`](body::FrameHandle)), whose address is fixed by
+//! then. The driver is pinned when it is first polled. That poll stores a pointer to the driver in the header. Through
+//! these two pointers the marker lends its value and polls the block.
 //!
-//! Everything here that is called unsafe rests on these facts:
+//! While the body itself is suspended at its marker, polling the body would only poll the block, so the driver polls
+//! the block directly. If something lies between the driver and the marker (an `async` block that may be raced, or a
+//! shielded manager), only the marker polls the block.
 //!
-//! 1. **Header and driver outlive the body.** The driver borrows the frame and drops the body before anything else. If
-//!    the driver is leaked, so is the body, and nobody polls or drops a part of it any more.
-//! 2. **The block never outlives what is lent to it.** The value borrows from the body for as long as the marker's
-//!    future lives (it is in its type), and that future drops the block before it ends or is dropped. The driver drops
-//!    the block only while the body itself waits at the marker. If the marker is leaked while the block is there, the
-//!    driver notices when the body is gone, and aborts. (Where nothing is borrowed, others may drop the block as well:
-//!    see [`shield`].)
-//! 3. **One at a time.** The block, the body and the driver are polled and dropped by one thread at a time, the one that
-//!    holds the `with!`. A marker that stands in the body itself is polled by nobody else. One in an `async` block is a
-//!    value that a scoped thread could get hold of: there each use compares the thread with the driver's
-//!    ([`DetachedGuard`](crate::raw::detached::DetachedGuard)).
-//! 4. **Body and signature agree on what is lent.** Both get one [`SameContract`](body::SameContract), which is invariant.
+//! All `unsafe` code in this module relies on these facts:
 //!
-//! The generated code has no `unsafe`. What it must keep to is said at the items that it calls. They are hidden, and
-//! misuse that can be noticed panics.
+//! 1. **Header and driver outlive the body.** The driver borrows the frame, and drops the body before anything else. If
+//!    the driver is leaked, the body is leaked with it, and no part of the body is polled or dropped afterwards.
+//! 2. **The block never outlives what is lent to it.** The value borrows from the body for as long as the marker lives,
+//!    because its type is part of the marker's type. The marker drops the block before it ends or is dropped. The
+//!    driver drops the block only while the body itself is suspended at the marker. If the marker is leaked while the
+//!    block is alive, the driver detects this once the body is gone, and aborts the process. (If nothing is borrowed,
+//!    other code may drop the block as well: see [`shield`].)
+//! 3. **One at a time.** The block, the body and the driver are polled and dropped by one thread at a time: the thread
+//!    that holds the `with!`. Only the body polls a marker that is in the body itself. A marker in an `async` block is
+//!    a value that another (scoped) thread could obtain. Each use of such a marker therefore compares the current
+//!    thread with the thread of the driver ([`DetachedGuard`](crate::raw::detached::DetachedGuard)).
+//! 4. **Body and signature agree on what is lent.** Both receive the same [`SameContract`](body::SameContract), which
+//!    is invariant.
+//!
+//! The generated code contains no `unsafe`. Its obligations are documented at the items that it calls. These items are
+//! hidden. Misuse panics where it can be detected.
 
 pub(crate) mod body;
 mod cancel;
@@ -69,14 +74,15 @@ pub use self::yield_point::{Enclosing, YieldPoint, lend0, lend1, lend2};
 use crate::exit::Exit;
 use crate::lend::Contract;
 
-/// What the outcome holds of an error.
+/// The error value in the outcome that a manager with the contract `L` receives.
 type Caught<L> = <<L as Contract>::Exit as Exit>::Caught;
 
-/// A value that is shared enclosing one task only.
+/// A value that is shared within one task only.
 #[derive(Default)]
 pub(crate) struct TaskLocalCell<T>(T);
 
-// SAFETY: by fact 3 no two threads use the value at the same time, so sharing it is no more than sending it.
+// SAFETY: by fact 3 no two threads use the value at the same time. Sharing the value is therefore no more than sending
+// it, which `T: Send` allows.
 unsafe impl<T: Send> Sync for TaskLocalCell<T> {}
 
 impl<T> TaskLocalCell<T> {
@@ -92,10 +98,12 @@ impl<T> TaskLocalCell<T> {
 }
 
 impl<T> TaskLocalCell<Cell<T>> {
-    /// Returns what `question` says of the value, which stays where it is. It has no way to the cell.
+    /// Calls `question` with a reference to the value and returns the answer. `question` is a function pointer, so it
+    /// cannot access the cell.
     #[inline]
     pub(crate) fn peek<A>(&self, question: fn(&T) -> A) -> A {
-        // SAFETY: by fact 3 nobody else uses the cell now, and `question`, which captures nothing, does not.
+        // SAFETY: by fact 3 no other code uses the cell now. `question` captures nothing, so it does not use the cell
+        // either.
         question(unsafe { &*self.0.as_ptr() })
     }
 }
@@ -103,9 +111,9 @@ impl<T> TaskLocalCell<Cell<T>> {
 /// A pointer from one part of a `with!` to another.
 pub(crate) struct TaskPtr<T: ?Sized>(NonNull<T>);
 
-// SAFETY: what it points to is a part of the same future, moves from thread to thread with it only, and says itself by
-// its own type whether it may (the driver holds it by value). By fact 3 nobody follows the pointer on another thread
-// meanwhile. A shielded body that goes elsewhere forgets its pointer before.
+// SAFETY: the pointer and its target are parts of the same future and move between threads only together. The driver
+// holds the target by value, so the auto traits of the future depend on the type of the target itself. By fact 3 no
+// other thread follows the pointer meanwhile. A shielded body that moves elsewhere forgets its pointer first.
 unsafe impl<T: ?Sized> Send for TaskPtr<T> {}
 // SAFETY: as above.
 unsafe impl<T: ?Sized> Sync for TaskPtr<T> {}

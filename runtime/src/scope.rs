@@ -1,4 +1,4 @@
-//! `scope`: the form of `with!` without a macro.
+//! `Manager::scope`: `with!` as a method, without a macro.
 
 use core::convert::Infallible;
 use core::future::Future;
@@ -12,11 +12,11 @@ use crate::raw::{Body, run};
 use crate::scope_types::Types;
 use crate::value::{Block, CatchesShape, Join, Shape, ShapeOf, Value};
 
-/// A manager on its way into a `with!`, and the frame that is yet to be made.
+/// A manager that is about to be moved into a `with!`, and the frame that is created next.
 type OpenedManager<'a, 'b, 'm, M, L, S> = (Manager<M, L>, Unbound<'a, 'b, 'm, Frame<S>>);
 
-/// Returns the manager, and what makes the place where its `with!` hands over values. It is the last of its header, or the
-/// only one.
+/// Returns the manager, and the [`Unbound`] from which its frame is created. The manager is the last one of its header,
+/// or the only one.
 #[inline]
 pub fn open<'a, 'b, 'm, M, L, X, V, T, Jump, Return>(
     manager: Manager<M, L>,
@@ -29,7 +29,7 @@ where
     (manager, Unbound::new())
 }
 
-/// As [`open`], for a manager that has others after it in the header, with the shape `Rest`.
+/// Same as [`open`], for a manager that is followed by others in its header. `Rest` is the shape of these.
 #[inline]
 pub fn open_around<'a, 'b, 'm, M, L, X, V, Both, Rest, T, Jump, Return>(
     manager: Manager<M, L>,
@@ -50,7 +50,8 @@ where
     M: Body<Future: Future<Output = OutputOf<L>>>,
     L: for<'a, 'b> Lends<'a, 'b>,
 {
-    /// Enters, runs `block` with what the manager lends, and leaves: [`with!`](crate::with) without the macro.
+    /// Enters the manager, runs `block` with the lent value, and leaves the manager: [`with!`](crate::with) without the
+    /// macro.
     ///
     /// ```
     /// # use async_context_manager::async_context_manager;
@@ -68,7 +69,7 @@ where
     /// # }
     /// ```
     ///
-    /// A task of tokio takes it as it is; and when both the manager and the block can fail, there are two `?`:
+    /// The future can be spawned as a task of tokio. If both the manager and the block can fail, each adds a `?`:
     ///
     /// ```
     /// # use std::io;
@@ -81,27 +82,27 @@ where
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let url = String::from("db://");
     /// let task = tokio::spawn(async move { connection(&url).scope(async |conn| conn.execute("SELECT 1").await).await });
-    /// let rows = task.await???; // of the task, of the connection, of the block
+    /// let rows = task.await???; // errors of the task, of the connection, of the block
     /// assert_eq!(rows, 1);
     /// # Ok(())
     /// # }
     /// ```
     ///
-    /// The value is that of `with!`, and so are the guarantees. The block is a closure: a `return` or `?` in it leaves
-    /// the closure and not the function around it, and an `Err` that it gives is the failure that the manager sees.
-    /// What it gives must be a [`ScopeOutput`].
+    /// The value and the guarantees are the same as those of `with!`. The block is a closure: a `return` or `?` in it
+    /// leaves the closure and not the function around it. An `Err` that the closure returns is the failure that the
+    /// manager sees. The output of the closure must be a [`ScopeOutput`].
     ///
     /// # Errors
     ///
-    /// Those of the manager. An `Err` of the block is in the value, unless the manager catches it.
+    /// Returns the errors of the manager. An `Err` of the block is in the value, unless the manager catches it.
     ///
     /// # Panics
     ///
-    /// As the block and the manager do.
+    /// Panics if the block or the manager does.
     ///
     /// # Cancel safety
     ///
-    /// As `with!`: see [`async_context_manager`](crate::async_context_manager).
+    /// Same as `with!`: see [`async_context_manager`](crate::async_context_manager).
     pub async fn scope<B, T>(self, block: B) -> Value<ShapeOf<L::Exit>, T>
     where
         B: for<'a, 'b> AsyncFnOnce(<L as Lends<'a, 'b>>::Value) -> T,
@@ -124,10 +125,10 @@ where
     }
 }
 
-/// What the block of a [`scope`](Manager::scope) can give: a type of which it is known whether it stands for a failure.
+/// The output of the block of a [`scope`](Manager::scope): a type that is known to be, or not to be, a failure.
 ///
-/// A `Result` does, when it is an `Err`; the other types of the standard library do not. (`with!` can tell this of any
-/// type, which a function can't.) For a value of another type, give `Ok(value)`:
+/// A `Result` is a failure when it is an `Err`. The other types of the standard library are not failures. (`with!` can
+/// decide this for any type; a function cannot.) For a value of another type, return `Ok(value)`:
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -153,7 +154,7 @@ pub trait ScopeOutput: Classify<Self::Literal> {
     type Literal: Default;
 }
 
-/// A manager with this exit can be told of the end of a block that gives `T`.
+/// An exit type whose manager can receive the end of a block that returns `T`.
 #[diagnostic::on_unimplemented(
     message = "the block gives a `{T}`, and its error is not what the manager catches",
     label = "this manager has the option `catch`, so an error of the block goes through it",
@@ -175,12 +176,12 @@ impl<T, E> ScopeOutput for Result<T, E> {
     type Literal = i32;
 }
 
-// The block that always panics, or never ends.
+// The output of a block that always panics, or never ends.
 impl ScopeOutput for <fn() -> ! as ReturnType>::Type {
     type Literal = u8;
 }
 
-/// The types that do not stand for a failure.
+/// Types whose values are not failures.
 macro_rules! infallible {
     ($({$($generics:tt)*} $value:ty;)*) => {$(
         impl<$($generics)*> ScopeOutput for $value {

@@ -1,28 +1,28 @@
-//! The types of one manager of a `with!`, as one parameter.
+//! The types of one manager of a `with!`, as one type parameter.
 
 use core::marker::PhantomData;
 
 use crate::exit::Exit;
 use crate::value::Shape;
 
-/// The types of one manager of a `with!`, which its expansion infers.
+/// The types of one manager of a `with!`. The expansion of `with!` infers them.
 ///
-/// No parameter of [`Types`] may be a type that can be wrong: a bound that does not hold here would hide the methods, and
-/// a user's mistake would be two errors.
+/// No parameter of [`Types`] may be a type that can be wrong. A bound that does not hold here would hide the methods,
+/// and one mistake of the user would be reported as two errors.
 pub trait Scope {
-    /// How the manager ends.
+    /// The exit type of the manager.
     type Exit: Exit;
-    /// What it lends, for as long as the `with!`.
+    /// The type of the lent value, for the life of the `with!`.
     type Lent;
-    /// The shape of the manager together with those after it in the header.
+    /// The shape of the manager together with the managers after it in the header.
     type Both: Shape;
-    /// The shape of those after it.
+    /// The shape of the managers after it.
     type Rest: Shape;
     /// The value of the block.
     type Value;
     /// The `break`s and `continue`s that leave the block.
     type Jump;
-    /// What a `return` in the block returns.
+    /// The type of the value that a `return` in the block returns.
     type Return;
 }
 

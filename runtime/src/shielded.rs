@@ -1,4 +1,4 @@
-//! `shielded`: a manager that can't be cancelled while it enters or leaves.
+//! `Manager::shielded`: a manager that cannot be cancelled in its enter or exit phase.
 
 use core::future::Future;
 
@@ -14,8 +14,8 @@ where
     B: Body<Future: Future<Output = OutputOf<L>> + Send + 'static>,
     L: Rescuable,
 {
-    /// The same manager, but that only its block can be cancelled: the option `shielded` of
-    /// [`async_context_manager`](crate::async_context_manager), for a manager that is there.
+    /// Returns the same manager, but only its block can be cancelled. This is the option `shielded` of
+    /// [`async_context_manager`](crate::async_context_manager), for an existing manager.
     ///
     /// ```
     /// # #[cfg(feature = "tokio")]
@@ -41,17 +41,18 @@ where
     ///
     /// let work = async { with!(lease().shielded() as _lease => std::future::pending::<()>().await) };
     /// tokio::time::timeout(Duration::from_millis(1), work).await.unwrap_err();
-    /// rescue::drain().await; // has been released after this
+    /// rescue::drain().await; // afterwards, the lease has been released
     /// # assert!(RELEASED.load(Ordering::SeqCst));
     /// # }
     /// # #[cfg(not(feature = "tokio"))]
     /// # fn main() {}
     /// ```
     ///
-    /// A type with [`AsyncContextManager`](crate::AsyncContextManager) is made a manager first:
+    /// A type that implements [`AsyncContextManager`](crate::AsyncContextManager) is converted into a manager first:
     /// `connection.into_manager().shielded()`.
     ///
-    /// It takes one allocation. What a manager must be for it, and what it does, is told in [`rescue`](crate::rescue).
+    /// A shielded manager needs one allocation. The module [`rescue`](crate::rescue) documents its requirements and its
+    /// behaviour.
     pub fn shielded<K>(self) -> Manager<ShieldedBody<B, L>, L>
     where
         L: LendsShielded<K>,
@@ -60,10 +61,10 @@ where
     }
 }
 
-/// What a shielded manager may lend: as a `K`.
+/// A contract whose value a shielded manager may lend. `K` is the kind of the value: [`Owned`], [`Ref`] or [`Mut`].
 ///
-/// Its exit phase may be run when the function around its `with!` is gone. So the block must not be able to store
-/// what it borrows there in what is lent; a reference is known to be covariant.
+/// The exit phase of a shielded manager may run after the function around its `with!` is gone. The block must therefore
+/// not be able to store its own borrows in the lent value. References are known to be covariant, so they are allowed.
 #[diagnostic::on_unimplemented(
     message = "a shielded manager can't lend this",
     label = "it lends a type that borrows from the manager's locals, in which the block could store what it borrows itself",
@@ -72,7 +73,7 @@ where
             `&mut (dyn Trait + 'static)`"
 )]
 pub trait LendsShielded<K> {
-    /// Whether it borrows from the manager.
+    /// Whether the value borrows from the manager.
     const BORROWS: bool;
 }
 
@@ -97,7 +98,7 @@ where
     const BORROWS: bool = true;
 }
 
-/// Makes a shielded manager: what the option of the attribute expands to.
+/// Creates a shielded manager. The option of the attribute expands to a call of this function.
 #[doc(hidden)]
 #[inline]
 pub fn shielded<N, B, F, L, K>(

@@ -1,4 +1,4 @@
-//! Starts the body of a manager with the handle on its `with!`.
+//! Starts the body of a manager with a handle to its `with!`.
 
 use core::future::Future;
 use core::marker::PhantomData;
@@ -10,7 +10,7 @@ use super::yield_point::YieldPoint;
 use crate::named::Named;
 use crate::raw::detached::{DetachedGuard, Inline};
 
-/// The handle on a `with!` that a body is started with, and keeps.
+/// The handle to a `with!`. A body is started with it and keeps it.
 #[derive(Debug)]
 pub struct FrameHandle(TaskPtr<Header>);
 
@@ -21,15 +21,15 @@ impl core::fmt::Debug for TaskPtr<Header> {
 }
 
 impl FrameHandle {
-    /// The handle on the `with!` with this header, for its own body.
+    /// Makes the handle to the `with!` with this header, for its own body.
     #[inline]
     pub(super) fn new(header: &Header) -> Self {
         Self(TaskPtr(NonNull::from(header)))
     }
 
-    /// Notes that something stands between the driver and the marker, and returns the header.
+    /// Records that something lies between the driver and the marker, and returns the header.
     pub(crate) fn detach(&self) -> TaskPtr<Header> {
-        // SAFETY: the body has this handle, and the header outlives the body (fact 1).
+        // SAFETY: the body owns this handle, and the header outlives the body (fact 1).
         unsafe { self.0.header() }.set_route(Route::Detached);
         self.0
     }
@@ -42,11 +42,11 @@ impl FrameHandle {
 
 /// The body of a manager that has not been started.
 ///
-/// It is a trait so that the future can be named as a nested `impl Future` in the signature of a manager function, where
-/// the compiler looks into it to see whether it is `Send`.
+/// This is a trait so that the future can be named as a nested `impl Future` in the signature of a manager function.
+/// There the compiler inspects the future to decide whether it is `Send`.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not the body of a manager")]
 pub trait Body {
-    /// The body, started.
+    /// The future of the started body.
     type Future: Future;
     /// The name of the manager.
     type Name: Name<Output = <Self::Future as Future>::Output>;
@@ -58,18 +58,18 @@ pub trait Body {
     fn start(self, frame: FrameHandle) -> Self::Future;
 }
 
-/// The name of a manager, as a type that takes no room.
+/// The name of a manager, as a type that needs no memory.
 pub trait Name: Copy + Send + Sync {
-    /// What it is the name of.
+    /// The kind of item that the name belongs to: `"function"` or `"type"`.
     const KIND: &'static str;
 
-    /// Whether something is lost of a body that is dropped in its exit phase. Nothing is where others look after it.
+    /// Whether work is lost when the body is dropped in its exit phase. It is `false` if other code finishes that work.
     const CAN_BE_CUT: bool = true;
 
-    /// What the manager ends in.
+    /// The output of the body.
     type Output;
 
-    /// Returns it, and how the error of the manager is shown.
+    /// Returns the name together with the function that formats the manager's error.
     fn named(&self) -> Named<Self::Output>;
 }
 
@@ -83,7 +83,7 @@ impl<N: Fn() -> Named<O> + Copy + Send + Sync, O> Name for N {
     }
 }
 
-/// The name of a manager of the type `M`, which ends in `O`.
+/// The name of a manager of the type `M` whose body returns `O`.
 #[derive(Debug)]
 #[expect(unreachable_pub, reason = "it is in a public type")]
 pub struct TypeName<M, O>(PhantomData<fn() -> (O, PhantomData<M>)>);
@@ -113,7 +113,7 @@ impl<M, O> Name for TypeName<M, O> {
     }
 }
 
-/// The name of a manager of which nothing is lost when it is dropped in its exit phase.
+/// The name `N` for a manager that loses no work when it is dropped in its exit phase.
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug)]
 pub struct Uncut<N>(pub(crate) N);
@@ -131,7 +131,7 @@ impl<N: Name> Name for Uncut<N> {
     }
 }
 
-/// A body under another name.
+/// The body `B` with the name `N`.
 #[cfg(feature = "std")]
 #[expect(unreachable_pub, reason = "it is in a public type")]
 pub struct Renamed<B, N> {
@@ -155,7 +155,7 @@ impl<B: Body, N: Name<Output = <B::Future as Future>::Output>> Body for Renamed<
     }
 }
 
-/// The body of a manager function: a closure that takes the handle, and the name of the function.
+/// The body of a manager function: a closure that takes the handle, with the name of the function.
 pub struct FunctionBody<N, B> {
     name: N,
     body: B,
@@ -183,10 +183,10 @@ impl<N: Name<Output = F::Output>, B: FnOnce(FrameHandle) -> F, F: Future> Body f
     }
 }
 
-/// Ties the body of a manager to its signature: both say the same contract `L`, lifetimes and all.
+/// Ties the body of a manager to its signature: both use the same contract `L`, including its lifetimes.
 ///
-/// It is made outside of the body and passed to both. `L` stands in an argument and in a result here, so it is
-/// invariant: no lifetime in it can be longer on one side than on the other.
+/// The value is made outside of the body and passed to both. `L` is an argument and a result here, so it is invariant:
+/// no lifetime in it can be longer on one side than on the other.
 #[derive(Debug)]
 pub struct SameContract<L>(PhantomData<fn(L) -> L>);
 
@@ -199,7 +199,7 @@ impl<L> Clone for SameContract<L> {
 impl<L> Copy for SameContract<L> {}
 
 impl<L> SameContract<L> {
-    /// Makes the value for one manager.
+    /// Creates the value for one manager.
     #[expect(clippy::new_without_default, reason = "nobody else makes one")]
     #[must_use]
     #[inline]
@@ -207,15 +207,15 @@ impl<L> SameContract<L> {
         Self(PhantomData)
     }
 
-    /// Makes the yield point of a body whose marker stands in the body itself. `_this` is a local of the body, before all
-    /// others.
+    /// Creates the yield point of a body whose marker is in the body itself. `_this` must be the first local of the
+    /// body.
     #[inline]
     pub const fn point<'f, T>(self, frame: &FrameHandle, _this: &'f T) -> YieldPoint<'f, L, Inline> {
         YieldPoint::new(frame.0, Inline::new())
     }
 
-    /// Makes the yield point of a body whose marker stands in an `async` block. `this` is a local of the body, before all
-    /// others.
+    /// Creates the yield point of a body whose marker is in an `async` block. `this` must be the first local of the
+    /// body.
     #[inline]
     pub fn detached_point(self, this: &DetachedGuard) -> YieldPoint<'_, L, &DetachedGuard> {
         YieldPoint::new(this.header(), this)

@@ -1,4 +1,4 @@
-//! Drops a `with!` that has not ended, whatever the type of its block.
+//! Drops a `with!` that has not ended, independent of the type of its block.
 
 use core::ptr::{NonNull, null};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
@@ -12,66 +12,66 @@ use crate::rescue::{self, Lost, Show};
 #[cfg(feature = "std")]
 use crate::waker::identity;
 
-/// The parts of a driver that is dropped before its end, or that has ended without a block.
+/// A driver that is dropped before its end, or whose body has ended without lending to the block.
 pub(super) trait Cancel {
     fn header(&self) -> &Header;
 
     fn name(&self) -> &'static str;
 
-    /// Returns whether something is lost when the body is dropped in its exit phase.
+    /// Returns whether work is lost when the body is dropped in its exit phase.
     fn can_be_cut(&self) -> bool;
 
-    /// Polls the body. If it has ended in an error, it is told of.
+    /// Polls the body. If the body ends in an error, the error is reported.
     ///
     /// # Safety
     ///
-    /// The body is there.
+    /// The body must not have been dropped.
     unsafe fn poll_body(&self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Drops the body. A marker that is still there drops the block with it.
+    /// Drops the body. If its marker still has the block, the marker drops the block.
     ///
     /// # Safety
     ///
-    /// The body is there, and is not used again.
+    /// The body must not have been dropped, and must not be used again.
     unsafe fn drop_body(&self);
 
     /// Drops the block.
     ///
     /// # Safety
     ///
-    /// The block is there, and is not used again.
+    /// The block must not have been dropped, and must not be used again.
     unsafe fn drop_block(&self);
 
-    /// Drops what the block left behind, which nobody receives. If there is a `report`, that gets before what shows it.
-    /// Returns the panic of the block, if it has left one behind.
+    /// Drops the content of the slot, which no caller receives. If there is a `report`, it is first called with a
+    /// function that formats the content. Returns the panic of the block, if it panicked.
     fn clear(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>;
 }
 
-/// Drops a driver that has not ended, or that has ended without a block. It never panics.
+/// Drops a driver that has not ended, or whose body has ended without lending to the block. Never panics.
 ///
 /// # Safety
 ///
-/// Body and block are as the driver was left, and are not used again.
+/// The body and the block must be in the state that the header records, and must not be used again.
 #[cold]
 pub(super) unsafe fn drop_unfinished(driver: &dyn Cancel) {
     let header = driver.header();
     let cut;
     if header.state.get().is_lent() && !header.panicked.get() {
-        // What is left of the block goes before what is left of the manager.
+        // The rescues of the block run before the rescue of the manager.
         let _level = rescue::block_before_manager();
-        // SAFETY: the body is there.
+        // SAFETY: the caller guarantees that the body has not been dropped.
         let polled = unsafe { cancel(driver) };
         cut = if polled.is_pending() { cut_at(driver) } else { None };
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         panics::contain(|| unsafe { driver.drop_body() });
     } else {
         cut = cut_at(driver);
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         panics::contain(|| unsafe { driver.drop_body() });
     }
     match header.state.get() {
         State::Running | State::RunningDetached | State::Cancelling => abort_leaked(driver.name()),
-        // SAFETY: nobody has dropped it, as no marker has lent.
+        // SAFETY: the block has not been dropped, because no marker has lent.
         State::Unpolled | State::Entering => panics::contain(|| unsafe { driver.drop_block() }),
         State::BlockDone | State::BlockDropped | State::Done => {}
     }
@@ -85,8 +85,8 @@ pub(super) unsafe fn drop_unfinished(driver: &dyn Cancel) {
     }
 }
 
-/// Returns what is to be told of a body that is dropped now, at an `.await` that is not ready. `None` if it is entering, or
-/// if nothing is lost.
+/// Returns the report about a body that is dropped now, while it is suspended at an `.await`. `None` if the body is in
+/// its enter phase, or if no work is lost.
 fn cut_at(driver: &dyn Cancel) -> Option<&'static str> {
     let header = driver.header();
     if header.panicked.get() || header.has_ended.get() || !driver.can_be_cut() {
@@ -104,7 +104,7 @@ fn cut_at(driver: &dyn Cancel) -> Option<&'static str> {
 const CUT: &str =
     "was cut off in its exit phase, as its `with!` was dropped; the option `shielded` has it run to its end";
 
-/// Drops what the block left behind, which a panic of the manager replaces. It is told of.
+/// Drops the end of the block, which the panic of the manager replaces, and reports the loss.
 #[cold]
 #[inline(never)]
 fn replace(driver: &dyn Cancel) {
@@ -116,27 +116,28 @@ fn replace(driver: &dyn Cancel) {
     }
 }
 
-/// Drops the block that is under way, and polls the body once: it sees `Cancelled` at its marker, and its exit phase runs
-/// on from there to the first `.await` that is not ready.
+/// Drops the running block and polls the body once. The body receives `Cancelled` at its marker, and its exit phase
+/// runs to the first `.await` that is not ready.
 ///
-/// Where the body itself waits at the marker, the block is dropped first, from here, so that dropping takes no more stack
-/// than polling. Elsewhere the marker drops it. The body is polled outside of the budget that tokio gives a task: what is
-/// ready is not made to look pending because the block has used the budget up.
+/// If the body itself is suspended at the marker, the block is dropped here before that poll, so that dropping uses no
+/// more stack than polling. Otherwise the marker drops the block. The body is polled outside of the budget that tokio
+/// gives a task: a future that is ready must not appear pending because the block has used up the budget.
 ///
 /// # Safety
 ///
-/// The body and the block are there.
+/// The body and the block must not have been dropped.
 unsafe fn cancel(driver: &dyn Cancel) -> Poll<()> {
     let header = driver.header();
     if header.state.get() == State::Running {
-        // SAFETY: the block is there, as the state says, and so is what is lent to it, as the body waits at the marker.
+        // SAFETY: the state says that the block has not been dropped. What is lent to it is valid, because the body is
+        // suspended at the marker.
         unsafe { TaskPtr(NonNull::from(header)).cancel_block() };
     } else {
         header.state.set(State::Cancelling);
         header.wants_marker.set(true);
     }
     let mut polled = Poll::Pending;
-    // SAFETY: the caller says so.
+    // SAFETY: guaranteed by the caller.
     let mut poll = || polled = unsafe { driver.poll_body(&mut Context::from_waker(&IN_PLACE)) };
     if let Err(payload) = panics::catch(|| budget::unconstrained(&mut poll)) {
         rescue::panicked(driver.name(), payload);
@@ -144,9 +145,9 @@ unsafe fn cancel(driver: &dyn Cancel) -> Poll<()> {
     polled
 }
 
-/// What a body is polled with in the drop of its `with!`: does nothing, and is no other. An executor that runs in such a
-/// poll has a waker of its own.
-// SAFETY: it has no data, and the functions need none.
+/// The waker that a body is polled with while its `with!` is dropped. It does nothing, and differs from every other
+/// waker. An executor that runs in such a poll uses its own waker.
+// SAFETY: the waker has no data, and its functions need none.
 static IN_PLACE: Waker = unsafe { Waker::from_raw(raw_in_place()) };
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(|_| raw_in_place(), |_| {}, |_| {}, |_| {});
@@ -155,8 +156,8 @@ const fn raw_in_place() -> RawWaker {
     RawWaker::new(null(), &VTABLE)
 }
 
-/// Whether what is polled with this waker leaves in place, in the drop of a `with!`. A rescue that is polled there does
-/// not, nor does what an executor polls that runs there.
+/// Returns whether the future that is polled with this waker leaves in place, in the drop of a `with!`. It is `false`
+/// for a rescue that is polled there, and for a future that an executor polls there.
 #[cfg(feature = "std")]
 pub(super) fn is_in_place(waker: &Waker) -> bool {
     rescue::is_in_place() && identity(waker) == identity(&IN_PLACE)

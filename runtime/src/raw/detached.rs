@@ -1,5 +1,4 @@
-//! Looks after a marker that stands in an `async` block: it may be polled by wakers and threads that are not the
-//! driver's.
+//! Guards a marker in an `async` block: other wakers and threads than those of the driver may poll it.
 
 use core::cell::Cell;
 use core::task::{Context, Poll, Waker};
@@ -9,18 +8,18 @@ use crate::raw::{FrameHandle, Header, TaskLocalCell, TaskPtr};
 use crate::rescue::Rescues;
 use crate::waker::identity;
 
-/// Where the marker of a body stands.
+/// The position of the marker in its body.
 pub trait Placement: Copy {
-    /// Returns what there is to be looked after if it is in an `async` block.
+    /// Returns the guard of a marker in an `async` block. `None` if the marker is in the body itself.
     fn guard(&self) -> Option<&DetachedGuard>;
 }
 
-/// The marker stands in the body itself.
+/// The marker is in the body itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Inline(());
 
 impl Inline {
-    /// Makes one.
+    /// Creates the placement.
     #[expect(clippy::new_without_default, reason = "nobody else makes one")]
     #[must_use]
     #[inline]
@@ -43,9 +42,9 @@ impl Placement for &DetachedGuard {
     }
 }
 
-/// A local of a body whose marker stands in an `async` block (or in a macro's arguments, where one may be).
+/// A local of a body whose marker is in an `async` block, or in the arguments of a macro, which may contain one.
 ///
-/// Without `std` there are no threads that could be told apart: such a manager is not `Send` then.
+/// Without `std`, threads cannot be told apart, so such a manager is not `Send`.
 pub struct DetachedGuard {
     state: TaskLocalCell<GuardState>,
     #[cfg(not(feature = "std"))]
@@ -57,16 +56,17 @@ struct GuardState {
     header: TaskPtr<Header>,
     /// The thread that polls the driver.
     thread: Cell<usize>,
-    /// The addresses that make up the waker that the driver was polled with.
+    /// The [`identity`] of the waker that the driver was polled with.
     driver: Cell<[usize; 2]>,
-    /// The marker's waker, if it is another: of a `FuturesUnordered`, say, which polls only what was woken.
+    /// The waker of the marker, if it is not the driver's. For example, a `FuturesUnordered` polls only woken futures,
+    /// with a waker of its own for each.
     marker: Cell<Option<Waker>>,
-    /// What is left of the managers in a block that was raced away.
+    /// The rescues of the managers in a block that lost a race and was dropped.
     rescues: Cell<Rescues>,
 }
 
 impl DetachedGuard {
-    /// Makes one, for the body that has been started with this handle.
+    /// Creates the guard of the body that was started with this handle.
     #[must_use]
     pub fn new(frame: &FrameHandle) -> Self {
         let state = GuardState {
@@ -87,18 +87,18 @@ impl DetachedGuard {
         self.state.get().header
     }
 
-    /// Notes that the body is about to be polled or dropped.
+    /// Records the current thread and the waker. Must be called before the body is polled or dropped.
     pub(crate) fn enter(&self, waker: &Waker) {
         let state = self.state.get();
         state.thread.set(current_thread());
         state.driver.set(identity(waker));
     }
 
-    /// Notes that the marker is polled, with this waker.
+    /// Checks the thread of a poll of the marker, and stores the waker of the poll if it is not the driver's.
     ///
     /// # Panics
     ///
-    /// On another thread than the driver's.
+    /// Panics if it is called on another thread than the driver's.
     pub(crate) fn before_marker(&self, waker: &Waker) {
         assert!(self.is_driver_thread(), "the future of a `yield!` was polled on another thread than its `with!`");
         let state = self.state.get();
@@ -115,7 +115,7 @@ impl DetachedGuard {
         }
     }
 
-    /// Whether the marker has a waker of its own.
+    /// Returns whether the marker has its own waker.
     pub(crate) fn has_own_waker(&self) -> bool {
         let marker = self.state.get().marker.take();
         let has_own = marker.is_some();
@@ -123,20 +123,20 @@ impl DetachedGuard {
         has_own
     }
 
-    /// Wakes the marker, so that whoever polls it does. Returns whether it has a waker of its own. A panic of that goes no
-    /// further.
+    /// Wakes the marker, so that the future or executor around it polls it. Returns whether the marker has its own
+    /// waker. A panic of the waker is contained.
     pub(crate) fn wake(&self) -> bool {
         let Some(marker) = self.state.get().marker.take() else { return false };
         panics::contain(|| marker.wake());
         true
     }
 
-    /// Whether this is the thread that polls the driver.
+    /// Returns whether the current thread is the one that polls the driver.
     pub(crate) fn is_driver_thread(&self) -> bool {
         self.state.get().thread.get() == current_thread()
     }
 
-    /// The body is to wait for these.
+    /// Adds rescues for which the body must wait.
     pub(crate) fn add_rescues(&self, rescues: Rescues) {
         let left = &self.state.get().rescues;
         let mut all = left.take();
@@ -144,7 +144,7 @@ impl DetachedGuard {
         left.set(all);
     }
 
-    /// Waits for what is left.
+    /// Polls the rescues. Ready once all of them have ended.
     pub(crate) fn poll_rescues(&self, cx: &mut Context<'_>) -> Poll<()> {
         let left = &self.state.get().rescues;
         let mut all = left.take();
@@ -154,7 +154,7 @@ impl DetachedGuard {
     }
 }
 
-/// A number that no other living thread has.
+/// Returns a number that no other living thread has: the address of a thread-local.
 #[cfg(feature = "std")]
 fn current_thread() -> usize {
     std::thread_local! {

@@ -1,4 +1,4 @@
-//! The future of a `with!`: polls the body of the manager, and the block where the body waits for that.
+//! The future of a `with!`: polls the body of the manager, or the block while the body is suspended at its marker.
 
 use core::future::Future;
 use core::marker::{PhantomData, PhantomPinned};
@@ -25,11 +25,12 @@ use crate::rescue::{self, Lost, Show};
 use crate::scope_types::Scope;
 use crate::value::{JoinSame, ShapeOf, Value};
 
-/// The future of a `with!`: runs the manager, and the block at its marker.
+/// The future of a `with!`. Runs the manager, and the block at its marker.
 ///
-/// Body and block are fields of it without a wrapper, as each layer of types around them takes away from how deep
-/// `with!`s can be nested before the compiler gives up. So dropping a driver must not drop them by itself: what drops
-/// them makes it `Done`. The null of `frame` stands for that, which takes no room.
+/// The body and the block are fields without a wrapper type, because each wrapper lowers the depth to which `with!`s
+/// can be nested before the compiler gives up. Without a wrapper such as `ManuallyDrop`, the driver must not drop them
+/// implicitly: the code that drops them then sets the driver to `Done`. `Done` is encoded as the null value of `frame`
+/// and needs no extra memory.
 #[must_use = "a driver does nothing until it is awaited"]
 #[expect(clippy::manual_non_exhaustive, reason = "nobody sees the one nor the other")]
 pub enum Driver<'h, F, N, S, B, W, Literal>
@@ -48,17 +49,17 @@ where
         body: F,
         block: B,
         literal: PhantomData<fn() -> Literal>,
-        /// The driver is reached by pointer.
+        /// The header and the marker point to the driver, so it must not move.
         pinned: PhantomPinned,
     },
     #[doc(hidden)]
     Done,
 }
 
-/// Runs `block` with what `manager` lends.
+/// Returns the future that runs `block` with the value lent by `manager`.
 ///
-/// The [`BorrowToken`](crate::frame::BorrowToken)s of the `frame` must be locals that stand beside it, so that nothing of the lent
-/// value outlives the `with!`. For `literal` see [`Classify`]; for `enclosing` see [`Enclosing`].
+/// The [`BorrowToken`](crate::frame::BorrowToken)s of the `frame` must be locals next to it, so that no part of the
+/// lent value outlives the `with!`. For `literal` see [`Classify`]. For `enclosing` see [`Enclosing`].
 #[inline]
 pub fn run<'h, 'a, 'b, M, L, S, B, W, Literal>(
     manager: Manager<M, L>,
@@ -80,8 +81,8 @@ where
     Driver::Live { frame, enclosing, name, body, block, literal: PhantomData, pinned: PhantomPinned }
 }
 
-/// The parts of a driver that is there, by pointer. Each is borrowed by itself, as the body is borrowed while its marker
-/// uses the others.
+/// Access to the fields of a live driver by pointer. Each field is borrowed separately, because the body is borrowed
+/// while its marker uses the other fields.
 impl<'h, F, N, S, B, W, Literal> Driver<'h, F, N, S, B, W, Literal>
 where
     F: Future<Output: BodyOutput>,
@@ -92,10 +93,10 @@ where
 {
     /// # Safety
     ///
-    /// The driver is there.
+    /// The driver must be live.
     #[inline]
     unsafe fn frame(this: NonNull<Self>) -> &'h Frame<S> {
-        // SAFETY: the caller says so. The field is not written before the driver is gone.
+        // SAFETY: guaranteed by the caller. The field is not written while the driver is live.
         unsafe {
             match *this.as_ptr() {
                 Self::Live { frame, .. } => frame,
@@ -106,7 +107,7 @@ where
 
     /// # Safety
     ///
-    /// As of `frame`.
+    /// Same as `frame`.
     #[inline]
     unsafe fn named(this: NonNull<Self>) -> Named<F::Output> {
         // SAFETY: as in `frame`.
@@ -120,7 +121,7 @@ where
 
     /// # Safety
     ///
-    /// As of `frame`.
+    /// Same as `frame`.
     #[inline]
     unsafe fn enclosing(this: NonNull<Self>) -> NonNull<W> {
         // SAFETY: as in `frame`.
@@ -134,10 +135,10 @@ where
 
     /// # Safety
     ///
-    /// The driver is there, and nobody uses its body now.
+    /// The driver must be live, and its body must not be in use.
     #[inline]
     unsafe fn body(this: NonNull<Self>) -> NonNull<F> {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             match *this.as_ptr() {
                 Self::Live { ref mut body, .. } => NonNull::from(body),
@@ -148,10 +149,10 @@ where
 
     /// # Safety
     ///
-    /// The driver is there, and nobody uses its block now.
+    /// The driver must be live, and its block must not be in use.
     #[inline]
     unsafe fn block(this: NonNull<Self>) -> NonNull<B> {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             match *this.as_ptr() {
                 Self::Live { ref mut block, .. } => NonNull::from(block),
@@ -160,20 +161,20 @@ where
         }
     }
 
-    /// Polls the body once more.
+    /// Polls the body once.
     ///
     /// # Safety
     ///
-    /// The driver is there and pinned, and its body is not in use.
+    /// The driver must be live and pinned, and its body must not be in use.
     #[inline]
     unsafe fn poll_body(this: NonNull<Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let header = unsafe { Self::frame(this) }.header();
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let mut body = unsafe { Self::body(this) };
-        // SAFETY: nobody else uses the body: the marker, which is in it, uses other parts.
+        // SAFETY: no other code uses the body. The marker, which is part of the body, uses the other fields only.
         let body = unsafe { body.as_mut() };
-        // SAFETY: the driver is pinned; the body stays where it is until it is dropped there.
+        // SAFETY: the driver is pinned. The body is not moved before it is dropped in place.
         let body = unsafe { Pin::new_unchecked(body) };
         let panics = SetPanicked(header);
         let output = body.poll(cx);
@@ -187,7 +188,7 @@ fn polled_when_done() -> ! {
     unreachable!("a driver is done when it is gone")
 }
 
-/// Notes that the body has panicked, and that its locals are gone.
+/// When dropped, records that the body has panicked and that its locals are gone.
 struct SetPanicked<'h>(&'h Header);
 
 impl Drop for SetPanicked<'_> {
@@ -204,54 +205,57 @@ where
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
-    /// Polls the block. Returns whether it has ended; it is dropped then. A panic in either is one of the block.
+    /// Polls the block and returns whether it has ended. A block that has ended is dropped. A panic of the poll or of
+    /// the drop is a panic of the block.
     ///
     /// # Safety
     ///
-    /// The driver is there and pinned, its block is there, and nobody uses it now.
+    /// The driver must be live and pinned. Its block must not have been dropped, and must not be in use.
     #[inline]
     unsafe fn run_block(this: NonNull<Self>, cx: &mut Context<'_>) -> bool {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let frame = unsafe { Self::frame(this) };
         let ran = panics::catch(|| {
-            // SAFETY: the caller says so.
+            // SAFETY: guaranteed by the caller.
             let mut block = unsafe { Self::block(this) };
-            // SAFETY: the marker gets here, or the driver while the body waits at that. Neither is polled by the block, so
-            // there is one such reference at a time (fact 3).
+            // SAFETY: the caller is the marker, or the driver while the body is suspended at the marker. The block
+            // polls neither of them, so only one such reference exists at a time (fact 3).
             let block_mut = unsafe { block.as_mut() };
-            // SAFETY: the block is in the pinned driver, and dropped where it stands.
+            // SAFETY: the block is a field of the pinned driver and is dropped in place.
             let polled = unsafe { Pin::new_unchecked(block_mut) }.poll(cx);
             match polled {
                 Poll::Ready(value) => frame.set_return(value),
+                // The block has stored its end in the slot, and stays pending forever.
                 Poll::Pending if frame.is_over() => {}
                 Poll::Pending => return false,
             }
             frame.header().outcome.set(frame.outcome());
             frame.header().state.set(State::BlockDone);
-            // SAFETY: it is the first time, as the state was another.
+            // SAFETY: the block has not been dropped before, because the state was not `BlockDone` until now.
             unsafe { block.drop_in_place() };
             true
         });
         match ran {
-            // SAFETY: the caller says so.
+            // SAFETY: guaranteed by the caller.
             Ok(ended) => ended && unsafe { Self::pass(this) },
-            // SAFETY: the caller says so.
+            // SAFETY: guaranteed by the caller.
             Err(payload) => unsafe { Self::fail(this, payload) },
         }
     }
 
-    /// Notes that the block has ended. If it went well, there may be another outcome, of a marker in it.
+    /// Completes the outcome of a block that has ended, and returns `true`. If the block completed and contains the
+    /// marker of an enclosing manager, the outcome of that marker replaces `Completed`.
     ///
     /// # Safety
     ///
-    /// The driver is there.
+    /// The driver must be live.
     #[inline]
     unsafe fn pass(this: NonNull<Self>) -> bool {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let header = unsafe { Self::frame(this) }.header();
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let enclosing = unsafe { Self::enclosing(this) };
-        // SAFETY: it is not written while the driver is there.
+        // SAFETY: the field is not written while the driver is live.
         let enclosing = unsafe { enclosing.as_ref() };
         if let (Outcome::Completed, Some(outcome)) = (header.outcome.get(), enclosing.outcome()) {
             header.outcome.set(passed_by::<S::Exit>(outcome));
@@ -259,31 +263,32 @@ where
         true
     }
 
-    /// Returns whether the `with!` of a marker in the block is being dropped, and waits for that to be polled.
+    /// Returns whether the block contains the marker of a `with!` that is being dropped and needs this marker to be
+    /// polled.
     ///
     /// # Safety
     ///
-    /// The driver is there.
+    /// The driver must be live.
     #[inline]
     unsafe fn marker_is_wanted(this: NonNull<Self>) -> bool {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let enclosing = unsafe { Self::enclosing(this) };
-        // SAFETY: it is not written while the driver is there.
+        // SAFETY: the field is not written while the driver is live.
         unsafe { enclosing.as_ref() }.wants_marker()
     }
 
-    /// Notes that the block has panicked.
+    /// Records that the block has panicked, drops the block if it has not been dropped, and returns `true`.
     ///
     /// # Safety
     ///
-    /// The driver is there.
+    /// The driver must be live.
     #[cold]
     unsafe fn fail(this: NonNull<Self>, payload: Payload) -> bool {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let frame = unsafe { Self::frame(this) };
         frame.set_panic(payload);
         if frame.header().state.replace(State::BlockDone).is_lent() {
-            // SAFETY: it was there, as the state said.
+            // SAFETY: the previous state says that the block had not been dropped.
             unsafe { TaskPtr(NonNull::from(frame.header())).drop_block() };
         }
         frame.header().outcome.set(Outcome::Panicked);
@@ -291,8 +296,8 @@ where
     }
 }
 
-/// Returns what a manager sees of the outcome of another one around whose marker it stands. If it catches errors, there
-/// is none to be caught: the other one has it.
+/// Returns the outcome seen by a manager that encloses the marker of another manager. A catching manager sees
+/// `Cancelled` instead of `Failed`, because the error has already been moved to the other manager.
 fn passed_by<X: Exit>(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Failed(()) if X::CATCHES => Outcome::Cancelled,
@@ -300,7 +305,7 @@ fn passed_by<X: Exit>(outcome: Outcome) -> Outcome {
     }
 }
 
-// SAFETY: the name is not written while the driver is there.
+// SAFETY: `name` only reads a field that is not written while the driver is live.
 unsafe impl<F, N, S, B, W, Literal> BlockOwner for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output: BodyOutput>,
@@ -312,39 +317,40 @@ where
     const CATCHES: bool = <S::Exit as Exit>::CATCHES;
 
     unsafe fn name(this: NonNull<Self>) -> &'static str {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         unsafe { Self::named(this) }.name()
     }
 
     #[inline]
     unsafe fn lend(this: NonNull<Self>, value_ptr: NonNull<()>) {
-        // SAFETY: the caller says that it points to such an `Option`, and `S::Lent` is what the manager lends, by the
-        // signature of `run`. The lifetime changes to that of the frame, which is over when the block and the exit phase
-        // are; the value is good so long (fact 2).
+        // SAFETY: the caller guarantees that it points to an `Option` of what the manager lends. That is `S::Lent`, by
+        // the signature of `run`. The lifetime of the value changes to that of the frame, which ends when the block and
+        // the exit phase have ended. The value is valid that long (fact 2).
         let value_ptr = unsafe { value_ptr.cast::<Option<S::Lent>>().as_mut() };
         if let Some(value) = value_ptr.take() {
-            // SAFETY: the caller says that the driver is there.
+            // SAFETY: the caller guarantees that the driver is live.
             let frame = unsafe { Self::frame(this) };
             frame.lend(value);
             // SAFETY: as above.
             let enclosing = unsafe { Self::enclosing(this) };
-            // SAFETY: it is not written while the driver is there.
+            // SAFETY: the field is not written while the driver is live.
             unsafe { enclosing.as_ref() }.has_lent(frame.header().route.get());
         }
     }
 
     unsafe fn poll(this: NonNull<Self>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         if let Some(value_ptr) = value_ptr {
-            // SAFETY: the caller says the same.
+            // SAFETY: guaranteed by the caller, with the same conditions.
             unsafe { <Self as BlockOwner>::lend(this, value_ptr) };
         }
-        // SAFETY: the caller says that the driver is there.
+        // SAFETY: the caller guarantees that the driver is live.
         let header = unsafe { Self::frame(this) }.header();
         match header.state.get() {
-            // SAFETY: the block is there, as the state says; a marker calls this, which is not polled by the block.
+            // SAFETY: the state says that the block has not been dropped. The caller is a marker, which the block does
+            // not poll.
             State::Running | State::RunningDetached => unsafe { Self::run_block(this, cx) },
             State::Cancelling => {
-                // SAFETY: it is there, as the state says.
+                // SAFETY: the state says that the block has not been dropped.
                 unsafe { TaskPtr(NonNull::from(header)).cancel_block() };
                 true
             }
@@ -353,21 +359,21 @@ where
     }
 
     unsafe fn drop_block(this: NonNull<Self>) {
-        // SAFETY: the caller says that nobody uses it.
+        // SAFETY: the caller guarantees that the block is not in use.
         let block = unsafe { Self::block(this) };
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         unsafe { block.drop_in_place() };
     }
 
     unsafe fn set_panic(this: NonNull<Self>, payload: Payload) {
-        // SAFETY: the caller says that the driver is there.
+        // SAFETY: the caller guarantees that the driver is live.
         unsafe { Self::frame(this) }.set_panic(payload);
     }
 
     unsafe fn take_error(this: NonNull<Self>, value_ptr: NonNull<()>) {
-        // SAFETY: the caller says that it points to such an `Option`.
+        // SAFETY: the caller guarantees that it points to an `Option` of the caught error.
         let value_ptr = unsafe { value_ptr.cast::<Option<<S::Exit as Exit>::Caught>>().as_mut() };
-        // SAFETY: the caller says that the driver is there.
+        // SAFETY: the caller guarantees that the driver is live.
         *value_ptr = unsafe { Self::frame(this) }.take_error();
     }
 }
@@ -387,27 +393,27 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: nothing is moved out of the driver.
         let this = NonNull::from(unsafe { self.get_unchecked_mut() });
-        // SAFETY: it is there.
+        // SAFETY: the driver is live.
         let frame = unsafe { Self::frame(this) };
         match frame.header().state.get() {
             State::Unpolled => frame.header().begin(this),
-            // SAFETY: the block is there, as the state says, and the body waits at its marker.
+            // SAFETY: the state says that the block has not been dropped, and that the body is suspended at its marker.
             State::Running if !unsafe { Self::run_block(this, cx) } => return Poll::Pending,
-            // SAFETY: it is there.
+            // SAFETY: the driver is live.
             State::RunningDetached if unsafe { Self::marker_is_wanted(this) } => {
                 frame.header().wants_marker.set(true);
             }
             _ => {}
         }
-        // SAFETY: it is there and pinned, and nobody else polls it.
+        // SAFETY: the driver is live and pinned, and no other code polls the body.
         let output = ready!(unsafe { Self::poll_body(this, cx) });
-        // SAFETY: it is there.
+        // SAFETY: the driver is live.
         let named = || unsafe { Self::named(this) };
         Poll::Ready(conclude(frame, output, named))
     }
 }
 
-/// Returns what becomes of the `with!` when its manager has ended in `output`.
+/// Returns the end of the `with!` for a body that returned `output`.
 #[inline]
 fn conclude<S: Scope, Literal>(
     frame: &Frame<S>,
@@ -433,11 +439,11 @@ where
     })
 }
 
-/// Drops what the block left behind, which an error of the manager replaces.
+/// Discards the end of the block, which the error of the manager replaces. An error of the block is reported as lost.
 ///
 /// # Errors
 ///
-/// The panic of the block, if there is one, which is not replaced.
+/// Returns the panic of the block if it panicked. An error does not replace a panic.
 #[cold]
 fn replace<S: Scope<Return: Classify<Literal>>, Literal, O: BodyOutput>(
     frame: &Frame<S>,
@@ -447,16 +453,16 @@ fn replace<S: Scope<Return: Classify<Literal>>, Literal, O: BodyOutput>(
     frame.discard(&|show| rescue::replaced(named().name(), Lost::from(what).show(show)))
 }
 
-/// Lets the panic of the block go on. The error of the manager is lost.
+/// Resumes the panic of the block. The error of the manager is reported as lost.
 #[cold]
 fn give_way<O: BodyOutput>(parcel: Parcel, output: O, named: Named<O>) -> ! {
     named.report(rescue::failed, rescue::PANICKING, &output);
-    // Not in the unwinding, where a panic of its destructor would abort the process.
+    // Dropped before the panic is resumed: a panic of its destructor during unwinding would abort the process.
     panics::contain(|| drop(output));
     parcel.resume();
 }
 
-/// The manager ended in success, and there is no value for its `with!`.
+/// Panics because the manager has succeeded but its `with!` has no value.
 #[cold]
 fn no_value(name: &str, state: State) -> ! {
     let what = match state {
@@ -479,17 +485,19 @@ where
     fn drop(&mut self) {
         let this = NonNull::from(self);
         let _done = SetDone(this);
-        // SAFETY: it is there.
+        // SAFETY: the driver is live.
         let state = unsafe { Self::frame(this) }.header().state.get();
-        // A body that has ended has nothing left in it: it is an `async` block, or a shielded one, which is empty then.
+        // A body that has ended holds nothing that must be dropped. It is an `async` block, or a shielded body, which
+        // is empty once it has ended.
         if state != State::Done {
-            // SAFETY: this is the end of the driver.
+            // SAFETY: the driver is being dropped, so its body and block are not used afterwards.
             unsafe { drop_unfinished(&Dropping(this)) };
         }
     }
 }
 
-/// Makes a driver `Done`, whatever unwinds: what is in it has been dropped, or is not to be dropped any more.
+/// Sets a driver to `Done` when dropped, also during unwinding. The fields have been dropped by then, or must not be
+/// dropped any more.
 struct SetDone<D: HasDone>(NonNull<D>);
 
 trait HasDone: Sized {
@@ -513,7 +521,8 @@ where
 impl<D: HasDone> Drop for SetDone<D> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: it is made of the `&mut` of a driver that is being dropped, and outlived by that.
+        // SAFETY: the pointer was made from the `&mut` to a driver that is being dropped, and that reference outlives
+        // this guard.
         unsafe { self.0.write(D::done()) };
     }
 }
@@ -530,7 +539,7 @@ where
     W: Enclosing,
 {
     fn header(&self) -> &Header {
-        // SAFETY: the driver is there until it is `Done`.
+        // SAFETY: the driver is live until `SetDone` makes it `Done`.
         unsafe { Driver::frame(self.0) }.header()
     }
 
@@ -544,10 +553,10 @@ where
     }
 
     unsafe fn poll_body(&self, cx: &mut Context<'_>) -> Poll<()> {
-        // SAFETY: the caller says so; what is dropped before its end was pinned when it was polled.
+        // SAFETY: guaranteed by the caller. The driver is pinned, because it was polled before it was dropped.
         let output = ready!(unsafe { Driver::poll_body(self.0, cx) });
         if output.as_error().is_some() {
-            // SAFETY: the driver is there until it is `Done`.
+            // SAFETY: the driver is live until `SetDone` makes it `Done`.
             unsafe { Driver::named(self.0) }.report(rescue::failed, rescue::CANCELLED, &output);
         }
         panics::contain(|| drop(output));
@@ -555,21 +564,21 @@ where
     }
 
     unsafe fn drop_body(&self) {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let body = unsafe { Driver::body(self.0) };
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         unsafe { body.drop_in_place() };
     }
 
     unsafe fn drop_block(&self) {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let block = unsafe { Driver::block(self.0) };
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         unsafe { block.drop_in_place() };
     }
 
     fn clear(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel> {
-        // SAFETY: the driver is there until it is `Done`.
+        // SAFETY: the driver is live until `SetDone` makes it `Done`.
         unsafe { Driver::frame(self.0) }.clear(report)
     }
 }

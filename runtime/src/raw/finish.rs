@@ -11,8 +11,8 @@ use crate::output::BodyOutput;
 use crate::panics::{self, Payload};
 use crate::rescue;
 
-/// Runs the body of a manager whose marker stands in an `async` block to its end, and waits for what is left of the
-/// managers in a block that the body has dropped. The manager has the `name`.
+/// Runs the body of a manager whose marker is in an `async` block to its end. Then waits for the rescues of the
+/// managers in a block that the body has dropped. `name` is the name of the manager.
 #[inline]
 pub fn finish<'h, 'b, B, N>(guard: &'h DetachedGuard, body: Pin<&'b mut B>, name: N) -> Finish<'h, 'b, B, N>
 where
@@ -28,11 +28,11 @@ pub struct Finish<'h, 'b, B: Future<Output: BodyOutput>, N: Name<Output = B::Out
     guard: &'h DetachedGuard,
     body: Pin<&'b mut B>,
     name: N,
-    /// How the body ended, while there is something else to wait for.
+    /// The result of the body, while the rescues have not ended.
     ended: Option<Result<B::Output, Payload>>,
 }
 
-// What it pins is elsewhere.
+// The pinned body is a local of the caller and not a field.
 impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Unpin for Finish<'_, '_, B, N> {}
 
 impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Finish<'_, '_, B, N> {
@@ -41,10 +41,10 @@ impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Finish<'_, '_, 
         unsafe { self.guard.header().header() }
     }
 
-    /// Polls the body. If its `with!` is being dropped, and the marker has a waker of its own, that is in something that
-    /// polls only what was woken, or that is polled by several. So it is polled once with the marker held, which puts the
-    /// waker of this poll everywhere in the place of the task's: the task is not woken by its own drop. Then the marker is
-    /// woken, and the body polled once more.
+    /// Polls the body. If the `with!` is being dropped and the marker has its own waker, the marker is in a future that
+    /// polls only what was woken, or that has several pollers. The body is then polled once with the marker held. This
+    /// replaces the waker of the task by the waker of this poll in all futures around the marker, so that the task is
+    /// not woken by its own drop. Then the marker is woken and the body is polled once more.
     fn poll_body(&mut self, cx: &mut Context<'_>) {
         if self.header().wants_marker.get() && self.guard.has_own_waker() {
             self.header().holds_marker.set(true);
@@ -86,7 +86,8 @@ impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Future for Fini
     }
 }
 
-/// The body is dropped next, and its marker with it, on the thread that drops the driver.
+/// The body is dropped next, and its marker with it, on the thread that drops the driver. An output that the body has
+/// already returned is reported as lost.
 impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Drop for Finish<'_, '_, B, N> {
     fn drop(&mut self) {
         self.guard.enter(core::task::Waker::noop());

@@ -1,4 +1,4 @@
-//! What a driver and the marker of its manager share, whatever the type of the block.
+//! The state that a driver shares with the marker of its manager, independent of the type of the block.
 
 use core::cell::Cell;
 use core::ptr::NonNull;
@@ -9,18 +9,18 @@ use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
 use crate::rescue;
 
-/// How far a `with!` has come.
+/// The state of a running `with!`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// The body has not been polled.
     Unpolled,
-    /// The body is under way and has not reached its marker.
+    /// The body has been polled and has not reached its marker.
     Entering,
-    /// The marker has lent a value, and the block is there. The body itself waits at the marker.
+    /// The marker has lent a value, and the block has not been dropped. The body itself is suspended at the marker.
     Running,
-    /// As `Running`, but something stands between the driver and the marker.
+    /// Same as `Running`, but something lies between the driver and the marker.
     RunningDetached,
-    /// As `RunningDetached`, but the `with!` is being dropped.
+    /// Same as `RunningDetached`, but the `with!` is being dropped.
     Cancelling,
     /// The block has ended and has been dropped.
     BlockDone,
@@ -31,58 +31,61 @@ pub(super) enum State {
 }
 
 impl State {
-    /// Whether a value is lent and the block has not been dropped.
+    /// Returns whether a value is lent and the block has not been dropped.
     #[inline]
     pub(super) const fn is_lent(self) -> bool {
         matches!(self, Self::Running | Self::RunningDetached | Self::Cancelling)
     }
 }
 
-/// What stands between a block owner and the marker of its manager. The later one of several counts.
+/// Describes what lies between a block owner and the marker of its manager. The variants are ordered: of several
+/// routes, the greatest counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Route {
-    /// Nothing: the body itself waits at the marker.
+    /// Nothing: the body itself is suspended at the marker.
     Direct,
-    /// A shielded manager, which looks at what is left of others when it is polled. The body waits as well.
+    /// A shielded manager, which also polls the rescues of its block when it is polled. The body itself is suspended at
+    /// the marker here, too.
     Shielded,
-    /// Something that may put the marker aside, or leak it.
+    /// A future or a macro that may stop polling the marker, or leak it.
     Detached,
 }
 
-/// The beginning of a [`Frame`](crate::frame::Frame), and of a shielded manager's relay.
+/// The header of a [`Frame`](crate::frame::Frame), and of the proxy of a shielded manager.
 pub(crate) struct Header {
     owner: Cell<Option<Owner>>,
     pub(super) state: Cell<State>,
-    /// Where the marker stands in the body, together with what the managers around it have on their way.
+    /// The position of the marker in its body, combined with the routes of the managers around it.
     pub(super) route: Cell<Route>,
-    /// How the block ended, if it has.
+    /// The outcome of the block. It is only meaningful once the block has ended.
     pub(super) outcome: Cell<Outcome>,
     /// Whether the body has panicked.
     pub(super) panicked: Cell<bool>,
-    /// Whether the body has come to its end, though it still waits for what is left of its block.
+    /// Whether the body has ended. The `with!` may still wait for the rescues of its block.
     pub(super) has_ended: Cell<bool>,
-    /// Whether the `with!` is being dropped and waits for its marker to be polled.
+    /// Whether the `with!` is being dropped and needs its marker to be polled.
     pub(super) wants_marker: Cell<bool>,
-    /// Whether a marker that is polled waits, as the wakers in what stands between are exchanged first.
+    /// Whether the marker must stay pending when it is polled, because the futures between the driver and the marker
+    /// must store the new waker first.
     pub(super) holds_marker: Cell<bool>,
 }
 
-/// Who has the block, or can reach it, and how.
+/// A type-erased [`BlockOwner`].
 #[derive(Clone, Copy)]
 struct Owner {
     pointer: TaskPtr<()>,
     vtable: &'static Vtable,
 }
 
-/// What has the block, or can reach it, as the marker sees it: a driver or a relay.
+/// The owner of the block as the marker sees it: a driver, or a proxy that reaches the driver.
 ///
-/// Each function takes the pointer that was given to [`Header::begin`], while that is still there.
+/// Each function takes the pointer that was passed to [`Header::begin`]. Its target must still be alive.
 ///
 /// # Safety
 ///
-/// `name` must not use the pointer for more than to read a value that is never written.
+/// `name` must use the pointer only to read a value that is never written.
 pub(super) unsafe trait BlockOwner: Sized {
-    /// How the marker calls it.
+    /// The functions of this owner, for the marker.
     const VTABLE: &'static Vtable = &Vtable {
         name: name::<Self>,
         lend: lend::<Self>,
@@ -92,55 +95,55 @@ pub(super) unsafe trait BlockOwner: Sized {
         take_error: if Self::CATCHES { take_error::<Self> } else { no_error },
     };
 
-    /// Whether errors go through the manager.
+    /// Whether the manager receives the errors of the block.
     const CATCHES: bool;
 
     /// Returns the name of the manager.
     ///
     /// # Safety
     ///
-    /// The owner is there.
+    /// The owner must be alive.
     unsafe fn name(this: NonNull<Self>) -> &'static str;
 
-    /// Catches the value out of `value_ptr` for the block.
+    /// Takes the value out of `value_ptr`, for the block.
     ///
     /// # Safety
     ///
-    /// The owner is there. `value_ptr` points to an `Option` of what the manager lends, and the value in it is good until the
-    /// block is dropped.
+    /// The owner must be alive.
     unsafe fn lend(this: NonNull<Self>, value_ptr: NonNull<()>);
 
-    /// Polls the block, or drops it if it is cancelled. Returns whether it is over; it is dropped then, and the header
-    /// says how it ended. The first call has a `value_ptr`, and lends the value in it before.
+    /// Polls the block, or drops it if the `with!` is being cancelled. Returns whether the block has ended. A block
+    /// that has ended has been dropped, and the header holds its outcome. If `value_ptr` is `Some`, the value in it is
+    /// lent first.
     ///
     /// # Safety
     ///
-    /// As of `lend`.
+    /// Same as `lend`.
     unsafe fn poll(this: NonNull<Self>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool;
 
     /// Drops the block in place.
     ///
     /// # Safety
     ///
-    /// The owner and the block are there, and the block is not used again.
+    /// The owner must be alive. The block must not have been dropped, and must not be used again.
     unsafe fn drop_block(this: NonNull<Self>);
 
-    /// Keeps the panic of dropping the block.
+    /// Stores the panic that was caught when the block was dropped.
     ///
     /// # Safety
     ///
-    /// The owner is there.
+    /// The owner must be alive.
     unsafe fn set_panic(this: NonNull<Self>, payload: Payload);
 
-    /// Puts the error of the block into `value_ptr`, if the manager is to have it.
+    /// Writes the error of the block to `value_ptr`, if the manager receives it.
     ///
     /// # Safety
     ///
-    /// The owner is there, and `value_ptr` points to an `Option` of what the outcome of the manager holds of an error.
+    /// The owner must be alive. `value_ptr` must point to an `Option` of the error type in the outcome of the manager.
     unsafe fn take_error(this: NonNull<Self>, value_ptr: NonNull<()>);
 }
 
-/// The functions of a [`BlockOwner`].
+/// The functions of a [`BlockOwner`]. Each takes the pointer to the owner as its first argument.
 pub(super) struct Vtable {
     name: unsafe fn(NonNull<()>) -> &'static str,
     lend: unsafe fn(NonNull<()>, NonNull<()>),
@@ -151,7 +154,7 @@ pub(super) struct Vtable {
 }
 
 unsafe fn name<O: BlockOwner>(owner: NonNull<()>) -> &'static str {
-    // SAFETY: the caller says that it is such an owner, and keeps to what the trait asks for.
+    // SAFETY: the caller guarantees that the pointer points to an `O`, and fulfils the conditions of the trait.
     unsafe { O::name(owner.cast()) }
 }
 
@@ -197,7 +200,7 @@ impl Header {
         }
     }
 
-    /// Notes that the body of `owner`, which is pinned, is about to be polled for the first time.
+    /// Records that the body of `owner`, which is pinned, is about to be polled for the first time.
     #[inline]
     pub(super) fn begin<O: BlockOwner>(&self, owner: NonNull<O>) {
         self.owner.set(Some(Owner { pointer: TaskPtr(owner.cast()), vtable: O::VTABLE }));
@@ -206,23 +209,23 @@ impl Header {
 
     /// # Panics
     ///
-    /// If the body has not been polled by a driver.
+    /// Panics if the body has not been polled by a driver.
     #[inline]
     fn owner(&self) -> Owner {
         self.owner.get().expect("a marker is reached when its body is polled")
     }
 
-    /// Notes that `route` is between the owner and the marker.
+    /// Records that `route` lies between the owner and the marker.
     #[inline]
     pub(super) fn set_route(&self, route: Route) {
         self.route.set(route.max(self.route.get()));
     }
 
-    /// Notes that the marker lends its value.
+    /// Records that the marker lends its value.
     ///
     /// # Panics
     ///
-    /// If another marker has lent before.
+    /// Panics if another marker has lent before.
     #[inline]
     pub(super) fn begin_lending(&self) {
         if self.state.get() != State::Entering {
@@ -237,14 +240,14 @@ impl Header {
         panic!("`{}` reached its `yield!` a second time", self.name());
     }
 
-    /// Returns the name of the manager, whose body calls this.
+    /// Returns the name of the manager. Only its body calls this.
     pub(super) fn name(&self) -> &'static str {
         let Owner { pointer, vtable } = self.owner();
-        // SAFETY: the body is there, and so is the owner (fact 1).
+        // SAFETY: the caller is the body, and the owner outlives it (fact 1).
         unsafe { (vtable.name)(pointer.0) }
     }
 
-    /// Notes that the body has ended. Returns how far it had come.
+    /// Records that the body has ended. Returns the state before that.
     #[inline]
     pub(super) fn conclude(&self, name: impl FnOnce() -> &'static str) -> State {
         let before = self.state.get();
@@ -256,7 +259,8 @@ impl Header {
         before
     }
 
-    /// Notes that the body has ended, but not the block.
+    /// Records that the body has ended although the block did not. Aborts the process if the block has not been
+    /// dropped.
     #[cold]
     fn conclude_without_end(&self, before: State, name: impl FnOnce() -> &'static str) {
         if before.is_lent() {
@@ -267,20 +271,20 @@ impl Header {
         }
     }
 
-    /// Returns how the block ended, if it has.
+    /// Returns the outcome of the block. `None` if the block has not ended.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         (self.state.get() == State::BlockDone).then(|| self.outcome.get())
     }
 }
 
-/// A header, as those have it who may reach the block owner behind it.
+/// A pointer to the header. It also reaches the block owner behind the header.
 impl TaskPtr<Header> {
     /// # Safety
     ///
-    /// The header is there.
+    /// The header must be alive.
     #[inline]
     pub(super) unsafe fn header<'h>(self) -> &'h Header {
-        // SAFETY: the caller says so; a header is only used by shared references.
+        // SAFETY: guaranteed by the caller. Only shared references to a header are made.
         unsafe { self.0.as_ref() }
     }
 
@@ -288,12 +292,12 @@ impl TaskPtr<Header> {
     ///
     /// # Safety
     ///
-    /// As there; and the header is there.
+    /// The same conditions as there. The header must be alive.
     #[inline]
     pub(super) unsafe fn lend(self, value_ptr: NonNull<()>) {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let Owner { pointer, vtable } = unsafe { self.header() }.owner();
-        // SAFETY: these are the owner's functions; the rest the caller says.
+        // SAFETY: these are the functions of this owner. The rest is guaranteed by the caller.
         unsafe { (vtable.lend)(pointer.0, value_ptr) };
     }
 
@@ -301,7 +305,7 @@ impl TaskPtr<Header> {
     ///
     /// # Safety
     ///
-    /// As there; and the header is there.
+    /// The same conditions as there. The header must be alive.
     #[inline]
     pub(super) unsafe fn poll(self, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         // SAFETY: as in `lend`.
@@ -314,7 +318,7 @@ impl TaskPtr<Header> {
     ///
     /// # Safety
     ///
-    /// As there; and the header is there.
+    /// The same conditions as there. The header must be alive.
     #[inline]
     pub(super) unsafe fn take_error(self, value_ptr: NonNull<()>) {
         // SAFETY: as in `lend`.
@@ -323,48 +327,49 @@ impl TaskPtr<Header> {
         unsafe { (vtable.take_error)(pointer.0, value_ptr) };
     }
 
-    /// Drops the block though it has not ended, for a marker that is dropped. A panic in that is a panic of the block.
+    /// Drops the block before its end, because its marker is dropped. A panic of this drop is a panic of the block.
     ///
     /// # Safety
     ///
-    /// Header and owner are there.
+    /// The header and the owner must be alive.
     pub(super) unsafe fn release(self) {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let header = unsafe { self.header() };
         if header.state.get().is_lent() {
             header.state.set(State::BlockDropped);
-            // SAFETY: the block was there, as the state said, which says now that it is not.
+            // SAFETY: the previous state says that the block had not been dropped. The new state says that it has been.
             unsafe { self.drop_block() };
         }
     }
 
-    /// Drops the block of a `with!` that is being dropped, and notes that it was cancelled.
+    /// Drops the block of a `with!` that is being dropped, and records that it was cancelled.
     ///
     /// # Safety
     ///
-    /// Header and owner are there, and the block, with what is lent to it, is as well.
+    /// The header and the owner must be alive. The block must not have been dropped, and what is lent to it must still
+    /// be valid.
     #[inline(never)]
     pub(super) unsafe fn cancel_block(self) {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let header = unsafe { self.header() };
         header.state.set(State::BlockDone);
         header.outcome.set(Outcome::Cancelled);
         let block = rescue::begin_block();
-        // SAFETY: the block was there, as the caller says; the state says now that it is not.
+        // SAFETY: the caller guarantees that the block has not been dropped. The new state says that it has been.
         unsafe { self.drop_block() };
         rescue::end_block(block);
     }
 
-    /// Drops the block. A panic in that is a panic of the block.
+    /// Drops the block. A panic of this drop is a panic of the block.
     ///
     /// # Safety
     ///
-    /// Header and owner are there; the rest as of [`BlockOwner::drop_block`].
+    /// The header and the owner must be alive. The conditions of [`BlockOwner::drop_block`] apply as well.
     pub(super) unsafe fn drop_block(self) {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         let header = unsafe { self.header() };
         let Owner { pointer, vtable } = header.owner();
-        // SAFETY: these are the owner's functions; the rest the caller says.
+        // SAFETY: these are the functions of this owner. The rest is guaranteed by the caller.
         if let Err(payload) = panics::catch(|| unsafe { (vtable.drop_block)(pointer.0) }) {
             header.outcome.set(Outcome::Panicked);
             // SAFETY: as above.
@@ -373,7 +378,7 @@ impl TaskPtr<Header> {
     }
 }
 
-/// Ends the process: the block can't be dropped, as what it borrows from the manager may be gone.
+/// Aborts the process: the block cannot be dropped, because what it borrows from the manager may be gone.
 #[cold]
 pub(super) fn abort_leaked(name: &str) -> ! {
     panics::abort(format_args!(

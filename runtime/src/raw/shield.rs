@@ -1,19 +1,20 @@
-//! Shielded bodies: on the heap, so that they can go on when their `with!` is gone.
+//! Shielded bodies: allocated on the heap, so that they can continue after their `with!` was dropped.
 //!
 //! ```text
 //! with! ── polls ──▶ Driver ── polls ──▶ Shielded ── polls ──▶ body ── polls ──▶ marker (Yield)
 //!                      │ owns               │ owns                                 │ finds by pointer
-//!                      └────▶ Frame ◀──── Proxy ◀─────────────────────────────────┘
+//!                      └────▶ Frame ◀────── Proxy ◀─────────────────────────────────┘
 //! ```
 //!
-//! The body and the proxy are in one [`ShieldedState`]. The proxy is the block owner that the marker knows: it passes everything on
-//! to the driver as long as the `with!` is there. When that is dropped, the block is, the proxy forgets the frame, and the state
-//! goes to the rescuer. The marker gives the outcome there.
+//! The body and the proxy are fields of one [`ShieldedState`]. The marker knows the proxy as the owner of the block.
+//! While the `with!` is alive, the proxy forwards each call to the driver. When the `with!` is dropped, the block is
+//! dropped, the proxy forgets the frame, and the state is moved into a rescue. The marker returns the outcome when the
+//! rescue polls it.
 //!
-//! The block is still dropped by the marker only, as what is lent to it may be gone if that was leaked. So a body whose
-//! `with!` is dropped is polled once in place for it, if it lends what it has borrowed. One that does not come to its
-//! marker in that poll (it has put it aside, and waits for something else) can't go on: it is dropped, and the marker
-//! with it, and the hook is told.
+//! Only the marker drops the block here as well, because what is lent to the block may be gone if the marker was
+//! leaked. Therefore, if the lent value borrows, the body is polled once in place when its `with!` is dropped. A body
+//! that does not poll its marker in that poll (because it has put the marker aside and waits for something else) cannot
+//! continue: the body is dropped together with the marker, and this is reported to the hook.
 
 use core::cell::Cell;
 use core::future::Future;
@@ -36,7 +37,7 @@ use crate::output::BodyOutput;
 use crate::panics::{self, Payload};
 use crate::rescue::{self, Cleanup, Counted, Lost, Origin, Phase, Rescue, Rescues, Show, Watched};
 
-/// Contract of which nothing is tied to the place of the `with!`, so that the manager can end elsewhere.
+/// A contract that borrows nothing from the place of the `with!`, so that the manager can end elsewhere.
 pub trait Rescuable:
     Contract<Exit: Exit<Output: BodyOutput<Error: Send + 'static> + Send + 'static, Caught: Send + 'static>> + 'static
 {
@@ -48,65 +49,67 @@ impl<L> Rescuable for L where
 {
 }
 
-/// The body of a shielded manager, as its driver has it.
+/// The body of a shielded manager, as its driver polls it.
 ///
-/// That it may go elsewhere is known where it is made, and not asked of its type again: a bound by `'static` can't be
-/// proved of a future in which the compiler has forgotten the lifetimes, as it does to see whether it is `Send`.
+/// Whether the body may move elsewhere is checked where it is made, and not by a bound on this type. A `'static` bound
+/// cannot be proved for a future whose lifetimes the compiler has erased, as it does when it decides whether the future
+/// is `Send`.
 pub struct Shielded<F: Future, L: Contract> {
-    /// Nothing when it has ended.
+    /// `None` if the body has ended.
     state: Option<Pin<Box<ShieldedState<F, L>>>>,
 }
 
-/// What goes on.
+/// The heap allocation that outlives the `with!`.
 struct ShieldedState<F: Future, L: Contract> {
-    /// Nothing when it had to be dropped. It is dropped before the proxy, to which it points.
+    /// `None` if the body had to be dropped. Declared before the proxy, because the body points to the proxy and must
+    /// be dropped first.
     body: Option<F>,
     proxy: Proxy<L>,
-    /// What the body came to, while there is something else to wait for.
+    /// The result of the body, while the rescues of its block have not ended.
     ended: Option<Result<F::Output, Payload>>,
-    /// The body has been polled.
+    /// Whether the body has been polled.
     is_begun: bool,
-    /// Where that was.
+    /// The origin of the first poll.
     origin: Option<Origin>,
-    /// It is entering, and waits in a [`cancellable`](rescue::cancellable) future.
+    /// Whether the body is in its enter phase and is pending in a [`cancellable`](rescue::cancellable) future.
     is_given_up: bool,
-    /// It does so in the enter phase of a manager around it.
+    /// Counts this pending body in the poll of a manager around it that is in its enter phase.
     counted: Counted,
-    /// What is lent may borrow from the body.
+    /// Whether the lent value may borrow from the body.
     borrows: bool,
     into_cleanup: IntoCleanup<F, L>,
     named: Named<F::Output>,
-    /// The proxy is reached by pointer.
+    /// The body points to the proxy, so the state must not move.
     _pinned: PhantomPinned,
 }
 
-/// What the marker takes for the owner of the block.
+/// The owner of the block as the marker sees it.
 struct Proxy<L: Contract> {
     header: Header,
     name: &'static str,
-    /// Where the block is; `None` if the `with!` is gone.
+    /// The header of the driver, which has the block. `None` if the `with!` was dropped.
     outer: Cell<Option<TaskPtr<Header>>>,
-    /// The `with!` is being dropped, and the marker gives nothing.
+    /// Whether the `with!` is being dropped. The marker stays pending meanwhile.
     is_cancelled: Cell<bool>,
-    /// The block has ended, as the head tells, and the marker has yet to give that.
+    /// Whether the block has ended, with the outcome in the header, but the marker has not returned the outcome yet.
     is_over: Cell<bool>,
-    /// The error of the block, for a manager that catches it.
+    /// The error of the block, if the manager catches it.
     error: Cell<Option<Caught<L>>>,
-    /// What is left of the managers in the block.
+    /// The rescues of the managers in the block.
     rescues: Cell<Rescues>,
-    /// The marker, which waits for that.
+    /// The waker of the marker, which waits for the rescues.
     waiting: Cell<Option<Waker>>,
 }
 
 /// The body of a shielded manager that has not been started.
 pub struct ShieldedBody<B: Body, L: Contract> {
     body: B,
-    /// The value that is lent may borrow from the body.
+    /// Whether the lent value may borrow from the body.
     borrows: bool,
     into_cleanup: IntoCleanup<B::Future, L>,
 }
 
-/// Makes of a state what can be rescued.
+/// Converts a state into the cleanup of a rescue.
 type IntoCleanup<F, L> = fn(Pin<Box<ShieldedState<F, L>>>) -> Pin<Box<dyn Cleanup>>;
 
 impl<B, L> ShieldedBody<B, L>
@@ -152,7 +155,7 @@ impl<B: Body, L: Contract> Body for ShieldedBody<B, L> {
             named,
             _pinned: PhantomPinned,
         });
-        // The proxy has its place now.
+        // The address of the proxy is fixed now.
         state.body = Some(self.body.start(FrameHandle::new(&state.proxy.header)));
         Shielded { state: Some(Box::into_pin(state)) }
     }
@@ -190,13 +193,13 @@ impl<F: Future, L: Contract> Drop for Shielded<F, L> {
 }
 
 impl<F: Future, L: Contract> ShieldedState<F, L> {
-    /// Polls the body to its end, and what is left of the managers in its block.
+    /// Polls the body to its end, and then the rescues of the managers in its block.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Payload>> {
         // SAFETY: nothing is moved out of the state.
         let this = unsafe { self.get_unchecked_mut() };
         this.counted.clear();
         loop {
-            if this.ended.is_none() && !this.proxy.is_polling_block(cx) {
+            if this.ended.is_none() && !this.proxy.poll_block_only(cx) {
                 this.poll_body(cx);
             }
             if this.ended.is_none() && !this.proxy.is_over.get() {
@@ -209,9 +212,9 @@ impl<F: Future, L: Contract> ShieldedState<F, L> {
         }
     }
 
-    /// Polls the body once, and keeps what it comes to.
+    /// Polls the body once, and stores its result.
     fn poll_body(&mut self, cx: &mut Context<'_>) {
-        // SAFETY: callers have the state pinned; the body stays where it is until it is dropped there.
+        // SAFETY: the callers guarantee that the state is pinned. The body is not moved before it is dropped in place.
         let body = unsafe { Pin::new_unchecked(&mut self.body) };
         let Some(body) = body.as_pin_mut() else { return };
         if !replace(&mut self.is_begun, true) {
@@ -232,7 +235,7 @@ impl<F: Future, L: Contract> ShieldedState<F, L> {
         };
     }
 
-    /// Has the block dropped. The marker gives the outcome in a later poll, of a rescuer.
+    /// Drops the block. The marker returns the outcome in a later poll, by a rescue.
     fn cancel(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
@@ -243,12 +246,12 @@ impl<F: Future, L: Contract> ShieldedState<F, L> {
         } else {
             this.proxy.poll_block(cx);
         }
-        // It is for the rescuer to poll it again.
+        // The rescue must poll the marker again.
         this.proxy.header.wants_marker.set(true);
     }
 
-    /// Cuts the tie to the `with!`. What is to be rescued has an origin; there is nothing of a body that was not polled,
-    /// or that has to be dropped.
+    /// Disconnects the state from the `with!`. Returns the origin if the body must be rescued. `None` if the body was
+    /// never polled, or had to be dropped.
     fn disconnect(self: Pin<&mut Self>) -> Option<Origin> {
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
@@ -267,7 +270,7 @@ impl<F: Future, L: Contract> ShieldedState<F, L> {
         this.origin.take()
     }
 
-    /// Ends it here: there is nothing to be rescued.
+    /// Drops the body here. No rescue is needed afterwards.
     fn drop_body(&mut self) {
         self.origin = None;
         // SAFETY: as in `poll_body`.
@@ -284,7 +287,8 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let name = self.proxy.name;
         let Poll::Ready(ended) = ShieldedState::poll(self.as_mut(), cx) else {
-            // What it waits for nobody wants. The body is dropped with the rest.
+            // A body that waits in a `cancellable` future is given up, because no caller uses the result. It is dropped
+            // with the rest of the state.
             return if self.is_given_up { Poll::Ready(()) } else { Poll::Pending };
         };
         match ended {
@@ -306,10 +310,10 @@ where
 }
 
 impl<L: Contract> Proxy<L> {
-    /// Returns the header of the driver, as long as the `with!` is there.
+    /// Returns the header of the driver. `None` if the `with!` was dropped.
     fn connected(&self) -> Option<&Header> {
-        // SAFETY: the frame outlives `Shielded` (fact 1), which cuts the tie before it gives the state away. As long as it
-        // has the state, nobody else polls or drops that.
+        // SAFETY: the frame outlives `Shielded` (fact 1), which disconnects the proxy before it gives the state away.
+        // While `Shielded` owns the state, no other code polls or drops the state.
         self.outer.get().map(|outer| unsafe { outer.header() })
     }
 
@@ -325,8 +329,9 @@ impl<L: Contract> Proxy<L> {
         }
     }
 
-    /// Polls the block, where all that a poll of the body would come to is that: whether there is no more to do.
-    fn is_polling_block(&self, cx: &mut Context<'_>) -> bool {
+    /// If a poll of the body would only poll the block, polls the block. Returns whether this was all that the poll had
+    /// to do.
+    fn poll_block_only(&self, cx: &mut Context<'_>) -> bool {
         if self.header.state.get() != State::Running || self.is_over.get() {
             return false;
         }
@@ -334,16 +339,17 @@ impl<L: Contract> Proxy<L> {
         !self.is_over.get()
     }
 
-    /// Polls the block, if there is one, and keeps how it ended.
+    /// Polls the block, if the `with!` is alive, and stores its outcome. If the `with!` was dropped, the outcome is
+    /// `Cancelled`.
     fn poll_block(&self, cx: &mut Context<'_>) {
         let Some(outer) = self.outer.get() else { return self.end(Outcome::Cancelled) };
         let mut is_over = false;
-        // SAFETY: the frame is there: see `connected`.
+        // SAFETY: the frame is alive: see `connected`.
         self.add_rescues(rescue::collect(&mut || is_over = unsafe { outer.poll(None, cx) }));
         if let (true, Some(header)) = (is_over, self.connected()) {
             if L::Exit::CATCHES {
                 let mut error = None::<Caught<L>>;
-                // SAFETY: as above; and the value_ptr is such an `Option`.
+                // SAFETY: as above. The pointer points to an `Option` of the caught error.
                 unsafe { outer.take_error(NonNull::from(&mut error).cast()) };
                 self.error.set(error);
             }
@@ -371,7 +377,7 @@ impl<L: Contract> Proxy<L> {
         none
     }
 
-    /// Waits for what is left of the managers in the block, and of those that are left by that.
+    /// Polls the rescues of the managers in the block, and the rescues that begin in these polls.
     fn poll_rescues(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut left = self.rescues.take();
         loop {
@@ -389,12 +395,12 @@ impl<L: Contract> Proxy<L> {
     }
 }
 
-// SAFETY: the name is not written while the proxy is there.
+// SAFETY: `name` only reads a field that is not written while the proxy is alive.
 unsafe impl<L: Contract> BlockOwner for Proxy<L> {
     const CATCHES: bool = L::Exit::CATCHES;
 
     unsafe fn name(this: NonNull<Self>) -> &'static str {
-        // SAFETY: the caller says that the proxy is there. It is used by shared references only, here and below.
+        // SAFETY: the caller guarantees that the proxy is alive. Only shared references to it are made, here and below.
         unsafe { this.as_ref() }.name
     }
 
@@ -404,14 +410,14 @@ unsafe impl<L: Contract> BlockOwner for Proxy<L> {
         if let (Some(outer), Some(header)) = (this.outer.get(), this.connected()) {
             header.set_route(this.header.route.get().max(Route::Shielded));
             header.begin_lending();
-            // SAFETY: the caller says it; and the driver is there: see `connected`.
+            // SAFETY: guaranteed by the caller. The driver is alive: see `connected`.
             unsafe { outer.lend(value_ptr) };
         }
     }
 
     unsafe fn poll(this: NonNull<Self>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         if let Some(value_ptr) = value_ptr {
-            // SAFETY: the caller says the same.
+            // SAFETY: guaranteed by the caller, with the same conditions.
             unsafe { Self::lend(this, value_ptr) };
         }
         // SAFETY: as in `name`.
@@ -422,7 +428,7 @@ unsafe impl<L: Contract> BlockOwner for Proxy<L> {
         // SAFETY: as in `name`.
         let this = unsafe { this.as_ref() };
         if let Some(outer) = this.outer.get() {
-            // SAFETY: it is there: see `connected`.
+            // SAFETY: the frame is alive: see `connected`.
             unsafe { outer.release() };
         }
         this.error.take();
@@ -434,7 +440,7 @@ unsafe impl<L: Contract> BlockOwner for Proxy<L> {
     }
 
     unsafe fn take_error(this: NonNull<Self>, value_ptr: NonNull<()>) {
-        // SAFETY: the caller says that it points to such an `Option`.
+        // SAFETY: the caller guarantees that it points to an `Option` of the caught error.
         let value_ptr = unsafe { value_ptr.cast::<Option<Caught<L>>>().as_mut() };
         // SAFETY: as in `name`.
         *value_ptr = unsafe { this.as_ref() }.error.take();
@@ -442,7 +448,7 @@ unsafe impl<L: Contract> BlockOwner for Proxy<L> {
 }
 
 impl<L: Contract> Proxy<L> {
-    /// Polls the block for the marker. Returns whether the marker may go on.
+    /// Polls the block for the marker. Returns whether the marker may return the outcome.
     fn poll_as_owner(&self, cx: &mut Context<'_>) -> bool {
         if !self.is_over.get() {
             self.poll_block(cx);

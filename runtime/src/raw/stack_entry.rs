@@ -1,4 +1,4 @@
-//! Managers that are entered by hand and held open: the entries of an exit stack.
+//! Managers that are entered by a method call and kept open: the entries of an exit stack.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -29,7 +29,7 @@ use crate::scope::open;
 use crate::user_code;
 use crate::value::{ShapeOf, Value};
 
-/// What is under way while a stack is left.
+/// The current outcome while a stack is left: the value that the next entry receives.
 pub(crate) enum StackOutcome<E> {
     Completed,
     Failed(E),
@@ -38,7 +38,7 @@ pub(crate) enum StackOutcome<E> {
 }
 
 impl<E> StackOutcome<E> {
-    /// What is told of an error that was under way before.
+    /// Returns the text of the report about an error that this outcome replaces.
     const fn replaces(&self) -> &'static str {
         match self {
             Self::Panicked(_) => "panicked, and its panic replaced an error",
@@ -50,7 +50,7 @@ impl<E> StackOutcome<E> {
 
 type BoxedBody<'env, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'env>>;
 
-/// An entered manager: its body, which waits at its marker, and the signal to its block, which waits to be told its end.
+/// An entered manager: its body, suspended at the marker, and the signal that ends its block.
 pub(crate) struct StackEntry<'env, E> {
     body: BoxedBody<'env, E>,
     signal: Arc<dyn ExitSignal<E> + Send + Sync + 'env>,
@@ -58,7 +58,7 @@ pub(crate) struct StackEntry<'env, E> {
 }
 
 impl<E> StackEntry<'_, E> {
-    /// Leaves the manager: what is under way afterwards. One that is leaving already goes on.
+    /// Leaves the manager, or continues leaving it. Returns the outcome after it.
     fn poll_leave(&mut self, outcome: &mut Option<StackOutcome<E>>, cx: &mut Context<'_>) -> Poll<StackOutcome<E>> {
         if let Some(outcome) = outcome.take_if(|_| !replace(&mut self.is_leaving, true)) {
             self.signal.end(outcome);
@@ -78,7 +78,8 @@ impl<E> StackEntry<'_, E> {
         })
     }
 
-    /// The manager has dropped its block, which does not know what is under way: that is still under way then.
+    /// Combines the outcomes before and after a manager that dropped its block. The block did not receive the outcome
+    /// `before`, so this outcome still counts: a panic continues, and an error is reported as replaced.
     fn combine(&self, before: StackOutcome<E>, after: StackOutcome<E>) -> StackOutcome<E> {
         match (before, after) {
             (StackOutcome::Panicked(payload), after) => {
@@ -93,7 +94,7 @@ impl<E> StackEntry<'_, E> {
         }
     }
 
-    /// What the manager came to is lost, as a panic was under way.
+    /// Reports the outcome of a manager as lost, because a panic was already in progress.
     fn replace_by_panic(&self, outcome: StackOutcome<E>) {
         match outcome {
             StackOutcome::Failed(error) => self.lose_error(rescue::failed, rescue::PANICKING, error),
@@ -108,7 +109,8 @@ impl<E> StackEntry<'_, E> {
         }
     }
 
-    /// After a cancellation there is nobody to be told, and the others are told of that.
+    /// Reports the outcome of a manager as lost, because no caller receives it after a cancellation. Returns
+    /// `Cancelled`, which the other entries receive.
     fn report_lost(&self, outcome: StackOutcome<E>) -> StackOutcome<E> {
         match outcome {
             StackOutcome::Failed(error) => self.lose_error(rescue::failed, rescue::CANCELLED, error),
@@ -118,7 +120,7 @@ impl<E> StackEntry<'_, E> {
         StackOutcome::Cancelled
     }
 
-    /// Has `report` tell of an error, and drops it.
+    /// Calls `report` with an error, and drops the error.
     fn lose_error(&self, report: fn(&'static str, Lost<'_>), what: &str, error: E) {
         let ended = Err(error);
         self.signal.named().report(report, what, &ended);
@@ -142,15 +144,16 @@ impl<'env, E> StackEntries<'env, E> {
         Self(Mutex::new(core::mem::take(&mut *lock(&self.0))))
     }
 
-    /// The entries, to be left or dropped. Nothing that they lent is in use any more: that would borrow the stack.
+    /// Returns the entries, which the caller leaves or drops. No value that they lent is in use any more, because such
+    /// a value would borrow the stack.
     fn get_mut(&mut self) -> &mut Vec<StackEntry<'env, E>> {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves all, the youngest first: what is under way afterwards. The one under way stays where it is until it has
-    /// been left, so that the order is kept when this is dropped.
+    /// Leaves all entries, the youngest first, and returns the outcome after the last one. An entry stays in the list
+    /// until it has been left, so that the order is kept if this future is dropped.
     ///
-    /// It is no `async fn`, which would have room for its arguments twice.
+    /// This is not an `async fn`, because an `async fn` would store its arguments twice.
     pub(crate) fn leave(&mut self, outcome: StackOutcome<E>) -> impl Future<Output = StackOutcome<E>> {
         let mut outcome = Some(outcome);
         async move {
@@ -167,22 +170,22 @@ impl<'env, E> StackEntries<'env, E> {
         }
     }
 
-    /// Drops the entry that somebody was leaving who was dropped: what is left of it.
+    /// Drops the entry whose leaving was interrupted by a drop, and returns its rescues.
     fn drop_leaving_entry(&mut self, is_in_place: bool) -> Rescues {
         if is_in_place {
-            // Each is dropped in place, and what is shielded is left after what is left of the block.
+            // All entries are dropped in place. Shielded ones are left after the rescues of the block.
             self.cancel();
         }
         let half_left = self.get_mut().last().is_some_and(|entry| entry.is_leaving);
         rescue::collect(&mut || drop(half_left.then(|| self.get_mut().pop())))
     }
 
-    /// Tells each that its block was dropped, the youngest first. What has to be rescued is left in that order.
+    /// Drops all entries, the youngest first. The block of each is cancelled. Their rescues run in the same order.
     pub(crate) fn cancel(&mut self) {
         rescue::sequentially(&mut || while self.get_mut().pop().is_some() {});
     }
 
-    /// Enters `manager` and holds it.
+    /// Enters `manager` and keeps it open.
     pub(crate) fn enter<'s, M, L, K, V>(
         &'s self,
         manager: Manager<M, L>,
@@ -200,17 +203,16 @@ impl<'env, E> StackEntries<'env, E> {
     }
 }
 
-/// The future of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter): gives what the manager lends, `V`, as an
-/// `Output`.
+/// The future of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter): returns the lent value, `V`, as an `Output`.
 #[must_use = "the manager is entered when this is awaited"]
 pub struct Entering<'s, 'env, E, K, V, Output> {
     entries: &'s StackEntries<'env, E>,
-    /// Nothing when it has been entered.
+    /// `None` if the manager has been entered.
     entry: Option<(BoxedBody<'env, E>, Arc<EntryShared<K, E>>)>,
     entered: fn(Result<V, E>) -> Output,
 }
 
-// What it holds is pinned on the heap.
+// The body is pinned on the heap.
 impl<E, K, V, Output> Unpin for Entering<'_, '_, E, K, V, Output> {}
 
 impl<'s, 'env, E, K, V, Output> Future for Entering<'s, 'env, E, K, V, Output>
@@ -222,7 +224,7 @@ where
 
     /// # Panics
     ///
-    /// As the manager does, and when it is polled after its end.
+    /// Panics if the manager does, or if it is polled after its end.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
         let (mut body, signal) = self.entry.take().expect("a manager is entered once");
         let ended = body.as_mut().poll(cx);
@@ -234,10 +236,11 @@ where
             (Poll::Pending, Some(value)) => {
                 assert!(!K::BORROWS || signal.is_inline(), "{}", NotInline(signal.named.name()));
                 lock(&self.entries.0).push(StackEntry { body, signal, is_leaving: false });
-                // SAFETY: the manager has lent it, and its marker has not dropped the block, which would have taken it
-                // back (`ValueGuard`); nor has it been leaked, if anything is borrowed, as the body itself waits at it. So
-                // the value is lent until the body is polled again or dropped. That is for those who have the entries
-                // as `&mut` or as their own, and so after `'s`. Where the entry is moved, the body stays where it is.
+                // SAFETY: the manager has lent the value, and its marker has not dropped the block, because that would
+                // have taken the value back (`ValueGuard`). If the value borrows, the marker has not been leaked
+                // either, because the body itself is suspended at it. The value therefore stays lent until the body is
+                // polled again or dropped. That needs the entries by `&mut` or by value, which is only possible after
+                // `'s`. If the entry is moved, the body stays where it is on the heap.
                 Ok(unsafe { value.give() })
             }
             (Poll::Ready(Err(error)), _) => Err(error),
@@ -250,7 +253,8 @@ where
     }
 }
 
-/// Somebody else than the body may have the marker, and may have leaked it: then what it has lent is gone.
+/// The panic message for a marker that is not in the body itself. Other code may have leaked the marker, and then what
+/// it has lent is gone.
 struct NotInline(&'static str);
 
 impl fmt::Display for NotInline {
@@ -270,7 +274,7 @@ impl<E> Drop for StackEntries<'_, E> {
     }
 }
 
-/// The body of an entry: a `with!` whose block waits to be told how it ended.
+/// The body of an entry: a `with!` whose block waits for the signal to end.
 async fn run_entry<M, L, K, E>(manager: Manager<M, L>, signal: Arc<EntryShared<K, E>>) -> Result<(), E>
 where
     M: Body<Future: Future<Output = OutputOf<L>>>,
@@ -293,7 +297,7 @@ where
     }
 }
 
-/// What the block of an entry comes to. Its error is shown as one of the manager.
+/// The output of the block of an entry. Its error is formatted like an error of the manager.
 struct Left<E> {
     result: Result<(), E>,
     named: Named<Result<(), E>>,
@@ -316,35 +320,35 @@ impl<E> Classify<i32> for Left<E> {
     }
 }
 
-/// What a manager came to that has ended its block itself: an error, or nothing.
+/// Returns the result of a manager that has ended its block itself: its error, or `Ok(())`.
 fn into_return<X: StackExit<E>, E>(value: Value<ShapeOf<X>, Infallible>) -> Result<(), E> {
     <X::Output as BodyOutput>::split(value).map(|_nothing| ()).map_err(X::error)
 }
 
 /// The signal between a stack and the block of one of its entries.
 trait ExitSignal<E> {
-    /// Ends the block.
+    /// Ends the block with this outcome.
     fn end(&self, outcome: StackOutcome<E>);
 
-    /// The block was ended by a cancellation.
+    /// Returns whether the block was ended by a cancellation.
     fn is_cancelled(&self) -> bool;
 
-    /// What the block has not been told of.
+    /// Takes the outcome, if the block has not received it.
     fn take_outcome(&self) -> Option<StackOutcome<E>>;
 
-    /// Returns the name of the manager, and how an error is shown.
+    /// Returns the name of the manager, and the function that formats its error.
     fn named(&self) -> Named<Result<(), E>>;
 }
 
 struct EntryShared<K, E> {
-    /// Of the manager.
+    /// The name of the manager.
     named: Named<Result<(), E>>,
     state: Mutex<EntryState<K, E>>,
 }
 
 struct EntryState<K, E> {
     value: Option<K>,
-    /// The marker of the manager stands in its body itself.
+    /// Whether the marker of the manager is in its body itself.
     inline: bool,
     outcome: Option<StackOutcome<E>>,
     is_cancelled: bool,
@@ -357,7 +361,7 @@ impl<K, E> EntryShared<K, E> {
         Self { named, state: Mutex::new(state) }
     }
 
-    /// Puts the value where it is found, as long as the block is there.
+    /// Stores the value for `take_value`, until the returned guard is dropped with the block.
     fn put(&self, value: K) -> ValueGuard<'_, K, E> {
         lock(&self.state).value = Some(value);
         ValueGuard(self)
@@ -371,19 +375,19 @@ impl<K, E> EntryShared<K, E> {
         lock(&self.state).value.take()
     }
 
-    /// The end of the block.
+    /// Waits for the end of the block, and returns its result.
     async fn ended(&self) -> Result<(), E> {
         let outcome = poll_fn(|cx| {
             let mut state = lock(&self.state);
             if let Some(outcome) = state.outcome.take() {
                 return Poll::Ready(outcome);
             }
-            // The body polls the block when the stack polls the body, unless it has the marker in something that polls
+            // Each poll of the body by the stack also polls the block, except if the marker is in a future that polls
             // only what was woken.
             if state.inline {
                 return Poll::Pending;
             }
-            // Nothing of the waker's runs under the lock.
+            // The waker's functions must not run under the lock.
             drop(state);
             let waker = user_code::clone(cx.waker());
             let before = replace(&mut lock(&self.state).waker, waker);
@@ -412,7 +416,7 @@ impl<K, E> Enclosing for &EntryShared<K, E> {
     }
 }
 
-/// Catches the value back, if nobody has come for it: a manager may drop its block in the poll in which it has lent.
+/// Takes the value back if it was not taken: a manager may drop its block in the same poll in which it has lent.
 struct ValueGuard<'l, K, E>(&'l EntryShared<K, E>);
 
 impl<K, E> Drop for ValueGuard<'_, K, E> {
@@ -444,25 +448,25 @@ impl<K, E> ExitSignal<E> for EntryShared<K, E> {
     }
 }
 
-/// Nothing under these locks panics.
+/// Locks a mutex. Poisoning is ignored, because no code panics under these locks.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How a manager on a stack with the error type `E` may end.
+/// An exit type that a manager on a stack with the error type `E` may have.
 #[diagnostic::on_unimplemented(
     message = "the managers of an exit stack must fail with its error type",
     label = "this one ends in `{Self}`, and the errors of the stack are `{E}`",
     note = "convert the error: `with!` it in a manager function of your own that fails with `{E}`, and enter that"
 )]
 pub trait StackExit<E>: Exit<Caught: Send> + CatchesFrom<Result<(), E>, i32> {
-    /// The manager's own error, for the stack.
+    /// Converts the manager's own error into an error of the stack.
     fn error(error: <Self::Output as BodyOutput>::Error) -> E;
 
-    /// How the manager knows an error of the stack.
+    /// Converts the name of the manager into one that formats errors of the stack.
     fn named(named: Named<Self::Output>) -> Named<Result<(), E>>;
 
-    /// What entering gives.
+    /// Converts the result of entering into the output of [`Entering`].
     fn entered<V>(result: Result<V, E>) -> <Self::Output as BodyOutput>::Value<V>;
 }
 
@@ -522,10 +526,10 @@ impl<X: StackExit<E>, E> StackExit<E> for Suppress<X> {
     }
 }
 
-/// A manager whose value a stack can give out: as a `K`.
+/// A contract whose value a stack can return, stored as a `K`.
 ///
-/// The value may borrow from the manager's locals in the way of a reference only, because references are known to be
-/// covariant: nothing that lives shorter than the stack can be stored through them.
+/// The value may only borrow from the manager's locals as a reference. References are known to be covariant, so the
+/// caller cannot store anything through them that lives shorter than the stack.
 #[diagnostic::on_unimplemented(
     message = "an exit stack can't give out what this manager lends",
     label = "it lends a type of its own that borrows from its locals",
@@ -533,31 +537,31 @@ impl<X: StackExit<E>, E> StackExit<E> for Suppress<X> {
     note = "where the number of managers is known, use `with!`"
 )]
 pub trait StackValue<K>: for<'a, 'b> Lends<'a, 'b, Value: Send> {
-    /// Keeps the value.
+    /// Converts the value into its stored form.
     fn store(value: <Self as Lends<'_, '_>>::Value) -> K;
 }
 
-/// A value that is kept, and given out for as long as the stack is borrowed.
+/// A stored value, which is returned for as long as the stack is borrowed.
 pub trait Stored<'s> {
-    /// As it is given out.
+    /// The value as it is returned.
     type Value;
-    /// Whether it may borrow from the manager.
+    /// Whether the value may borrow from the manager.
     const BORROWS: bool;
 
     /// # Safety
     ///
-    /// What it was made from is borrowed for `'s` by nobody else, and is not dropped or moved before the end of that.
+    /// For `'s`, no other code may borrow what this value was made from, and it must not be dropped or moved.
     unsafe fn give(self) -> Self::Value;
 }
 
-/// A value that borrows nothing of the manager's.
+/// A value that borrows nothing from the manager.
 #[derive(Debug)]
 pub struct Owned<T>(T);
 
-/// A `&T` of something that the manager has.
+/// A `&T` to data of the manager.
 pub struct Ref<T: ?Sized>(TaskPtr<T>);
 
-/// A `&mut T` of something that the manager has.
+/// A `&mut T` to data of the manager.
 pub struct Mut<T: ?Sized>(TaskPtr<T>);
 
 impl<L, T: Send> StackValue<Owned<T>> for L
@@ -601,7 +605,7 @@ impl<'s, T: ?Sized + 's> Stored<'s> for Ref<T> {
     const BORROWS: bool = true;
 
     unsafe fn give(self) -> &'s T {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         unsafe { self.0.0.as_ref() }
     }
 }
@@ -611,7 +615,7 @@ impl<'s, T: ?Sized + 's> Stored<'s> for Mut<T> {
     const BORROWS: bool = true;
 
     unsafe fn give(mut self) -> &'s mut T {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         unsafe { self.0.0.as_mut() }
     }
 }

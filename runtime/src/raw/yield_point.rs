@@ -1,4 +1,4 @@
-//! What a body has of its `with!`: the yield point, and the future of its `yield!`.
+//! The yield point of a body, and the future of its `yield!`.
 
 use core::future::Future;
 use core::marker::PhantomData;
@@ -15,11 +15,11 @@ use crate::outcome::Outcome;
 use crate::raw::detached::{DetachedGuard, Placement};
 use crate::rescue;
 
-/// A body's handle on its `with!`, from which `yield!` lends.
+/// A body's handle to its `with!`, from which `yield!` lends.
 ///
-/// `'f` is the life of a local of the body, which the block can't outlive. A macro that is given the tokens of a marker
-/// can get hold of it, and use it twice or on another thread: all that it is used for notices that, and panics. (Such a
-/// macro may also be one that loops, but goes through the loop once; so it is `Copy`.)
+/// `'f` is the lifetime of a local of the body. The block cannot outlive it. A macro that receives the tokens of a
+/// `yield!` can copy the yield point, and use it twice or on another thread. Each use detects this and panics. The type
+/// is `Copy` because such a macro may also expand to a loop that runs once.
 pub struct YieldPoint<'f, L, H> {
     header: TaskPtr<Header>,
     placement: H,
@@ -42,19 +42,19 @@ impl<'f, L, H: Placement> YieldPoint<'f, L, H> {
 
     #[inline]
     pub(super) fn header(&self) -> &'f Header {
-        // SAFETY: `'f` is enclosing the body, which the header outlives (fact 1).
+        // SAFETY: `'f` is within the life of the body, which the header outlives (fact 1).
         unsafe { self.header.header() }
     }
 
-    /// Returns what a `with!` around the marker sees of this yield point.
+    /// Returns this yield point as a `with!` around its marker sees it.
     #[inline]
     pub fn enclosing(point: &Self) -> EnclosingPoint<'f, H> {
         EnclosingPoint { header: point.header, placement: point.placement, life: PhantomData }
     }
 }
 
-/// Lends `value` at once, which borrows a local `M` of the body. Returns the marker, which is to be awaited then. Its type
-/// says how long the borrow is.
+/// Lends `value`, which borrows a local `M` of the body, at once. Returns the marker, which the body must await next.
+/// The type of the marker contains the lifetime of the borrow.
 #[inline]
 pub(crate) fn lend_from_type<'f, 'v, L, M, H>(
     point: YieldPoint<'f, L, H>,
@@ -66,19 +66,19 @@ where
 {
     let mut value_ptr = Some(value);
     point.header().begin_lending();
-    // SAFETY: the value is what `L` lends, and what it borrows is borrowed for as long as the marker lives, which has `'v`
-    // in its type and drops the block when it is dropped (fact 2).
+    // SAFETY: the value is what `L` lends. What it borrows stays borrowed for as long as the marker lives, because the
+    // marker has `'v` in its type. The marker drops the block when it is dropped (fact 2).
     unsafe { point.header.lend(NonNull::from(&mut value_ptr).cast()) };
     Yield { point: Some(point), value: None }
 }
 
-/// The functions that lend at a yield point, for the numbers of lifetimes that may be left out.
+/// The functions that lend at a yield point, one for each number of elided lifetimes.
 macro_rules! lend {
     ($n:literal $lend:ident $Lend:ident($($left_out:lifetime $block:lifetime)*) $($longer:lifetime: $shorter:lifetime)?) => {
-        /// The yield point: lends `value` to the block and polls it to its end.
+        /// Returns the marker, which lends `value` to the block and polls the block to its end.
         ///
-        /// The left-out lifetimes must end before the body does (`'f`): the block may store what it likes in a lent
-        /// `&Cell<&T>`, and it must not find its way to somebody who reads it later.
+        /// The elided lifetimes must end before the body does (`'f`). The block may store any reference that it likes
+        /// in a lent `&Cell<&T>`, and this reference must not reach code that reads it after the block.
         #[inline]
         #[allow(clippy::elidable_lifetime_names, clippy::needless_lifetimes, reason = "it is named for the others")]
         pub const fn $lend<'f, $($block,)* L, X, H>(
@@ -100,18 +100,19 @@ lend!(0 lend0 Lend0());
 lend!(1 lend1 Lend1('y 'a));
 lend!(2 lend2 Lend2('y 'a 'z 'b) 'b: 'a);
 
-/// What stands around a `with!`: the marker of a manager in its block, or nothing that matters (`()`).
+/// The manager that encloses a `with!`: the marker of that manager is in the block of the `with!`. `()` if the block
+/// contains no such marker.
 ///
-/// A manager around a marker sees the outcome that the marker returned, though its own block went on to its end. In
-/// Python, the error would have come through it.
+/// A `with!` around a marker sees the outcome that the marker returned, although its own block ran to its end. In
+/// Python, the error would pass through its manager.
 pub trait Enclosing {
-    /// Returns how the block ended that was lent to at the marker, if it has.
+    /// Returns the outcome of the block that the marker has lent to. `None` if that block has not ended.
     fn outcome(&self) -> Option<Outcome>;
 
-    /// Notes that the marker of the manager has lent, with this between it and the driver.
+    /// Called once the manager of this `with!` has lent. `route` says what lies between its marker and its driver.
     fn has_lent(&self, route: Route);
 
-    /// Whether the `with!` of the marker around is being dropped, and waits for that to be polled.
+    /// Returns whether the `with!` of the marker is being dropped and needs the marker to be polled.
     fn wants_marker(&self) -> bool;
 }
 
@@ -136,11 +137,11 @@ pub struct EnclosingPoint<'f, H> {
 }
 
 impl<H: Placement> EnclosingPoint<'_, H> {
-    /// The header. On another thread than the driver's it is not even looked at.
+    /// Returns the header. `None` on another thread than the driver's: the header is not accessed there.
     #[inline]
     fn header(&self) -> Option<&Header> {
         let is_driver_thread = self.placement.guard().is_none_or(DetachedGuard::is_driver_thread);
-        // SAFETY: `'f` is enclosing the body, which the header outlives (fact 1).
+        // SAFETY: `'f` is within the life of the body, which the header outlives (fact 1).
         is_driver_thread.then(|| unsafe { self.header.header() })
     }
 }
@@ -153,7 +154,7 @@ impl<H: Placement> Enclosing for EnclosingPoint<'_, H> {
 
     /// # Panics
     ///
-    /// On another thread than the driver's.
+    /// Panics on another thread than the driver's.
     #[inline]
     fn has_lent(&self, route: Route) {
         self.header().expect("the future of a `yield!` was polled on another thread than its `with!`").set_route(route);
@@ -164,20 +165,20 @@ impl<H: Placement> Enclosing for EnclosingPoint<'_, H> {
     }
 }
 
-/// The future of a `yield!`: the block, as the manager has it.
+/// The future of a `yield!`, called the marker: lends the value and polls the block to its end.
 #[must_use = "the block runs when this is awaited"]
 pub struct Yield<'f, L, H: Placement, V> {
     /// `None` if the block has ended.
     point: Option<YieldPoint<'f, L, H>>,
-    /// `None` if it has been lent.
+    /// `None` once the value has been lent.
     value: Option<V>,
 }
 
-// What it holds is moved out before anything is pinned.
+// No field is pinned: the value is moved out before the block is polled.
 impl<L, H: Placement, V> Unpin for Yield<'_, L, H, V> {}
 
 impl<'f, L, H: Placement, V> Yield<'f, L, H, V> {
-    /// `V` must be a member of the family `L`.
+    /// Creates the marker. `V` must be the type that `L` lends.
     #[inline]
     pub(crate) const fn new(point: YieldPoint<'f, L, H>, value: V) -> Self {
         Self { point: Some(point), value: Some(value) }
@@ -189,7 +190,7 @@ impl<L: Contract, H: Placement, V> Future for Yield<'_, L, H, V> {
 
     /// # Panics
     ///
-    /// If it is polled after its end, on another thread than its driver, or if another marker has lent before.
+    /// Panics if it is polled after its end or on another thread than its driver, or if another marker has lent before.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -206,9 +207,9 @@ impl<L: Contract, H: Placement, V> Future for Yield<'_, L, H, V> {
             header.begin_lending();
         }
         let value_ptr = this.value.is_some().then(|| NonNull::from(&mut this.value).cast());
-        // SAFETY: the value is what `L` lends (the callers of `new`: `lend0` to `lend2`), and what it borrows is borrowed
-        // for as long as `self` lives, which has `V` in its type and drops the block when it is dropped (fact 2). Header
-        // and owner are there, as the body is (fact 1).
+        // SAFETY: the value is what `L` lends (guaranteed by the callers of `new`: `lend0` to `lend2`). What it borrows
+        // stays borrowed for as long as `self` lives, because `self` has `V` in its type. `self` drops the block when
+        // it is dropped (fact 2). The header and the owner are alive, because the body is (fact 1).
         if header.state.get() != State::BlockDone && !unsafe { point.header.poll(value_ptr, cx) } {
             return Poll::Pending;
         }
@@ -235,7 +236,8 @@ impl<L: Contract, H: Placement> YieldPoint<'_, L, H> {
 
     fn take_error(&self) -> Option<Caught<L>> {
         let mut error = None::<Caught<L>>;
-        // SAFETY: the value_ptr is such an `Option`. Header and owner are there, as the body is (fact 1).
+        // SAFETY: the pointer points to an `Option` of the caught error. The header and the owner are alive, because
+        // the body is (fact 1).
         unsafe { self.header.take_error(NonNull::from(&mut error).cast()) };
         error
     }
@@ -250,14 +252,14 @@ impl<L, H: Placement, V> Drop for Yield<'_, L, H, V> {
     }
 }
 
-/// Drops the block of a marker that is dropped before its end. On another thread it is left to the driver, as that of a
-/// leaked marker is.
+/// Drops the block of a marker that is dropped before its end. On another thread than the driver's, the block is left
+/// to the driver, like that of a leaked marker.
 #[inline(never)]
 fn release(header: TaskPtr<Header>, guard: Option<&DetachedGuard>) {
-    // SAFETY: a marker calls this, so header and owner are there, as the body is (fact 1).
+    // SAFETY: the caller is a marker, so the header and the owner are alive, because the body is (fact 1).
     let mut release = || unsafe { header.release() };
     match guard {
-        // It is dropped with its body, or with the block of a manager in that, which races.
+        // The marker is dropped with its body, or with the block of a manager in the body that races its block.
         None => release(),
         Some(guard) if guard.is_driver_thread() => guard.add_rescues(rescue::collect(&mut release)),
         Some(_) => {}

@@ -221,7 +221,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// # async fn links(page: u32) -> Result<Vec<u32>, Error> { Ok((2 * page..=2 * page + 1).filter(|&n| n < 16).collect()) }
     ///
     /// /// Visits a page, and then all that it links to, at the same time.
-    /// async fn before_marker(page: u32, group: TaskGroup<Error>) -> Result<(), Error> {
+    /// async fn visit(page: u32, group: TaskGroup<Error>) -> Result<(), Error> {
     ///     for link in links(page).await? {
     ///         group.spawn(visit_boxed(link, group.clone()));
     ///     }
