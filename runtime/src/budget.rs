@@ -1,17 +1,17 @@
-//! Runs a closure outside of the budget that tokio gives to a task.
+//! Runs a closure outside of tokio's budget for a task.
 
-/// Runs `f` with no limit of how many of tokio's futures may be ready in it.
+/// Runs `f` without tokio's limit on how many of its futures may be ready in one poll.
 ///
-/// Tokio makes futures of a task that has used up its budget return `Pending` though they are ready. Code that is polled
-/// in a drop has no next poll, so it must not be held to what the block has used. Nothing but `f` itself bounds how long
-/// it runs then, as with any `Drop`.
+/// Once a task has used up its budget, tokio makes its futures return `Pending` although they are ready. Code that is
+/// polled in a drop has no next poll, so the budget that the block has used must not limit it. Only `f` itself then
+/// bounds how long it runs, as with any `Drop`.
 #[cfg(feature = "tokio")]
 pub(crate) fn unconstrained(f: &mut dyn FnMut()) {
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    /// Is ready at once. It takes less of the stack than a closure.
+    /// A future that is ready immediately. It uses less of the stack than a closure.
     struct Once<'f>(&'f mut dyn FnMut());
 
     impl Future for Once<'_> {

@@ -1,54 +1,55 @@
-//! Tells whether what left a block is an `Err`, when its type may not be known yet.
+//! Classifies the value that left a block as an `Err` or not, even if its type is not inferred yet.
 
 use core::any::type_name;
 use core::convert::Infallible;
 use core::fmt;
 use core::task::Poll;
 
-/// Whether a value of this type stands for a failure.
+/// Determines whether a value of this type is a failure.
 ///
-/// `with!` asks this of types that are often still open where it stands (`with!(cm() => s.parse().unwrap())`), where a
-/// method call would force the compiler to decide. A trait bound is decided late. But one trait can't be implemented
-/// for `Result` and for everything else, so it has a parameter, and the two implementations differ in it. `with!`
-/// passes an integer literal for the parameter:
+/// `with!` needs this for types that are often not inferred yet at that place in the source, as in
+/// `with!(cm() => s.parse().unwrap())`, where a method call would force the compiler to decide. The compiler resolves a
+/// trait bound later. But one trait cannot be implemented for `Result` and for all other types, so this trait has a
+/// parameter, and the two implementations differ in it. `with!` passes an integer literal for the parameter:
 ///
 /// - most types have only the implementation for `u8`, so the literal becomes a `u8`;
-/// - `Result` (or a `Poll` of it) has both, which leaves the literal open to the end of the function, where an open
-///   integer literal falls back to `i32` (Rust reference, "Literal expressions"), and with it the implementation for
-///   `Result` is taken.
+/// - `Result` (or a `Poll` of it) has both implementations, so the type of the literal stays open until the end of the
+///   function. There an open integer literal falls back to `i32` (Rust reference, "Literal expressions"), which selects
+///   the implementation for `Result`.
 ///
-/// `()` and `!` are what an open type falls back to, at the same time as the literal does: so they have both, too.
+/// An open type falls back to `()` or `!` at the same time as the literal does, so these types have both
+/// implementations, too.
 pub trait Classify<Literal>: Sized {
     /// `Fallible` or `Plain`.
     type Kind;
-    /// The error.
+    /// The error type.
     type Error;
 
-    /// Whether this is an `Err`.
+    /// Returns whether this is an `Err`.
     fn failed(&self) -> bool;
 
-    /// Catches the error out, if there is one.
+    /// Returns the value, unless it is an `Err`.
     ///
     /// # Errors
     ///
-    /// It.
+    /// Returns the contained error.
     fn without_error(self) -> Result<Self, Self::Error>;
 
-    /// Shows the error. Mostly nothing is known of it but the name of its type.
+    /// Formats the error. Usually only the name of its type is known.
     ///
     /// # Errors
     ///
-    /// Those of the formatter.
+    /// Returns the errors of the formatter.
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(type_name::<Self::Error>())
     }
 }
 
-/// A value of the type can stand for a failure.
+/// The kind of types whose values can be a failure.
 #[derive(Debug)]
 pub struct Fallible;
 
-/// No value of the type stands for a failure.
+/// The kind of types whose values are never a failure.
 #[derive(Debug)]
 pub struct Plain;
 
@@ -78,7 +79,7 @@ impl<T, E> Classify<i32> for Result<T, E> {
     }
 }
 
-// What `?` can leave a function with, besides.
+// `?` can also leave a function with these types.
 impl<T, E> Classify<i32> for Poll<Result<T, E>> {
     type Kind = Fallible;
     type Error = E;
@@ -139,7 +140,7 @@ impl Classify<i32> for <fn() -> ! as ReturnType>::Type {
 
 /// Names the type `!`, which stable Rust can only write as a return type.
 pub trait ReturnType {
-    /// What the function pointer returns.
+    /// The type that the function pointer returns.
     type Type;
 }
 

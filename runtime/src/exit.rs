@@ -1,4 +1,4 @@
-//! How the way a manager ends shapes what it sees of an error, and the value of `with!`.
+//! Exit types: they decide what a manager sees of its block's error, and what `with!` evaluates to.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -7,17 +7,17 @@ use core::marker::PhantomData;
 use crate::classify::{Classify, Fallible, Plain};
 use crate::output::{BodyOutput, JoinSameOutput, JoinSuppression, Never, Possible, Suppression};
 
-/// How a manager ends: one of the types below, which make the value of `with!` for a block of type `T`.
+/// The exit type of a manager: one of the types below. It determines what `with!` evaluates to for a block of type `T`.
 ///
-/// | | `exit` gives | [`Failed`](crate::Outcome::Failed) holds | `with!` is |
+/// | exit type | `exit` returns | [`Failed`](crate::Outcome::Failed) holds | `with!` evaluates to |
 /// |---|---|---|---|
 /// | `()` | `()` | `()` | `T` |
 /// | `Result<(), E>` | `Result<(), E>` | `()` | `Result<T, E>` |
 /// | [`Catch<E>`] | `Result<(), E>` | the error, `E` | `Result<T, E>` |
-/// | [`Suppress<X>`] | as `X` | as `X` | as `X`, with `Option<T>` for `T` |
+/// | [`Suppress<X>`] | the same as for `X` | the same as for `X` | the same as for `X`, with `Option<T>` for `T` |
 ///
-/// It is named in [`AsyncContextManager::Exit`](crate::AsyncContextManager::Exit); the attribute makes it of the return
-/// type and the options.
+/// A type sets it as [`AsyncContextManager::Exit`](crate::AsyncContextManager::Exit). For a manager function, the
+/// attribute derives it from the return type and the options.
 ///
 /// ```
 /// use async_context_manager::{async_context_manager, with};
@@ -54,25 +54,26 @@ use crate::output::{BodyOutput, JoinSameOutput, JoinSuppression, Never, Possible
     note = "`type Exit` is one of `()`, `Result<(), E>`, `Catch<E>` and `Suppress<...>` of one of these"
 )]
 pub trait Exit: sealed::Sealed {
-    /// What the exit phase gives: `()` or `Result<(), E>`.
+    /// The type that the exit phase returns: `()` or `Result<(), E>`.
     type Output: BodyOutput + JoinSameOutput<(), Both = Self::Output>;
-    /// What the manager learns of a failed block.
+    /// The content of [`Outcome::Failed`](crate::Outcome::Failed).
     type Caught;
-    /// Whether `with!` has the value of the block.
+    /// Whether `with!` may lack the value of the block.
     #[doc(hidden)]
     type Suppression: Suppression + JoinSuppression<Never, Both = Self::Suppression>;
 
-    /// Whether errors go through the manager.
+    /// Whether the block's error goes through the manager.
     #[doc(hidden)]
     const CATCHES: bool;
 
-    /// What the manager is told of an error, when errors pass it by.
+    /// Returns the content of `Failed` for an error that bypasses the manager. `None` if the manager catches errors.
     #[doc(hidden)]
     fn unseen() -> Option<Self::Caught>;
 }
 
-/// The error of the block goes through the manager: it is in the [`Outcome`](crate::Outcome), and what the exit phase
-/// returns is what the caller gets. The option `catch` of the attribute.
+/// The exit type of a manager through which the error of the block goes: the option `catch` of the attribute.
+///
+/// The [`Outcome`](crate::Outcome) contains the error, and the caller receives the result that the exit phase returns.
 ///
 /// ```
 /// use async_context_manager::{AsyncContextManager, Catch, Outcome, with};
@@ -101,16 +102,18 @@ pub trait Exit: sealed::Sealed {
 /// # }
 /// ```
 ///
-/// An `Ok(())` after [`Failed`](crate::Outcome::Failed) is a panic, as there is no value then that `with!` could have:
-/// that is for [`Suppress<Catch<E>>`](Suppress).
+/// The `with!` panics if the exit phase returns `Ok(())` after [`Failed`](crate::Outcome::Failed), because it then has
+/// no value. Use [`Suppress<Catch<E>>`](Suppress) for a manager that suppresses errors.
 pub struct Catch<E>(PhantomData<fn() -> E>);
 
-/// The manager may end the block without a value: `with!` is an `Option`. The option `suppress` of the attribute.
+/// The exit type of a manager that may end the block without a value: the option `suppress` of the attribute.
+///
+/// `with!` then evaluates to an `Option`.
 ///
 /// ```
 /// use async_context_manager::{AsyncContextManager, Catch, Outcome, Suppress, with};
 ///
-/// /// How many errors to overlook.
+/// /// The number of errors to overlook.
 /// struct Patience(u32);
 ///
 /// impl AsyncContextManager for Patience {
@@ -141,8 +144,8 @@ pub struct Catch<E>(PhantomData<fn() -> E>);
 /// # }
 /// ```
 ///
-/// Around `()` or `Result<(), E>` it suppresses no error: `None` is for a block that the manager has stopped, which a
-/// manager function can do.
+/// With `()` or `Result<(), E>` as `X`, the manager suppresses no error. `with!` is then `None` only if the manager
+/// stopped its block, which a manager function can do.
 pub struct Suppress<X>(PhantomData<fn() -> X>);
 
 impl<E> fmt::Debug for Catch<E> {
@@ -210,14 +213,15 @@ mod sealed {
     impl<X> Sealed for super::Suppress<X> {}
 }
 
-/// What a manager does with an error of the type `Error` that ends its block. `Kind` is whether there can be one.
+/// Converts an error of type `Error` that ended the block into what the manager sees. `Kind` says whether the block can
+/// fail: [`Fallible`] or [`Plain`].
 #[diagnostic::on_unimplemented(
     message = "the block fails with `{Error}`, which is not what its manager catches",
     label = "this manager has the option `catch`, so an error of the block goes through it",
     note = "convert the error in the block, `.map_err(...)`, or have the manager catch `{Error}`"
 )]
 pub trait Catches<Kind, Error>: Exit {
-    /// The error, for the manager.
+    /// Returns the content of [`Outcome::Failed`](crate::Outcome::Failed) for this error.
     fn take(error: Error) -> Self::Caught;
 }
 
@@ -247,7 +251,7 @@ impl<Kind, Error, X: Catches<Kind, Error>> Catches<Kind, Error> for Suppress<X> 
     }
 }
 
-/// The manager can take an error out of an `R`.
+/// Implemented by exit types that can take the error out of a block value of type `R`.
 #[diagnostic::on_unimplemented(
     message = "the block ends in a `{R}`, and its error is not what the manager catches",
     label = "this manager has the option `catch`, so an error of the block goes through it",
@@ -262,16 +266,16 @@ where
 {
 }
 
-/// A return type that is named like a `Result` and has no type arguments to read its parts from.
+/// A return type whose name ends in `Result` and which has no type arguments that show its parts.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
     label = "a return type whose name ends in `Result` is taken for a `Result<V, E>`",
     note = "a type of your own with such a name can be returned by another: `type Found = SearchResult;`"
 )]
 pub trait ResultAlias {
-    /// What the block gets.
+    /// The type that the block receives.
     type Value;
-    /// What the body ends in.
+    /// The type that the body evaluates to.
     type Exit: BodyOutput;
 }
 

@@ -1,10 +1,10 @@
-//! What a manager learns at its yield point: how the block ended.
+//! `Outcome`: how the block ended, as the manager sees it.
 
 /// How the block of a `with!` ended, as the manager sees it: the value of `yield!`.
 ///
-/// It may be ignored: what ended the block goes on after the exit phase either way. An error passes the manager by, so
-/// `E` is `()`; only with the option `catch` (or with [`Catch`](crate::Catch)) the manager has it, and gives it back or
-/// not.
+/// A manager may ignore it: after the exit phase, the value, the error, the panic or the `return` of the block proceeds
+/// in any case. An error normally bypasses the manager, so `E` is `()`. With the option `catch` (or with
+/// [`Catch`](crate::Catch)), the manager receives the error and decides whether to return it.
 ///
 /// ```
 /// use async_context_manager::{Outcome, async_context_manager};
@@ -19,22 +19,23 @@
 /// }
 /// ```
 ///
-/// It answers what Python's `__aexit__` is told in its three arguments.
+/// It corresponds to the three arguments of Python's `__aexit__`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome<E = ()> {
-    /// The block reached its end, or was left by `break`, `continue`, or a `return` of anything but an `Err`.
+    /// The block reached its end, or left by `break`, `continue`, or a `return` of anything but an `Err`.
     Completed,
     /// The value of the block was an `Err`, or an `Err` left it by `?` or `return`.
     Failed(E),
-    /// The block panicked. The panic goes on after the exit phase.
+    /// The block panicked. The panic resumes after the exit phase.
     Panicked,
-    /// The future around the `with!` was dropped, and so was the block. The exit phase is run up to its first `.await`
-    /// that is not ready at once, and what comes after that is dropped; that of a shielded manager is run to its end.
+    /// The future around the `with!` was dropped, and the block with it. The exit phase runs up to its first `.await`
+    /// that is not ready immediately, and the rest of it is dropped. The exit phase of a shielded manager runs to its
+    /// end.
     Cancelled,
 }
 
 impl<E> Outcome<E> {
-    /// Whether the block came to a regular end.
+    /// Returns whether the block completed: it did not fail, panic, or get dropped.
     ///
     /// ```
     /// # use async_context_manager::async_context_manager;
@@ -52,7 +53,7 @@ impl<E> Outcome<E> {
         matches!(self, Self::Completed)
     }
 
-    /// Whether the block ended in an `Err`.
+    /// Returns whether the block ended in an `Err`.
     ///
     /// ```
     /// # use async_context_manager::async_context_manager;
@@ -74,7 +75,7 @@ impl<E> Outcome<E> {
         matches!(self, Self::Failed(_))
     }
 
-    /// Whether the block panicked.
+    /// Returns whether the block panicked.
     ///
     /// ```
     /// # use async_context_manager::async_context_manager;
@@ -83,7 +84,7 @@ impl<E> Outcome<E> {
     /// async fn connection(conn: u32) -> u32 {
     ///     let outcome = r#yield!(conn);
     ///     if !outcome.is_panicked() {
-    ///         give_back(conn).await; // who knows in what state a panic has left it
+    ///         give_back(conn).await; // a panic may have left it in any state
     ///     }
     /// }
     /// ```
@@ -92,9 +93,10 @@ impl<E> Outcome<E> {
         matches!(self, Self::Panicked)
     }
 
-    /// Whether the block was dropped before its end, because the future around it was.
+    /// Returns whether the block was dropped before its end, because the future around it was dropped.
     ///
-    /// Nobody waits for the exit phase then. What is to be awaited all the same can be handed to a task:
+    /// No caller awaits the exit phase in this case. Cleanup that must be awaited nevertheless can be spawned as a
+    /// task:
     ///
     /// ```
     /// # use async_context_manager::async_context_manager;
@@ -116,7 +118,7 @@ impl<E> Outcome<E> {
         matches!(self, Self::Cancelled)
     }
 
-    /// The error of a failed block, to be passed on with `?`.
+    /// Returns the error of a failed block, for use with `?`.
     ///
     /// ```
     /// # use async_context_manager::async_context_manager;
@@ -131,8 +133,8 @@ impl<E> Outcome<E> {
     ///
     /// # Errors
     ///
-    /// `Err` for [`Failed`](Self::Failed) only: a panic goes on by itself, and after a cancellation nobody waits for a
-    /// result.
+    /// Returns `Err` only for [`Failed`](Self::Failed). A panic resumes by itself, and no caller receives a result
+    /// after a cancellation.
     pub fn into_result(self) -> Result<(), E> {
         match self {
             Self::Failed(error) => Err(error),

@@ -1,22 +1,22 @@
-//! What the body of a manager ends in, and whether its `with!` has a value: alone, and of two managers together.
+//! The output of a manager's body, whether its `with!` may lack a value, and how both combine for two managers.
 
 use core::convert::Infallible;
 
 use crate::classify::{Fallible, Plain};
 
-/// What the body of a manager ends in: `()` or `Result<(), E>`.
+/// The output type of a manager's body: `()` or `Result<(), E>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
     label = "a return type whose name ends in `Result` is taken for a `Result<V, E>`",
     note = "a type of your own with such a name can be returned by another: `type Found = SearchResult;`"
 )]
 pub trait BodyOutput: Sized {
-    /// What entering gives, when it gives a `V`; and what `with!` is.
+    /// `V` or `Result<V, E>`: the result of the enter phase that lends a `V`, and of a `with!` whose value is a `V`.
     type Value<V>;
-    /// Whether there can be an error.
+    /// Whether an error is possible: `Fallible` or `Plain`.
     #[doc(hidden)]
     type Kind;
-    /// The error.
+    /// The error type, or `Infallible`.
     #[doc(hidden)]
     type Error;
 
@@ -110,7 +110,7 @@ impl<E> BodyOutput for Result<(), E> {
     }
 }
 
-/// Whether `with!` has the value of its block when nothing failed.
+/// Whether `with!` may lack the value of its block although nothing failed.
 pub trait Suppression {
     /// `T` or `Option<T>`.
     type Value<T>;
@@ -122,11 +122,11 @@ pub trait Suppression {
     fn try_map<T, E>(value: Self::Value<T>, map: impl FnOnce(T) -> Result<T, E>) -> Result<Self::Value<T>, E>;
 }
 
-/// It has.
+/// The value is always present.
 #[derive(Debug)]
 pub struct Never;
 
-/// Unless the manager has suppressed what ended the block.
+/// The value is missing if the manager suppressed what ended the block.
 #[derive(Debug)]
 pub struct Possible;
 
@@ -162,9 +162,9 @@ impl Suppression for Possible {
     }
 }
 
-/// Two endings, one around the other (`Rest`).
+/// Combines the output of a manager with that of the managers after it (`Rest`).
 pub trait JoinOutput<Rest: BodyOutput>: BodyOutput {
-    /// The one that can fail.
+    /// The output that can fail, if either can.
     type Both: BodyOutput;
 }
 
@@ -180,17 +180,17 @@ impl<E, F> JoinOutput<Result<(), F>> for Result<(), E> {
     type Both = Self;
 }
 
-/// Two endings with the same error, if any.
+/// Combines two outputs that have the same error type, if both can fail.
 #[diagnostic::on_unimplemented(
     message = "the managers of one `with!` must fail with the same error type",
     label = "`{Self}` here, `{Rest}` after it in the header",
     note = "nest them, `with!(a() => with!(b() => ...)?)`, where `?` converts the error"
 )]
 pub trait JoinSameOutput<Rest: BodyOutput>: JoinOutput<Rest> {
-    /// Goes on with what the other one came to.
+    /// Returns the result of the inner managers, with its value converted by `value`.
     fn around<V, W>(rest: Rest::Value<V>, value: impl FnOnce(V) -> W) -> <Self::Both as BodyOutput>::Value<W>;
 
-    /// Fails.
+    /// Returns `Err(error)`.
     fn fail<W>(error: Self::Error) -> <Self::Both as BodyOutput>::Value<W>;
 }
 
@@ -224,15 +224,15 @@ impl<E> JoinSameOutput<Self> for Result<(), E> {
     }
 }
 
-/// Two presences, one around the other (`Rest`).
+/// Combines the suppression of a manager with that of the managers after it (`Rest`).
 pub trait JoinSuppression<Rest: Suppression>: Suppression {
     /// `Possible` if one of them is.
     type Both: Suppression;
 
-    /// Goes on with what the other one came to.
+    /// Converts the value of the inner managers.
     fn around<T>(rest: Rest::Value<T>) -> <Self::Both as Suppression>::Value<T>;
 
-    /// Nothing.
+    /// Returns the missing value. `None` if this manager cannot suppress.
     fn nothing<T>() -> Option<<Self::Both as Suppression>::Value<T>>;
 }
 

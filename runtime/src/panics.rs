@@ -1,4 +1,4 @@
-//! Panics: caught where there is `std`, and let through where there is not.
+//! Panics: they are caught with `std`, and propagate without it.
 
 #[cfg(feature = "std")]
 mod imp {
@@ -6,10 +6,10 @@ mod imp {
     use std::boxed::Box;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    /// What a panic carries.
+    /// The payload of a panic.
     pub(crate) type Payload = Box<dyn Any + Send>;
 
-    /// The same, for where there is none mostly: it takes half the room.
+    /// A boxed `Payload`: one word instead of two, for places that are almost always empty.
     pub(crate) struct Parcel(Box<Payload>);
 
     impl Parcel {
@@ -25,7 +25,7 @@ mod imp {
             resume(self.open())
         }
 
-        /// Drops it, which may panic.
+        /// Drops the payload, which may panic.
         pub(crate) fn discard(self) {
             drop(self);
         }
@@ -33,26 +33,26 @@ mod imp {
 
     /// Runs `f` and catches its panic.
     ///
-    /// Nothing of `f` that a panic left half changed is seen again: the callers drop it, or let the panic go on.
+    /// `AssertUnwindSafe` is correct here: the callers drop whatever a panic left half changed, or resume the panic.
     #[inline]
     pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
         catch_unwind(AssertUnwindSafe(f))
     }
 
-    /// Stands for the payload of a panic that goes on by itself.
+    /// A placeholder for the payload of a panic that another part of the code holds and resumes.
     pub(crate) struct PayloadElsewhere;
 
-    /// Lets a caught panic go on, without a second message.
+    /// Resumes a caught panic, without a second message of the panic hook.
     pub(crate) fn resume(payload: Payload) -> ! {
         std::panic::resume_unwind(payload)
     }
 
-    /// Runs `f` in a place that a panic must not leave. The panic hook has told of it.
+    /// Runs `f` where a panic must not propagate. The panic hook has already reported the panic.
     #[inline]
     pub(crate) fn contain(f: impl FnOnce()) {
         let Err(payload) = catch(f) else { return };
         if let Err(payload) = catch(move || drop(payload)) {
-            // A payload that panics when it is dropped gives a payload that may do so, too.
+            // The new payload may panic when it is dropped, too, and so on.
             core::mem::forget(payload);
         }
     }
@@ -60,7 +60,7 @@ mod imp {
 
 #[cfg(not(feature = "std"))]
 mod imp {
-    /// What a panic carries: there are none to be caught.
+    /// The payload of a panic: uninhabited, because no panic is caught.
     pub(crate) type Payload = core::convert::Infallible;
 
     pub(crate) struct Parcel(Payload);
@@ -95,7 +95,7 @@ mod imp {
     }
 }
 
-/// Drops `value`. A panic of its destructor goes no further.
+/// Drops `value` and contains the panic of its destructor.
 #[cfg(feature = "std")]
 pub(crate) fn discard<T>(value: T) {
     contain(|| drop(value));
@@ -105,7 +105,7 @@ pub(crate) fn discard<T>(value: T) {
 pub(crate) use imp::PayloadElsewhere;
 pub(crate) use imp::{Parcel, Payload, catch, contain, resume};
 
-/// Ends the process, also without `std`: a panic while another one unwinds is never let through.
+/// Aborts the process, also without `std`, by a panic while another one unwinds, which Rust never lets propagate.
 pub(crate) fn abort(message: core::fmt::Arguments<'_>) -> ! {
     struct AbortOnDrop;
 

@@ -1,23 +1,24 @@
-//! Rescues: what is left of a shielded manager goes on when its `with!` is dropped.
+//! Rescues: they finish a shielded manager whose `with!` was dropped.
 //!
-//! A manager with the option `shielded` (or [`Manager::shielded`](crate::Manager::shielded)) can't be cancelled while
-//! it enters or leaves. When the future around its `with!` is dropped, the block is dropped there and then, and the
-//! rest of the manager is a rescue: it runs to its end on
+//! A manager with the option `shielded` (or [`Manager::shielded`](crate::Manager::shielded)) cannot be cancelled in its
+//! enter phase or its exit phase. When the future around its `with!` is dropped, the block is dropped immediately, and
+//! the rest of the manager becomes a rescue, which runs to its end on
 //!
-//! 1. the executor that [`set_spawner`] has named, if any;
-//! 2. else, with the feature `tokio`, the runtime on which the manager was entered;
-//! 3. else, or when that is gone or shuts down before the rescue ends, threads of this crate's own. With the feature
-//!    `tokio` they have a runtime, so that timers and connections can still be opened there.
+//! 1. the executor that [`set_spawner`] has set, if any;
+//! 2. otherwise, with the feature `tokio`, the runtime on which the manager was entered;
+//! 3. otherwise, or if that runtime is gone or shuts down before the rescue ends, threads of this crate. With the
+//!    feature `tokio` these threads have a runtime, so that timers and connections can still be opened on them.
 //!
-//! It starts at once. Rescues keep the order of the scopes: the exit phase of a shielded manager begins when what is
-//! left of the `with!`s in its block is done. So a stack is left from its top, and what waits in a block (a task group,
-//! a time limit) waits for what is left in that.
+//! A rescue starts immediately. Rescues keep the order of the scopes: the exit phase of a shielded manager begins when
+//! the rescues of the `with!`s in its block are done. So an exit stack is left from its top, and a manager that waits
+//! in a block (a task group, a time limit) waits for the rescues in its own block.
 //!
-//! A manager that has not come to its `yield!` when its `with!` is dropped is rescued, too: it is entered, is told
-//! [`Cancelled`](crate::Outcome::Cancelled) at once, and leaves. Nobody waits for that but [`drain`](drain()), as nothing
-//! has used what it makes. Where it waits for its turn, it can be given up instead: see [`cancellable`].
+//! A manager whose `with!` is dropped before it has reached its `yield!` is rescued, too: the rescue finishes the enter
+//! phase, the `yield!` returns [`Cancelled`](crate::Outcome::Cancelled) immediately, and the exit phase follows. Only
+//! [`drain`](drain()) waits for such a rescue, because no code has used the value of the manager. A manager that waits
+//! for its turn can be given up instead: see [`cancellable`].
 //!
-//! A process that ends does not wait for them by itself. [`drain`](drain()) does:
+//! A process that ends does not wait for its rescues by itself. Await [`drain`](drain()) to wait for them:
 //!
 //! ```
 //! # #[cfg(feature = "tokio")]
@@ -30,7 +31,7 @@
 //! #[async_context_manager(shielded)]
 //! async fn lease() {
 //!     r#yield!();
-//!     tokio::time::sleep(Duration::from_millis(1)).await; // says to the server that it is free
+//!     tokio::time::sleep(Duration::from_millis(1)).await; // informs the server that the lease is free
 //! }
 //!
 //! let work = async { with!(lease() => tokio::time::sleep(Duration::from_secs(60)).await) };
@@ -44,23 +45,32 @@
 //! # fn main() {}
 //! ```
 //!
-//! What a rescue ends in has nobody to be told: an `Err` or a panic is a [`Loss`], for which there is a hook, see
-//! [`set_hook`]. So is the exit phase of a manager that is not shielded, when it is cut off at an `.await`.
+//! The result of a rescue has no caller to return to. An `Err` or a panic of a rescue is a [`Loss`], which is passed to
+//! a hook: see [`set_hook`]. The exit phase of a manager that is not shielded is a `Loss` as well, if it is cut off at
+//! an `.await`. A `Loss` shows its error. Its documentation has a table of what is shown.
+//!
+//! # Executors in a block
+//!
+//! If a block drives an executor, for example by `block_on`, everything that the executor polls or drops there counts
+//! as part of the block. A shielded manager whose block drives an executor therefore waits for the rescues that begin
+//! in that executor. If one of these rescues belongs to an unrelated task and needs a lock that the manager holds, both
+//! wait for each other: a deadlock.
 //!
 //! # What is not rescued
 //!
-//! - What a process has not done when it ends: [`drain`](drain()) before.
-//! - What is on a runtime that is there, but that nobody drives: it goes on when somebody does, or drops the runtime.
-//! - What waits for a timer of a runtime that is gone: that is a panic of tokio's, and a [`Loss`]. What is opened on this
-//!   crate's own threads is good.
-//! - What uses tokio's `block_in_place` on a runtime of one thread: that is a panic of tokio's as well. On this crate's own
-//!   threads it may be used, and a cleanup may block there: up to 32 of them don't hold up the others.
-//! - What was under way in a process that calls `fork`: it is the parent's. The child counts it, but does not have it.
-//!   What begins in the child is rescued there.
-//! - What an executor forgets that was given a [`Rescue`]. It stays under way, and what waits for it does, too.
-//! - A manager that lends a reference to what it has, has put the future of its `yield!` aside, and awaits something else
-//!   when it is cancelled. Only that future may drop the block, so it is dropped there, and the rest of the manager with
-//!   it. That is a [`Loss`], too. One that lends no reference goes on.
+//! - A rescue that has not ended when the process ends. Await [`drain`](drain()) before.
+//! - A rescue on a runtime that exists but is not driven. It continues when the runtime is driven again, or dropped.
+//! - A rescue that waits for a timer of a runtime that is gone. Tokio panics in this case, and the panic is a [`Loss`].
+//!   Timers and connections that are opened on this crate's own threads work.
+//! - A rescue that uses tokio's `block_in_place` on a runtime of one thread. Tokio panics in this case, too. On this
+//!   crate's own threads `block_in_place` works, and a rescue may block there: up to 32 blocked rescues do not delay
+//!   the others.
+//! - A rescue that is pending in a process that calls `fork`. It belongs to the parent. The child counts it, but does
+//!   not run it. Rescues that begin in the child run there.
+//! - A [`Rescue`] that an executor leaks (forgets). It stays pending, and so does everything that waits for it.
+//! - A manager that lends a reference into its own data, has put the future of its `yield!` aside, and awaits something
+//!   else when it is cancelled. Only that future may drop the block, so it is dropped immediately, and the rest of the
+//!   manager with it. This is a [`Loss`], too. A manager that lends no reference is rescued.
 //! - A manager after a panic with `panic = "abort"`.
 
 mod cancellable;
@@ -102,49 +112,52 @@ pub(crate) use {
     completion::{Completion, completion},
 };
 
-/// What is left to be done of a manager.
+/// The remaining cleanup of a manager.
 pub(crate) trait Cleanup: Send {
-    /// Polls it to its end, and tells of what it ends in.
+    /// Polls the cleanup. Reports its error or panic when it ends.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Tells that it can't be done.
+    /// Reports that the cleanup cannot be finished.
     fn report_unfinished(&self);
 }
 
-/// A rescue: the future that [`set_spawner`] hands to an executor.
+/// A rescue: the future that [`set_spawner`] passes to an executor.
 ///
-/// It never panics, and may be moved to another thread between polls. One that is dropped before its end goes on on the
-/// crate's own threads.
+/// It never panics, and may be moved to another thread between polls. If it is dropped before its end, it continues on
+/// the crate's own threads.
 #[must_use = "a rescue goes on when it is polled, or on the crate's own threads when it is dropped"]
 pub struct Rescue {
-    /// Nothing when it has ended, or goes on elsewhere.
+    /// `None` once the rescue has ended or was moved to another executor.
     parts: Option<Parts>,
     poller: Poller,
 }
 
-/// Dropped in this order: when others are told that it is done, nothing of the manager is left.
+/// The parts of a pending rescue. They are dropped in this order, so that the manager is gone when waiters are
+/// notified.
 struct Parts {
     cleanup: Pin<Box<dyn Cleanup>>,
     origin: Origin,
-    /// What has to be done before it is polled.
+    /// The rescues that must end before this one is polled.
     before: Rescues,
-    /// `None` if nothing waits for it but [`drain`](drain()).
+    /// `None` if only [`drain`](drain()) waits for it.
     _completion: Option<completion::Completion>,
     _pending: PendingGuard,
 }
 
-/// Who has a rescue.
+/// The executor that polls a rescue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Poller {
-    /// An executor.
+    /// The user's executor, or a tokio runtime.
     Executor,
     /// The crate's own threads.
     Thread,
 }
 
 impl Rescue {
-    /// Has `cleanup` done, from now on. What is being dropped or polled at the moment waits for it if it `entered`, that
-    /// is, if its manager has lent: one that has not is in nobody's use.
+    /// Starts a rescue that runs `cleanup`.
+    ///
+    /// If the manager has `entered`, that is, has lent its value, then whatever is being dropped or polled on this
+    /// thread waits for the rescue. A manager that has not entered is not in use, so nothing waits for it.
     pub(crate) fn begin(cleanup: Pin<Box<dyn Cleanup>>, origin: Origin, entered: bool) {
         let before = rescues::before();
         let completion = if entered { collector::add_rescue() } else { None };
@@ -158,11 +171,11 @@ impl Parts {
         ready!(self.before.poll(cx));
         let mut polled = None;
         user_code::call(|| polled = Some(self.origin.within_span(|| self.cleanup.as_mut().poll(cx))));
-        // A subscriber that panics when it is told of the span.
+        // `None` if the subscriber panicked when the span was entered. The cleanup is then polled without the span.
         polled.unwrap_or_else(|| outside(|| self.cleanup.as_mut().poll(cx)))
     }
 
-    /// Drops what is the user's. The others are told then.
+    /// Drops the user's values first, and then notifies the waiters.
     fn discard(self) {
         outside(|| {
             panics::discard(self.cleanup);

@@ -1,4 +1,4 @@
-//! `AsyncExitStack`: managers whose number is known at run time only.
+//! `AsyncExitStack`: managers whose number or types are only known at run time.
 
 use core::fmt;
 use core::future::Future;
@@ -16,9 +16,10 @@ use crate::panics;
 use crate::raw::Body;
 use crate::raw::stack_entry::{Entering, Owned, StackEntries, StackExit, StackOutcome, StackValue, Stored};
 
-/// Managers that are entered one by one and left together, the last one first: Python's `contextlib.AsyncExitStack`.
+/// A stack of managers that are entered one by one and left together, the last one first: Python's
+/// `contextlib.AsyncExitStack`.
 ///
-/// For a number of managers, or for kinds of them, that only the run shows.
+/// Use it for managers whose number or types are only known at run time.
 ///
 /// ```
 /// use async_context_manager::{AsyncExitStack, async_context_manager, with};
@@ -41,7 +42,7 @@ use crate::raw::stack_entry::{Entering, Owned, StackEntries, StackExit, StackOut
 ///     with!(AsyncExitStack::new() as stack => {
 ///         let mut open = Vec::new();
 ///         for url in urls {
-///             open.push(stack.enter(connection(url)).await?); // all of them are closed if one can't be opened
+///             open.push(stack.enter(connection(url)).await?); // if one cannot be opened, all others are closed
 ///         }
 ///         open.len()
 ///     })
@@ -52,31 +53,32 @@ use crate::raw::stack_entry::{Entering, Owned, StackEntries, StackExit, StackOut
 /// # }
 /// ```
 ///
-/// `E` is the error type of the managers that can fail. Managers that can't go on any stack; with nothing but these,
-/// it is an `AsyncExitStack::<Infallible>`. `'env` is what they borrow. A stack is [`Send`] and [`Sync`], and so takes
-/// what is `Send`.
+/// `E` is the error type of the managers that can fail. A manager that cannot fail can be entered on any stack. A stack
+/// that holds only such managers is an `AsyncExitStack::<Infallible>`. `'env` is the lifetime of the data that the
+/// managers borrow. A stack is [`Send`] and [`Sync`], so it accepts only managers that are `Send`.
 ///
 /// # Leaving
 ///
-/// In `with!`, the managers are left when the block ends; by [`close`](Self::close), when you like. Each sees what is
-/// under way when its turn comes, as in nested `with!`s: the outcome of the block, or of the closing, until one of them
-/// fails, panics or suppresses. As a manager may suppress an error, `with!` is a `Result<Option<T>, E>`.
+/// In a `with!`, the managers are left when the block ends. [`close`](Self::close) leaves them at any time. Each
+/// manager sees the current outcome when its turn comes, as in nested `with!`s: this is the outcome of the block, or of
+/// the closing, until one of the managers fails, panics or suppresses. Because a manager may suppress an error, `with!`
+/// evaluates to a `Result<Option<T>, E>`.
 ///
 /// # Cancel safety
 ///
-/// When a stack is dropped with managers in it, each is left as by the dropping of a `with!` in its block: it is told
-/// [`Outcome::Cancelled`] and polled once, the last one first. So it is when a `with!` is dropped that is in the block;
-/// dropped while the stack is being left, the manager under way is dropped where it waits, and the others follow so.
-/// Those that are shielded are rescued, one after the other. Where the `with!` of the stack stands around the `yield!` of
-/// a shielded manager, all of them are awaited.
+/// When a stack that holds managers is dropped, each manager is left as by the drop of a `with!` during its block: it
+/// sees [`Outcome::Cancelled`] and is polled once, the last one first. The same happens when the `with!` of the stack
+/// is dropped during its block. If it is dropped while the stack is being left, the manager that is leaving is dropped
+/// where it waits, and the others follow as above. Shielded managers are rescued, one after the other. If the `with!`
+/// of the stack encloses the `yield!` of a shielded manager, all of its managers are awaited.
 pub struct AsyncExitStack<'env, E> {
     entries: StackEntries<'env, E>,
 }
 
 impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
-    /// A stack with nothing on it.
+    /// Creates an empty stack.
     ///
-    /// Made without a `with!`, it is kept as long as you like; what is on it is awaited by [`close`](Self::close) only.
+    /// A stack without a `with!` can be kept for any time. Its managers are awaited only by [`close`](Self::close).
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -111,25 +113,27 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
         Self { entries: StackEntries::new() }
     }
 
-    /// How many there are to be left.
+    /// Returns the number of managers, exits and callbacks that have not been left.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is nothing to be left.
+    /// Returns whether the stack is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Enters a manager, gives what it lends, and leaves it with the stack: Python's `enter_async_context`.
+    /// Enters a manager and returns the value that it lends: Python's `enter_async_context`.
     ///
-    /// The value is `V`, or `Result<V, E>` of a manager that can fail. It may be a `&T` or `&mut T` of what the manager
-    /// holds; it is good for as long as nothing takes the stack as `&mut`, as closing does.
+    /// The manager is left when the stack is left.
     ///
-    /// A type that implements [`AsyncContextManager`](crate::AsyncContextManager) is entered by way of its
-    /// [`into_manager`](crate::AsyncContextManager::into_manager), and must not borrow; one that does is entered in a
-    /// manager function around it. A manager that races its block has no hold of what goes on while the stack is
-    /// open: a timeout runs out when it is left.
+    /// The future returns a `V`, or a `Result<V, E>` for a manager that can fail. `V` may be a `&T` or `&mut T` into
+    /// the manager's own data. It is valid until the stack is borrowed as `&mut`, as by closing.
+    ///
+    /// A type that implements [`AsyncContextManager`](crate::AsyncContextManager) is entered by calling its
+    /// [`into_manager`](crate::AsyncContextManager::into_manager), and must not borrow. To enter one that borrows,
+    /// enter it in a manager function. A manager that races its block has no effect while the stack is open: a timeout
+    /// fires when the stack is left.
     ///
     /// ```
     /// # use async_context_manager::{AsyncExitStack, async_context_manager};
@@ -147,16 +151,17 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     ///
     /// # Errors
     ///
-    /// Those of entering. The manager is not on the stack then.
+    /// Returns the error of the enter phase. The manager is not on the stack then.
     ///
     /// # Panics
     ///
-    /// As the manager does when it is entered. Also when it lends a reference and its `yield!` stands in an `async`
-    /// block, or in another macro; and when it races its block away before it is entered, and succeeds.
+    /// Panics if the manager panics when it is entered. Also panics if the manager lends a reference and its `yield!`
+    /// is in an `async` block or in another macro, and if the manager drops its block before it is entered, by racing
+    /// it, and succeeds.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, the manager is not on the stack: entering ends there.
+    /// If the future is dropped, entering ends there, and the manager is not on the stack.
     pub fn enter<'s, M, L, K, V>(
         &'s self,
         manager: Manager<M, L>,
@@ -170,10 +175,11 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
         self.entries.enter(manager)
     }
 
-    /// Has `exit` run when the stack is left: Python's `push_async_exit`.
+    /// Registers `exit`, which runs when the stack is left: Python's `push_async_exit`.
     ///
-    /// It sees the outcome, and what it gives is under way afterwards: an `Err`, or nothing. So an error is suppressed
-    /// by `Ok(())`, and passed on by [`into_result`](Outcome::into_result). A panic goes on in any case.
+    /// `exit` receives the current outcome, and its result is the outcome from then on: an `Err`, or none. So it
+    /// suppresses an error by returning `Ok(())`, and passes it on by [`into_result`](Outcome::into_result). A panic
+    /// resumes in any case.
     ///
     /// ```
     /// # use async_context_manager::AsyncExitStack;
@@ -195,9 +201,10 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
         self.at_once(pushed(exit));
     }
 
-    /// Has `callback` run when the stack is left: Python's `push_async_callback`.
+    /// Registers `callback`, which runs when the stack is left: Python's `push_async_callback`.
     ///
-    /// It gives `()` or `Result<(), E>`. It does not see the outcome; an error passes it by, or is replaced by its own.
+    /// `callback` returns `()` or `Result<(), E>`. It does not see the outcome. An error bypasses it, or is replaced by
+    /// its own error.
     ///
     /// ```
     /// # use async_context_manager::AsyncExitStack;
@@ -218,9 +225,10 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
         self.at_once(called_back(callback));
     }
 
-    /// Moves everything to a new stack, and leaves nothing on this one: Python's `pop_all`.
+    /// Moves all managers to a new stack and leaves this one empty: Python's `pop_all`.
     ///
-    /// So that what has been opened by steps is kept when all steps have succeeded, and closed when one fails:
+    /// Use it to open several resources step by step, to keep them if all steps succeed, and to close them if one
+    /// fails:
     ///
     /// ```
     /// # use async_context_manager::{AsyncExitStack, async_context_manager, with};
@@ -246,8 +254,10 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
         Self { entries: self.entries.take() }
     }
 
-    /// Leaves all managers now, the last one first: Python's `aclose`. The outcome is [`Outcome::Completed`], and then
-    /// what they make of it. The stack is empty afterwards, and may be used again.
+    /// Leaves all managers now, the last one first: Python's `aclose`.
+    ///
+    /// The outcome is [`Outcome::Completed`] at first, and then what the managers turn it into. The stack is empty
+    /// afterwards, and may be used again.
     ///
     /// ```
     /// # use async_context_manager::AsyncExitStack;
@@ -263,16 +273,16 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     ///
     /// # Errors
     ///
-    /// That of the last manager that failed, if no older one has suppressed it.
+    /// Returns the error of the last manager that failed, unless an older manager suppressed it.
     ///
     /// # Panics
     ///
-    /// As the managers do, when all have been left.
+    /// Panics if a manager panics, after all of them have been left.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, the manager under way is still on the stack with the others: the next call goes on
-    /// with it, and dropping the stack drops it where it waits.
+    /// If the future is dropped, the manager that is leaving stays on the stack with the others. The next call
+    /// continues with it; dropping the stack drops it where it waits.
     pub async fn close(&mut self) -> Result<(), E> {
         match self.entries.leave(StackOutcome::Completed).await {
             StackOutcome::Completed | StackOutcome::Cancelled => Ok(()),
@@ -281,7 +291,7 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
         }
     }
 
-    /// The same as a [`Manager`]: to be put on another stack, or for its [`scope`](Manager::scope).
+    /// Converts the stack into a [`Manager`], to enter it on another stack or to call its [`scope`](Manager::scope).
     ///
     /// ```
     /// # use async_context_manager::AsyncExitStack;
@@ -297,11 +307,11 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     pub fn into_manager(
         self,
     ) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, <Self as IntoManager>::Contract> {
-        // Its managers are told of one by one.
+        // The stack reports each of its managers by itself.
         exit_stack(self).uncut()
     }
 
-    /// Enters a manager that does not wait for anything.
+    /// Enters a manager whose enter phase is ready immediately.
     fn at_once<M, L>(&self, manager: Manager<M, L>)
     where
         M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
@@ -314,13 +324,13 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     }
 }
 
-/// What a callback on a stack with the error type `E` can give: `()` or `Result<(), E>`.
+/// The return type of a callback on a stack with the error type `E`: `()` or `Result<(), E>`.
 #[diagnostic::on_unimplemented(
     message = "a callback on an exit stack gives `()` or a `Result` with the stack's error type",
     label = "this one gives `{Self}`, and the errors of the stack are `{E}`"
 )]
 pub trait CallbackOutput<E> {
-    /// The same as a `Result`.
+    /// Converts it into a `Result`.
     fn into_result(self) -> Result<(), E>;
 }
 
@@ -356,7 +366,9 @@ where
     callback().await.into_result()
 }
 
-/// The stack as a manager. (It does not implement `AsyncContextManager`, whose `enter` would stand before its own.)
+/// The stack as a manager.
+///
+/// `AsyncExitStack` does not implement `AsyncContextManager`, because the trait's `enter` would shadow its own.
 #[async_context_manager(crate = crate, catch, suppress)]
 async fn exit_stack<'env, E: Send + 'env>(
     mut stack: AsyncExitStack<'env, E>,
@@ -365,7 +377,7 @@ async fn exit_stack<'env, E: Send + 'env>(
         Outcome::Completed => StackOutcome::Completed,
         Outcome::Failed(error) => StackOutcome::Failed(error),
         Outcome::Panicked => StackOutcome::Panicked(Box::new(panics::PayloadElsewhere)),
-        // In a rescue each is awaited, and in place each is dropped.
+        // A rescue awaits each manager; without a rescue, each is dropped.
         Outcome::Cancelled => StackOutcome::Cancelled,
     };
     match stack.entries.leave(outcome).await {

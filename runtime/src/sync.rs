@@ -1,3 +1,3 @@
-//! What is shared between threads is made of these. A model checker of concurrency puts its own in their place.
+//! The synchronization primitives for shared state. The concurrency model checker replaces them with its own.
 
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,26 +1,26 @@
-//! Code of the user's that this crate calls: wakers, hooks, spawners, destructors.
+//! Calls the user's code: wakers, hooks, spawners, destructors.
 //!
-//! It may panic, block, or run an executor. A panic of it is contained. It is called apart from what is being dropped or
-//! polled on the thread, so that what it begins is not taken for a part of that. It is never called under a lock.
-//! `docs/user-code.md` lists the places.
+//! Such code may panic, block, or run an executor. Its panics are contained. It runs outside of what is being dropped
+//! or polled on the thread, so that a rescue that begins in it does not count as part of that. It is never called under
+//! a lock. `docs/user-code.md` lists the places.
 
 use std::task::Waker;
 
 use crate::panics;
 use crate::rescue::context::outside;
 
-/// Runs `f`, whose panic goes no further.
+/// Runs `f` and contains its panic.
 pub(crate) fn call(f: impl FnOnce()) {
     panics::contain(|| outside(f));
 }
 
-/// Wakes.
+/// Wakes and drops `waker`.
 pub(crate) fn wake(waker: Waker) {
     call(|| waker.wake_by_ref());
     discard(waker);
 }
 
-/// A clone of `waker`. Where there is none to be had, it is woken at once, so that whoever waits looks again.
+/// Clones `waker`. If the clone panics, wakes `waker` immediately, so that its task polls again, and returns `None`.
 pub(crate) fn clone(waker: &Waker) -> Option<Waker> {
     let mut cloned = None;
     call(|| cloned = Some(waker.clone()));
@@ -30,7 +30,7 @@ pub(crate) fn clone(waker: &Waker) -> Option<Waker> {
     cloned
 }
 
-/// Drops `value`.
+/// Drops `value` and contains the panic of its destructor.
 pub(crate) fn discard<T>(value: T) {
     call(move || drop(value));
 }

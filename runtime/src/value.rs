@@ -1,4 +1,4 @@
-//! The managers of one header together: the value of `with!` is one `Result` at most, and one `Option` in it.
+//! The type of a `with!`: it combines all managers of one header into at most one `Result` with one `Option` in it.
 
 use core::marker::PhantomData;
 
@@ -6,15 +6,15 @@ use crate::classify::Classify;
 use crate::exit::{Catches, CatchesFrom, Exit};
 use crate::output::{BodyOutput, JoinOutput, JoinSameOutput, JoinSuppression, Never, Suppression};
 
-/// The shape of a `with!`: what it is for a block of type `T`.
+/// The shape of a `with!`: it determines what the `with!` evaluates to for a block of type `T`.
 pub trait Shape {
-    /// What it ends in, when it fails.
+    /// `()`, or `Result<(), E>` for a `with!` that can fail with `E`.
     type BodyOutput: BodyOutput;
-    /// Whether it has the block's value.
+    /// Whether the `with!` may lack the block's value.
     type Suppression: Suppression;
 }
 
-/// The [`Shape`] of these two.
+/// The [`Shape`] that consists of the body output `E` and the suppression `P`.
 #[derive(Debug)]
 pub struct Shaped<E, P>(PhantomData<fn() -> (E, P)>);
 
@@ -23,23 +23,23 @@ impl<E: BodyOutput, P: Suppression> Shape for Shaped<E, P> {
     type Suppression = P;
 }
 
-/// The shape of a block: it is what it is.
+/// The shape of a bare block: it neither fails nor is suppressed.
 pub(crate) type Block = Shaped<(), Never>;
 
-/// The shape that a manager with the exit `X` gives to a `with!`.
+/// The shape of a `with!` whose only manager has the exit type `X`.
 pub(crate) type ShapeOf<X> = Shaped<<X as Exit>::Output, <X as Exit>::Suppression>;
 
-/// What a `with!` of the shape `S` is, for a block of type `T`.
+/// The type of a `with!` of shape `S` with a block of type `T`.
 pub(crate) type Value<S, T> =
     <<S as Shape>::BodyOutput as BodyOutput>::Value<<<S as Shape>::Suppression as Suppression>::Value<T>>;
 
-/// Whether a `with!` of the shape `S` can fail.
+/// Whether a `with!` of shape `S` can fail: `Fallible` or `Plain`.
 pub(crate) type OutputKind<S> = <<S as Shape>::BodyOutput as BodyOutput>::Kind;
 
-/// What a `with!` of the shape `S` can fail with.
+/// The error type of a `with!` of shape `S`.
 pub(crate) type OutputError<S> = <<S as Shape>::BodyOutput as BodyOutput>::Error;
 
-/// The manager can take an error out of a `with!` of the shape `S`.
+/// Implemented by exit types that can take the error out of a `with!` of shape `S`.
 #[diagnostic::on_unimplemented(
     message = "a later manager of this `with!` fails with an error that is not what this one catches",
     label = "this manager has the option `catch`, so an error of those after it goes through it",
@@ -49,12 +49,12 @@ pub trait CatchesShape<S: Shape>: Catches<OutputKind<S>, OutputError<S>> {}
 
 impl<X: Catches<OutputKind<S>, OutputError<S>>, S: Shape> CatchesShape<S> for X {}
 
-/// Whether this is an `Err`, of the `with!` or of its block.
+/// Returns whether `value` is an `Err`, either of the `with!` or of its block.
 pub(crate) fn failed<S: Shape, T: Classify<Literal>, Literal>(value: &Value<S, T>) -> bool {
     S::BodyOutput::peek(value).is_none_or(|value| S::Suppression::peek(value).is_some_and(T::failed))
 }
 
-/// Catches the error out, if there is one, for a manager with the exit `X`.
+/// Separates the error, if any, from the value, for a manager with the exit type `X`.
 pub(crate) fn split<X, S, T, Literal>(value: Value<S, T>) -> Result<Value<S, T>, X::Caught>
 where
     X: CatchesFrom<T, Literal> + CatchesShape<S>,
@@ -66,11 +66,11 @@ where
     S::Suppression::try_map(value, split).map(S::BodyOutput::value)
 }
 
-/// The shape of a manager and of those after it in the same header (`Rest`) together.
+/// Combines the shape of a manager with that of the managers after it in the same header (`Rest`).
 ///
-/// It is there for differing errors too, so that [`JoinSame`] has the only word about them.
+/// It is implemented for differing errors too, so that only [`JoinSame`] reports them.
 pub trait Join<Rest: Shape>: Shape {
-    /// The shape of all of them.
+    /// The combined shape.
     type Both: Shape;
 }
 
@@ -84,15 +84,15 @@ where
     type Both = Shaped<E::Both, P::Both>;
 }
 
-/// What the value of `with!` is, when the managers after one in the same header (`Rest`) have come to theirs.
+/// Computes the value of a `with!` from a manager's output and the result of the managers after it (`Rest`).
 pub trait JoinSame<Rest: Shape>: Join<Rest> {
-    /// When this manager has nothing to add.
+    /// Returns the value if this manager neither failed nor suppressed.
     fn value<T>(rest: Value<Rest, T>) -> Value<Self::Both, T>;
 
-    /// When it ended in an error.
+    /// Returns the value if this manager failed. `None` if `ending` is no error.
     fn error<T>(ending: Self::BodyOutput) -> Option<Value<Self::Both, T>>;
 
-    /// When it ended the block without a value, if it may.
+    /// Returns the value if this manager ended the block without one. `None` if its exit type does not allow that.
     fn nothing<T>() -> Option<Value<Self::Both, T>>;
 }
 

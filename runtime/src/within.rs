@@ -1,4 +1,4 @@
-//! `#[within]`: what a function returns when its managers do not let it return what it would.
+//! `#[within]`: converts the result of the `with!` into the function's return type.
 
 use core::convert::Infallible;
 
@@ -9,7 +9,7 @@ use crate::scope_types::Scope;
 use crate::value::{OutputError, OutputKind, Shape, Value};
 
 impl<S: Scope<Value = Infallible>> Frame<S> {
-    /// Turns what a `with!` is, whose block leaves by `return`, into what the function returns.
+    /// Converts the value of a `with!` whose block leaves by `return` into the return value of the function.
     pub fn into_return(&self, value: Value<S::Both, Infallible>) -> S::Return
     where
         S::Return:
@@ -22,14 +22,14 @@ impl<S: Scope<Value = Infallible>> Frame<S> {
     }
 }
 
-/// A function that returns this can fail with the error of its managers. `Kind` is whether there can be one.
+/// A return type that can hold the error of the function's managers. `Kind` says whether they can fail.
 #[diagnostic::on_unimplemented(
     message = "the manager of `#[within]` can fail with `{Error}`, and the function can't",
     label = "this function returns `{Self}`: make it a `Result` whose error is made from `{Error}`",
     note = "or handle the error where the function has something to do about it, with `with!(...)` in its body"
 )]
 pub trait ReturnsError<Kind, Error> {
-    /// The error, as `?` gives it.
+    /// Returns a failure with this error, converted as by `?`.
     fn error(error: Error) -> Self;
 }
 
@@ -45,15 +45,15 @@ impl<T, E, F: From<E>> ReturnsError<Fallible, E> for Result<T, F> {
     }
 }
 
-/// A function that returns this has something to return when its managers, with this `Suppression`, have suppressed what
-/// ended its body.
+/// A return type that has a value for the case that the managers, with the suppression `P`, have suppressed what ended
+/// the body.
 #[diagnostic::on_unimplemented(
     message = "the manager of `#[within]` may end the function without a value, and then there is no `{Self}` to return",
     label = "this function returns `{Self}`",
     note = "it can return `()`, an `Option<T>`, a `Result<(), E>` or a `Result<Option<T>, E>`"
 )]
 pub trait ReturnsNothing<P: Suppression> {
-    /// What stands for the value that there is not.
+    /// Returns the value that replaces the missing one.
     fn nothing(value: P::Value<Infallible>) -> Self;
 }
 
@@ -69,14 +69,14 @@ impl<R: Nothing> ReturnsNothing<Possible> for R {
     }
 }
 
-/// What a function can return when there is no value.
+/// A return type that can express a missing value.
 #[diagnostic::on_unimplemented(
     message = "the manager of `#[within]` may end the function without a value, and then there is no `{Self}` to return",
     label = "there is a `{Self}` in what this function returns",
     note = "it can return `()`, an `Option<T>`, a `Result<(), E>` or a `Result<Option<T>, E>`"
 )]
 pub trait Nothing {
-    /// It.
+    /// The value that the function returns if its body has none.
     const NOTHING: Self;
 }
 

@@ -1,4 +1,4 @@
-//! `closing`: gives a value to a function at the end.
+//! `closing`: passes a value to a function when the block has ended.
 
 use core::fmt;
 use core::future::Future;
@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::output::BodyOutput;
 use crate::{AsyncContextManager, Outcome};
 
-/// Lends `value` as `&mut T`, and calls `close` with it on every way out.
+/// Lends `value` as `&mut T`, and calls `close` with it however the block ends.
 ///
 /// ```
 /// use async_context_manager::{closing, with};
@@ -31,23 +31,23 @@ use crate::{AsyncContextManager, Outcome};
 /// # });
 /// ```
 ///
-/// `close` may be an `async` function, `async |value| { ... }`, or `|value| async move { ... }`. What it gives makes
-/// the value of `with!`: for `()` it is `T`, for `Result<(), E>` it is `Result<T, E>`.
+/// `close` may be an `async` function, `async |value| { ... }`, or `|value| async move { ... }`. Its return type
+/// determines the value of `with!`: `T` if it returns `()`, and `Result<T, E>` if it returns `Result<(), E>`.
 ///
 /// # Errors
 ///
-/// Those of `close`. They replace what was under way.
+/// Returns the error of `close`, which replaces the result of the block.
 ///
 /// # Panics
 ///
-/// As the block and `close` do.
+/// Panics if the block or `close` panics.
 ///
 /// # Cancel safety
 ///
-/// When the future around the `with!` is dropped in the block, `close` is called, and gets as far as its first `.await`
-/// that is not ready at once.
+/// If the future around the `with!` is dropped during the block, `close` is called, and its future runs up to its first
+/// `.await` that is not ready immediately.
 ///
-/// It is Python's `contextlib.aclosing`, in which the method is always `aclose`.
+/// This is Python's `contextlib.aclosing`, in which the method is always `aclose`.
 pub fn closing<T, C, Fut>(value: T, close: C) -> <Fut::Output as Closed>::Closing<T, C, Fut>
 where
     C: FnOnce(T) -> Fut,
@@ -56,15 +56,15 @@ where
     Fut::Output::closing(Closing { open: Some((value, close)), future: PhantomData })
 }
 
-/// What a function that closes can give: `()` or `Result<(), E>`.
+/// The return type of a `close` function: `()` or `Result<(), E>`.
 ///
-/// It says what [`closing`] gives, too, so that the compiler stops at a function that gives something else.
+/// It also names the return type of [`closing`], so that the compiler stops at a function that returns another type.
 #[diagnostic::on_unimplemented(
     message = "a function that closes can't give `{Self}`",
     label = "it gives `()` or a `Result<(), E>`"
 )]
 pub trait Closed: Exit<Output = Self> {
-    /// It is `Closing`.
+    /// Always `Closing<T, C, Fut>`.
     type Closing<T, C, Fut>;
 
     #[doc(hidden)]
@@ -87,7 +87,7 @@ impl<E> Closed for Result<(), E> {
     }
 }
 
-/// The manager that [`closing`] gives.
+/// The manager that [`closing`] returns.
 ///
 /// ```
 /// use async_context_manager::{AsyncContextManager, closing};
@@ -104,7 +104,7 @@ pub struct Closing<T, C, Fut> {
     future: PhantomData<fn() -> Fut>,
 }
 
-// What is no manager need not become this one.
+// `Closing` is not a useful suggestion for a type that is no manager.
 #[diagnostic::do_not_recommend]
 impl<T, C, Fut> AsyncContextManager for Closing<T, C, Fut>
 where

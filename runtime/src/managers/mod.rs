@@ -1,4 +1,4 @@
-//! Managers that are ready to be used: those of Python's `contextlib`, and with `tokio` those of `asyncio`.
+//! Ready-made managers: those of Python's `contextlib`, and with the feature `tokio` those of `asyncio`.
 
 mod closing;
 mod null;

@@ -2,7 +2,7 @@
 
 use crate::async_context_manager;
 
-/// Lends `value`, and does nothing else: for where a manager is asked for and there is nothing to be managed.
+/// Lends `value` and does nothing else, for an API that expects a manager although no cleanup is needed.
 ///
 /// ```
 /// use async_context_manager::{nullcontext, with};
@@ -17,10 +17,10 @@ use crate::async_context_manager;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(example());
 /// ```
 ///
-/// The block gets the value itself, and may keep it.
+/// The block receives the value itself, and may keep it.
 ///
-/// Python has it for `connection(url) if url else nullcontext()`. Placement the branches of an `if` have one type, and two
-/// managers have two; what is to be managed only sometimes goes on an exit stack:
+/// Python uses it for `connection(url) if url else nullcontext()`. In Rust the branches of an `if` have one type, and
+/// two managers have two types. To enter a manager conditionally, use an exit stack:
 ///
 /// ```
 /// use async_context_manager::{AsyncExitStack, async_context_manager, with};
@@ -42,7 +42,7 @@ use crate::async_context_manager;
 /// # }
 /// ```
 ///
-/// It is Python's `contextlib.nullcontext`.
+/// This is Python's `contextlib.nullcontext`.
 #[async_context_manager(crate = crate)]
 pub async fn nullcontext<T>(value: T) -> T {
     r#yield!(value);

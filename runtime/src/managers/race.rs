@@ -1,17 +1,17 @@
-//! Runs a block until something stops it.
+//! `race`: runs a block until another future stops it.
 
 use core::future::{Future, poll_fn};
 use core::mem::replace;
 use core::pin::Pin;
 use core::task::Poll;
 
-/// Polls `block` to its end, `Ok`, or until `stop` has ended, `Err`; the block is to be dropped then.
+/// Polls `block` until it ends (`Ok`) or `stop` ends (`Err`). In the latter case, the caller must drop the block.
 ///
-/// The block is polled once before `stop` is looked at; from then on `stop` goes first, so that of two such races, one
-/// in the block of the other, the outer one wins. Both are as in `asyncio`, where the body of a `timeout` begins in any
-/// case, and what is cancelled does not go on though what it waited for is there.
+/// The block is polled once before `stop`. From then on `stop` is polled first, so that of two such races, one in the
+/// block of the other, the outer one wins. Both rules are those of `asyncio`: the body of a `timeout` begins in any
+/// case, and a cancelled task does not continue even if the result that it waited for is ready.
 ///
-/// Both are pinned where they are made, as an `async fn` would have room for its arguments twice.
+/// The caller pins both futures, because an `async fn` would reserve space for its arguments twice.
 pub(super) fn race<B: Future, S: Future>(
     mut block: Pin<&mut B>,
     mut stop: Pin<&mut S>,

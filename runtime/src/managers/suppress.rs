@@ -1,8 +1,8 @@
-//! `suppress`: ends the block for errors of a kind.
+//! `suppress`: suppresses the errors that match a predicate.
 
 use crate::async_context_manager;
 
-/// Ends the block without a value when it fails with an error for which `predicate` holds; other errors go on.
+/// Ends the block without a value if it fails with an error for which `predicate` returns true. Other errors propagate.
 ///
 /// ```
 /// use std::io::{self, ErrorKind};
@@ -21,24 +21,24 @@ use crate::async_context_manager;
 /// # });
 /// ```
 ///
-/// `with!` is a `Result<Option<T>, E>`: `Ok(None)` for a suppressed error. The error may be the value of the block or
-/// leave it by `?` or `return`. It is of the type `E` then: the function around the block has said what `?` converts
-/// into. So in a function that fails with an error of your own, the predicate is about that:
-/// `suppress(|error: &AppError| matches!(error, AppError::NotFound))`.
+/// `with!` evaluates to a `Result<Option<T>, E>`, which is `Ok(None)` for a suppressed error. The error may be the
+/// value of the block, or leave the block by `?` or `return`. In the latter case its type is the error type of the
+/// function around the block, because `?` has already converted it. In a function whose errors are of your own type,
+/// the predicate therefore takes that type: `suppress(|error: &AppError| matches!(error, AppError::NotFound))`.
 ///
 /// # Errors
 ///
-/// The error of the block, when `predicate` does not hold for it.
+/// Returns the error of the block if `predicate` returns false for it.
 ///
 /// # Panics
 ///
-/// As the block and `predicate` do. A panic of the block is not suppressed.
+/// Panics if the block or `predicate` panics. A panic of the block is not suppressed.
 ///
 /// # Cancel safety
 ///
-/// There is nothing to be done when the future around the `with!` is dropped.
+/// This manager has no cleanup, so nothing is lost when the future around the `with!` is dropped.
 ///
-/// It is Python's `contextlib.suppress`.
+/// This is Python's `contextlib.suppress`.
 #[async_context_manager(crate = crate, catch, suppress)]
 pub async fn suppress<E, P: FnOnce(&E) -> bool>(predicate: P) -> Result<(), E> {
     r#yield!().into_result().or_else(|error| if predicate(&error) { Ok(()) } else { Err(error) })

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::race::race;
 use crate::async_context_manager;
 
-/// Gives the block that much time, and then fails with [`Elapsed`].
+/// Limits the time of the block to `limit`, and fails with [`Elapsed`] when the time is over.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,13 +26,13 @@ use crate::async_context_manager;
 /// # }
 /// ```
 ///
-/// The time begins when the `with!` enters. When it is over, the block is dropped there and then: managers in it see
-/// [`Outcome::Cancelled`](crate::Outcome::Cancelled), those around it a block that failed. The block is polled once in
-/// any case. When it could go on and its time is over, it is dropped; of two limits that end at the same time, the
-/// outer one wins. `Duration::MAX` is no limit.
+/// The time starts when the `with!` is entered. When it is over, the block is dropped immediately: managers in the
+/// block see [`Outcome::Cancelled`](crate::Outcome::Cancelled), and managers around the `with!` see a block that
+/// failed. The block is polled once in any case. If the block could continue when its time is over, it is dropped
+/// nevertheless. Of two limits that end at the same time, the outer one wins. `Duration::MAX` means no limit.
 ///
-/// So a limit best stands *in* the block of what is to be cleaned up: that sees a failure, and its exit phase is
-/// awaited.
+/// It is therefore best to put a limit *inside* the block of the manager that cleans up. That manager then sees a
+/// failure, and its exit phase is awaited.
 ///
 /// ```
 /// use std::time::Duration;
@@ -65,20 +65,21 @@ use crate::async_context_manager;
 ///
 /// # Errors
 ///
-/// [`Elapsed`], when the block did not end in time. An error of the block is its own.
+/// Returns [`Elapsed`] if the block did not end in time. An error of the block stays in the block's own value.
 ///
 /// # Panics
 ///
-/// As the block does; and outside a tokio runtime, or in one without time.
+/// Panics if the block panics. Also panics outside of a tokio runtime, and in a runtime whose time driver is not
+/// enabled.
 ///
 /// # Cancel safety
 ///
-/// There is nothing to be done when the future around the `with!` is dropped.
+/// This manager has no cleanup, so nothing is lost when the future around the `with!` is dropped.
 ///
-/// It is Python's `asyncio.timeout`.
+/// This is Python's `asyncio.timeout`.
 #[async_context_manager(crate = crate)]
 pub async fn timeout(limit: Duration) -> Result<(), Elapsed> {
-    // It is tokio that makes an `Elapsed`.
+    // Only tokio can create an `Elapsed`.
     let elapsed = pin!(tokio::time::timeout(limit, pending::<Infallible>()));
     let ended = race(pin!(async { r#yield!() }), elapsed).await;
     match ended {
@@ -87,7 +88,8 @@ pub async fn timeout(limit: Duration) -> Result<(), Elapsed> {
     }
 }
 
-/// Gives the block until `deadline`, and then fails with [`Elapsed`]: [`timeout`] with an absolute time.
+/// Limits the time of the block to `deadline`, and fails with [`Elapsed`] when it has passed: [`timeout`] with an
+/// absolute time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -107,17 +109,17 @@ pub async fn timeout(limit: Duration) -> Result<(), Elapsed> {
 ///
 /// # Errors
 ///
-/// [`Elapsed`], when the block did not end in time.
+/// Returns [`Elapsed`] if the block did not end in time.
 ///
 /// # Panics
 ///
-/// As [`timeout`].
+/// See [`timeout`].
 ///
 /// # Cancel safety
 ///
-/// As [`timeout`].
+/// See [`timeout`].
 ///
-/// It is Python's `asyncio.timeout_at`.
+/// This is Python's `asyncio.timeout_at`.
 #[async_context_manager(crate = crate)]
 pub async fn timeout_at(deadline: Instant) -> Result<(), Elapsed> {
     let elapsed = pin!(tokio::time::timeout_at(deadline, pending::<Infallible>()));
@@ -128,7 +130,7 @@ pub async fn timeout_at(deadline: Instant) -> Result<(), Elapsed> {
     }
 }
 
-/// Gives the block that much time, and then goes on without it.
+/// Limits the time of the block to `limit`, and continues without its value when the time is over.
 ///
 /// ```
 /// use std::time::Duration;
@@ -143,17 +145,18 @@ pub async fn timeout_at(deadline: Instant) -> Result<(), Elapsed> {
 /// # }
 /// ```
 ///
-/// `with!` is an `Option`: `None` when the time was over. All else is as with [`timeout`].
+/// `with!` evaluates to an `Option`, which is `None` if the time was over. In all other respects this behaves like
+/// [`timeout`].
 ///
 /// # Panics
 ///
-/// As [`timeout`].
+/// See [`timeout`].
 ///
 /// # Cancel safety
 ///
-/// As [`timeout`].
+/// See [`timeout`].
 ///
-/// It is `trio.move_on_after`.
+/// This is `trio.move_on_after`.
 #[async_context_manager(crate = crate, suppress)]
 pub async fn move_on_after(limit: Duration) {
     let _stopped = race(pin!(async { r#yield!() }), pin!(sleep(limit))).await;

@@ -1,4 +1,4 @@
-//! Parts of an enter phase that may be given up.
+//! `cancellable`: marks parts of an enter phase that may be given up.
 
 use std::future::{Future, poll_fn};
 use std::mem;
@@ -9,21 +9,22 @@ use std::task::Waker;
 use super::context::{Watch, replace_watch, watch};
 use crate::waker::identity;
 
-/// What a poll of a shielded body is.
+/// The phase of a shielded manager in which its body is polled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The manager has not lent, and may be given up at a [`cancellable`] future.
     Entering,
-    /// The manager has lent, and its block is under way.
+    /// The manager has lent, and its block is running.
     Lent,
     /// The exit phase.
     Leaving,
 }
 
-/// A poll of a shielded body that is watched. It must be ended, also when the poll panics.
+/// A poll of a shielded body, during which pending [`cancellable`] futures are counted. [`end`](Self::end) must be
+/// called, also if the poll panics.
 #[must_use]
 pub(crate) struct Watched {
-    /// The poll around it. `None` if it is not watched by itself.
+    /// The watch of the poll around this one. `None` if this poll has no watch of its own.
     around: Option<Watch>,
 }
 
@@ -32,14 +33,15 @@ impl Watched {
     pub(crate) fn begin(phase: Phase, waker: &Waker) -> Self {
         let around = match phase {
             Phase::Entering => Some(replace_watch(Watch { waker: identity(waker), ..Watch::NONE })),
-            // What is polled in the block may be in the enter phase of a manager around this one.
+            // A future in the block may be part of the enter phase of a manager around this one.
             Phase::Lent => None,
             Phase::Leaving => Some(replace_watch(Watch::NONE)),
         };
         Self { around }
     }
 
-    /// Returns whether the body is pending in a [`cancellable`] future. It is to be [counted](Counted) as one then.
+    /// Returns whether the body is pending in a [`cancellable`] future. If so, the caller must [count](Counted) the
+    /// body as such a future.
     #[inline]
     pub(crate) fn end(self) -> bool {
         self.around.is_some_and(|around| replace_watch(around).pending > 0)
@@ -51,16 +53,17 @@ fn next() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Marks a part of the enter phase of a shielded manager that may be given up: the wait for a permit, a lock or a pool.
+/// Awaits `future`, and allows a shielded manager to be given up in its enter phase meanwhile: during the wait for a
+/// permit, a lock or a pool.
 ///
-/// A shielded manager is entered to its end, though the future around its `with!` is dropped. For a manager that waits
-/// for its turn that means that it goes on waiting for a thing that nobody wants any more. `cancellable(future).await`
+/// The enter phase of a shielded manager is finished even if the future around its `with!` is dropped. A manager that
+/// waits for its turn would thus continue to wait for a resource that is no longer needed. `cancellable(future).await`
 /// waits like `future.await`, but:
 ///
-/// - When the `with!` is dropped while the manager waits there, the entering ends there. The manager is dropped like any
-///   future, with `future` and all its locals, and nothing is rescued.
-/// - When the `with!` was dropped earlier, and the manager comes to a `cancellable(future)` that is not ready at once,
-///   the entering ends there.
+/// - If the `with!` is dropped while the manager waits there, the enter phase ends there. The manager is dropped like
+///   any future, with `future` and all its locals, and nothing is rescued.
+/// - If the `with!` was dropped earlier, and the manager reaches a `cancellable(future)` that is not ready immediately,
+///   the enter phase ends there.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")]
@@ -78,17 +81,17 @@ fn next() -> u64 {
 /// #[async_context_manager(shielded)]
 /// async fn transaction(pool: Pool) {
 ///     let _conn = rescue::cancellable(pool.acquire()).await; // may be given up
-///     begin().await; // has to be finished, and so has all that follows
+///     begin().await; // must be finished, and so must everything after it
 ///     r#yield!();
 ///     end().await;
 /// }
 ///
 /// let pool = Arc::new(Semaphore::new(1));
 /// with!(transaction(pool.clone()) => {
-///     // There is no second one.
+///     // The pool has no second permit.
 ///     let second = async { with!(transaction(pool.clone()) => ()) };
 ///     tokio::time::timeout(Duration::from_millis(1), second).await.unwrap_err();
-///     assert_eq!(rescue::pending(), 0); // it does not wait any more
+///     assert_eq!(rescue::pending(), 0); // the second manager does not wait any more
 /// });
 /// assert_eq!(pool.available_permits(), 1);
 /// # }
@@ -96,22 +99,22 @@ fn next() -> u64 {
 /// # fn main() {}
 /// ```
 ///
-/// It may stand in a function that the manager calls, in a manager that is entered by it, and in a time limit. In any
-/// other place it only awaits `future`: in a manager that is not shielded, in a block, in an exit phase, outside of
-/// managers. So a function that gets a connection from a pool may use it whoever calls it.
+/// It may be used in a function that the manager calls, in a manager that the manager enters, and in a time limit.
+/// Everywhere else it only awaits `future`: in a manager that is not shielded, in a block, in an exit phase, and
+/// outside of managers. So a function that gets a connection from a pool may use it regardless of its caller.
 ///
-/// Await it by itself. A manager that awaits it next to something else, as in `join!(cancellable(a), b)`, is given up
-/// when `a` is pending in the last poll, however far `b` is: what can't be given up must not be awaited at the same time.
-/// A future that is not polled by the manager itself, but as a task or in a `FuturesUnordered` that polls only what was
-/// woken, is not seen; such a manager is entered to its end.
+/// Await it by itself. A manager that awaits it together with another future, as in `join!(cancellable(a), b)`, is
+/// given up if `a` was pending in the last poll, no matter how far `b` is. So do not await it together with a future
+/// that must not be given up. It has no effect if the manager does not poll it directly, but in a task of its own, or
+/// in a `FuturesUnordered`, which polls only woken futures. The enter phase of such a manager is finished.
 ///
 /// # Cancel safety
 ///
-/// That of `future`: it must lose nothing when it is dropped while it is pending.
+/// It is as cancel safe as `future`, which must lose nothing when it is dropped while it is pending.
 ///
 /// # Panics
 ///
-/// When `future` does. A panic of a destructor of what is given up goes no further.
+/// Panics if `future` panics. If a destructor panics when a manager is given up, the panic is contained.
 pub async fn cancellable<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut counted = Counted::default();
@@ -126,12 +129,12 @@ pub async fn cancellable<F: Future>(future: F) -> F::Output {
     .await
 }
 
-/// The number of the poll in which something is counted as pending. 0 if there is none.
+/// The number of the poll in which a future is counted as pending. 0 if it is not counted.
 #[derive(Default)]
 pub(crate) struct Counted(u64);
 
 impl Counted {
-    /// Counts it as pending in the poll with this waker, if that is watched.
+    /// Counts the future as pending in the poll with this waker, if that poll has a watch.
     #[cold]
     pub(crate) fn set(&mut self, waker: &Waker) {
         self.clear();
@@ -142,7 +145,7 @@ impl Counted {
         }
     }
 
-    /// Counts it no more: it is gone, or is polled again.
+    /// Removes the future from the count, because it is gone or is polled again.
     #[inline]
     pub(crate) fn clear(&mut self) {
         if self.0 != 0 {

@@ -1,24 +1,24 @@
-//! Collects the rescues that begin while something is polled or dropped on this thread.
+//! Collects the rescues that begin while a future is polled or dropped on this thread.
 //!
-//! A rescue runs from the moment in which it begins. Collected are only the [`Handle`]s by which others wait for its end,
-//! so an executor that runs in a block or in a destructor holds nothing up.
+//! A rescue runs from the moment in which it begins. Only its [`Handle`] is collected, by which others wait for its
+//! end. So an executor that runs in a block or in a destructor delays no rescue.
 //!
-//! A [`CollectScope`] is open while a block is polled by its shielded manager, and while a `with!` is dropped. Scopes are
-//! nested as these calls are; each has a level. An example, where `a` and `b` are shielded:
+//! A [`CollectScope`] is open while a shielded manager polls its block, and while a `with!` is dropped. Scopes are
+//! nested as these calls are, and each has a level. In this example, `a` and `b` are shielded:
 //!
 //! ```text
 //! drop of with!(a() => with!(b() => pending()))
 //!   block_before_manager         level 1 opens: the drop of the `with!` of `a`
 //!     begin_block                level 2 opens: the block of `a` is dropped
 //!       block_before_manager     level 3 opens: the drop of the `with!` of `b`
-//!         rescue of `b` begins   nothing has to end before it; its handle is collected at level 3
-//!       level 3 closes           and its handle belongs to level 2
-//!     end_block                  level 2 closes; at level 1, its handle has to end before later rescues
+//!         rescue of `b` begins   no rescue must end before it; its handle is collected at level 3
+//!       level 3 closes           its handle moves to level 2
+//!     end_block                  level 2 closes; at level 1, its handle must end before later rescues
 //!     rescue of `a` begins       it waits for the handle of `b`
-//!   level 1 closes               nothing is around it, so the handles are dropped
+//!   level 1 closes               no scope is around it, so the handles are dropped
 //! ```
 //!
-//! It has no destructor, so it is there when the destructors of other thread-locals run.
+//! The thread-local has no destructor, so it is still accessible when the destructors of other thread-locals run.
 
 use std::cell::RefCell;
 use std::mem::{ManuallyDrop, forget, take};
@@ -28,25 +28,25 @@ use super::completion::{Completion, Handle, completion};
 use super::context::{Mode, change_mode, mode};
 
 std::thread_local! {
-    /// Has no memory while no scope is open.
+    /// Allocates no memory while no scope is open.
     static LISTS: RefCell<ManuallyDrop<Lists>> =
         const { RefCell::new(ManuallyDrop::new(Lists { collected: Vec::new(), before: Vec::new() })) };
 }
 
 #[derive(Default)]
 struct Lists {
-    /// What has begun in each open scope, by ascending levels.
+    /// The rescues and tasks that have begun in each open scope, by ascending levels.
     collected: Vec<Collected>,
-    /// What has to end before a rescue that begins in a scope, by ascending levels.
+    /// The handles that must end before a rescue that begins in a scope, by ascending levels.
     before: Vec<(u32, Handle)>,
 }
 
-/// The handle of something that has begun.
+/// The handle of a rescue, or of the tasks of a group, that has begun in a scope.
 struct Collected {
     /// The level of its scope.
     level: u32,
     handle: Handle,
-    /// Whether it waits for everything that had to end before it when it began.
+    /// Whether it waits for every handle that had to end before it when it began.
     waits: bool,
 }
 
@@ -59,7 +59,7 @@ impl Lists {
         }
     }
 
-    /// Adds what an inner scope has collected to the innermost one.
+    /// Adds the handles that an inner scope has collected to the innermost scope.
     fn add_all(&mut self, mode: Mode, collected: Vec<Collected>) {
         if mode.is_collecting() {
             let all_wait = collected.iter().all(|collected| collected.waits);
@@ -70,7 +70,7 @@ impl Lists {
         }
     }
 
-    /// In a sequence, those after something that waits need only wait for that.
+    /// In a sequence, the handles after one that waits need only wait for that one.
     fn replace_before(&mut self, mode: Mode, waits: bool) {
         if mode.is_sequence && waits {
             self.drop_before(mode.level);
@@ -90,7 +90,7 @@ impl Lists {
         self.before.truncate(self.before.partition_point(|(of, _)| *of < level));
     }
 
-    /// Closes the scope of this level, which is the innermost. Returns what it has collected.
+    /// Closes the scope of this level, which is the innermost. Returns the handles that it has collected.
     fn close(&mut self, level: u32) -> Vec<Collected> {
         if level == 1 {
             return take(self).collected;
@@ -99,7 +99,7 @@ impl Lists {
         self.collected.drain(self.collected.partition_point(|collected| collected.level < level)..).collect()
     }
 
-    /// Whether nothing was added since no scope was open.
+    /// Returns whether no handle was added since the outermost scope was opened.
     fn have_no_memory(&self) -> bool {
         self.collected.capacity() == 0 && self.before.capacity() == 0
     }
@@ -110,12 +110,13 @@ fn with_lists<T>(f: impl FnOnce(&mut Lists) -> T) -> Option<T> {
     LISTS.try_with(|lists| f(&mut lists.borrow_mut())).ok()
 }
 
-/// Adds something that has begun to the innermost scope.
+/// Adds the handle of tasks that have begun to the innermost scope.
 pub(crate) fn add(handle: Handle) {
     put(handle, false);
 }
 
-/// Returns the completion of a rescue that begins now and waits for [`before`]. `None` if nothing is going to wait for it.
+/// Returns the completion of a rescue that begins now and waits for [`before`]. `None` if nothing will wait for the
+/// rescue.
 pub(super) fn add_rescue() -> Option<Completion> {
     mode().is_wanted().then(|| {
         let (completion, handle) = completion();
@@ -129,7 +130,7 @@ fn put(handle: Handle, waits: bool) {
     with_lists(|lists| lists.add(mode, Collected { level: mode.level, handle, waits }));
 }
 
-/// Returns what has to end before a rescue that begins now.
+/// Returns the handles that must end before a rescue that begins now.
 pub(super) fn before() -> Vec<Handle> {
     let outside = mode().outside;
     let of_open_scopes = |lists: &mut Lists| {
@@ -139,7 +140,7 @@ pub(super) fn before() -> Vec<Handle> {
     with_lists(of_open_scopes).unwrap_or_default()
 }
 
-/// Runs `f`. Returns the handles of what has begun in it.
+/// Runs `f`. Returns the handles of the rescues and tasks that have begun in it.
 pub(super) fn collect(f: &mut dyn FnMut()) -> Vec<Handle> {
     let scope = CollectScope::open(false, false);
     f();
@@ -150,9 +151,9 @@ pub(super) fn collect(f: &mut dyn FnMut()) -> Vec<Handle> {
     collected.into_iter().map(|collected| collected.handle).collect()
 }
 
-/// An open scope. It is closed when it is dropped, and what it has collected is added to the scope around it.
+/// An open scope. Its drop closes it, and adds the handles that it has collected to the scope around it.
 ///
-/// It is a guard because a closure would take more stack in a deep nest.
+/// It is a guard because a closure would use more of the stack in a deep nest.
 pub(crate) struct CollectScope {
     level: u32,
     around: Mode,
@@ -170,7 +171,7 @@ impl CollectScope {
         Self { level: around.level + 1, around }
     }
 
-    /// Closes it. Returns what it has collected.
+    /// Closes the scope. Returns the handles that it has collected.
     fn close(self) -> Vec<Collected> {
         let collected = self.take();
         forget(self);
@@ -195,7 +196,7 @@ impl Drop for CollectScope {
     }
 }
 
-/// Opens the scope of a `with!` that is dropped. Its manager leaves after the rescues of its block.
+/// Opens the scope of a `with!` that is being dropped. Its manager leaves after the rescues of its block.
 pub(crate) fn block_before_manager() -> CollectScope {
     CollectScope::open(true, false)
 }
@@ -205,7 +206,8 @@ pub(crate) fn begin_block() -> CollectScope {
     CollectScope::open(false, false)
 }
 
-/// Closes the scope of a block. What begins in the scope around it from now on waits for the rescues of the block.
+/// Closes the scope of a block. Rescues that begin in the scope around it from now on wait for the rescues of the
+/// block.
 pub(crate) fn end_block(block: CollectScope) {
     let collected = block.close();
     if collected.is_empty() {

@@ -1,4 +1,4 @@
-//! The end of a rescue, or of the tasks of a group, for which others wait.
+//! A one-time event that others wait for: the end of a rescue, or of the tasks of a group.
 
 use std::boxed::Box;
 use std::sync::Arc;
@@ -16,52 +16,52 @@ struct CompletionShared(Mutex<CompletionState>);
 struct CompletionState {
     is_done: bool,
     waiters: Waiters,
-    /// What is to be done then, when others are done as well.
-    thens: Vec<Arc<AfterAll>>,
+    /// The callbacks that wait for this event, and possibly for others.
+    callbacks: Vec<Arc<AfterAll>>,
 }
 
-/// Something is done when this is dropped.
+/// The completing half of the event: its drop marks the event as done.
 pub(crate) struct Completion(Option<Arc<CompletionShared>>);
 
-/// Tells whether something is done.
+/// The waiting half of the event.
 #[derive(Clone)]
 pub(crate) struct Handle(Arc<CompletionShared>);
 
-/// Something that is not done, and what tells when it is.
+/// Creates an event that is not done.
 pub(crate) fn completion() -> (Completion, Handle) {
     let shared = Arc::new(CompletionShared::default());
     (Completion(Some(Arc::clone(&shared))), Handle(shared))
 }
 
 impl CompletionShared {
-    /// Nothing under the lock panics.
+    /// Locks the state. No code under the lock panics, so poisoning is ignored.
     fn lock(&self) -> MutexGuard<'_, CompletionState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It is done: who is to be woken, and what is to be done then.
-    fn complete(&self, wakers: &mut Vec<Waker>, thens: &mut Vec<Arc<AfterAll>>) {
+    /// Marks the event as done. Adds the wakers to be woken and the callbacks to be called to the lists.
+    fn complete(&self, wakers: &mut Vec<Waker>, callbacks: &mut Vec<Arc<AfterAll>>) {
         let mut state = self.lock();
         state.is_done = true;
         wakers.extend(state.waiters.take());
-        thens.append(&mut state.thens);
+        callbacks.append(&mut state.callbacks);
     }
 }
 
-/// What is done then may be the end of something else, and so on: one after the other, and not one in another, as there
-/// may be as many as scopes are nested.
+/// A callback may complete another event, whose callbacks may complete further ones. They are called in a loop and not
+/// recursively, because the chain is as long as the scopes are deeply nested.
 impl Drop for Completion {
     fn drop(&mut self) {
-        let (mut wakers, mut thens) = (Vec::new(), Vec::new());
+        let (mut wakers, mut callbacks) = (Vec::new(), Vec::new());
         let mut done = self.0.take();
         loop {
             if let Some(shared) = done {
-                shared.complete(&mut wakers, &mut thens);
+                shared.complete(&mut wakers, &mut callbacks);
             }
-            let Some(then) = thens.pop() else { break };
+            let Some(then) = callbacks.pop() else { break };
             done = then.one_is_done().and_then(|mut completion| completion.0.take());
         }
-        // What is woken may block, or wait for one of the others.
+        // Last, because a woken task may block or wait for one of the other events.
         wakers.into_iter().for_each(user_code::wake);
     }
 }
@@ -71,7 +71,7 @@ impl Handle {
         self.0.lock().is_done
     }
 
-    /// Returns one handle for all of these. `None` if there are none.
+    /// Returns a handle that is done when all of `handles` are done. `None` if `handles` is empty.
     pub(crate) fn all(handles: &[Self]) -> Option<Self> {
         if handles.len() < 2 {
             return handles.first().cloned();
@@ -81,8 +81,8 @@ impl Handle {
         Some(handle)
     }
 
-    /// Calls `then` when all of these are done: now, or where the last one ends. What it returns is then done as well. It
-    /// must not panic.
+    /// Calls `then` when all of `handles` are done: immediately, or in the drop of the last completion. The completion
+    /// that `then` returns is dropped after it. `then` must not panic.
     pub(crate) fn after(handles: &[Self], then: impl FnOnce() -> Option<Completion> + Send + 'static) {
         let all = Arc::new(AfterAll(Mutex::new(AfterAllState { left: 1, then: Some(Box::new(then)) })));
         for handle in handles {
@@ -91,7 +91,7 @@ impl Handle {
         drop(all.one_is_done());
     }
 
-    /// Registers `waker` under `key`, to be woken when it is done. Returns whether it is done already.
+    /// Registers `waker` under `key`, to be woken when the event is done. Returns whether it is done already.
     pub(super) fn poll(&self, key: &mut Option<u64>, waker: &Waker) -> bool {
         let state = self.0.lock();
         if state.is_done || state.waiters.knows(*key, waker) {
@@ -111,18 +111,18 @@ impl Handle {
         false
     }
 
-    /// Forgets the waker under `key`.
+    /// Removes the waker under `key`.
     pub(super) fn forget_waker(&self, key: u64) {
         let waker = self.0.lock().waiters.remove(key);
         user_code::discard(waker);
     }
 }
 
-/// What is to be done when others are done.
+/// A callback that is called when several events are done.
 struct AfterAll(Mutex<AfterAllState>);
 
 struct AfterAllState {
-    /// How many others, and one more while it is told of them.
+    /// The number of events that are not done, plus one while the callback is being registered with them.
     left: usize,
     then: Option<Box<dyn FnOnce() -> Option<Completion> + Send>>,
 }
@@ -136,7 +136,7 @@ impl AfterAll {
         let mut state = handle.0.lock();
         if !state.is_done {
             self.lock().left += 1;
-            state.thens.push(Arc::clone(self));
+            state.callbacks.push(Arc::clone(self));
         }
     }
 

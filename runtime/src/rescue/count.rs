@@ -1,4 +1,4 @@
-//! A count that one can wait for: of what is under way.
+//! A counter, and a future that waits for it to reach zero.
 
 use std::task::{Context, Poll};
 
@@ -6,7 +6,7 @@ use super::waiters::Waiters;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::user_code;
 
-/// How many there are, and who waits for there to be none.
+/// A counter with the wakers of those that wait for zero.
 #[derive(Default)]
 pub(crate) struct Count(Mutex<CountState>);
 
@@ -35,18 +35,18 @@ impl Count {
         self.lock().count
     }
 
-    /// One who is going to wait for there to be none.
+    /// Returns a waiter for zero.
     pub(crate) fn wait(&self) -> WaitForNone<'_> {
         WaitForNone { count: self, key: None }
     }
 
-    /// Nothing under the lock panics.
+    /// Locks the state. No code under the lock panics, so poisoning is ignored.
     fn lock(&self) -> MutexGuard<'_, CountState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Waits for there to be none. Nothing is kept of one that is dropped.
+/// Waits for the count to reach zero. Its drop removes its waker.
 pub(crate) struct WaitForNone<'c> {
     count: &'c Count,
     key: Option<u64>,

@@ -1,4 +1,4 @@
-//! Waiting for the rescues of this process.
+//! `drain`: waits for the rescues of this process.
 
 use std::future::poll_fn;
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use super::timer::Alarm;
 
 static COUNT: LazyLock<Count> = LazyLock::new(Count::default);
 
-/// One thing that is under way, as long as it lives.
+/// Counts a rescue or a task as pending until it is dropped.
 pub(crate) struct PendingGuard(());
 
 impl PendingGuard {
@@ -26,8 +26,9 @@ impl Drop for PendingGuard {
     }
 }
 
-/// How many rescues are under way in this process: managers whose `with!` was dropped, and that have not ended. Tasks of
-/// a task group whose `with!` was dropped count as well, until they are gone.
+/// Returns the number of pending rescues in this process: managers whose `with!` was dropped and that have not ended.
+///
+/// The tasks of a task group whose `with!` was dropped count as well, until they are gone.
 ///
 /// ```
 /// assert_eq!(async_context_manager::rescue::pending(), 0);
@@ -37,20 +38,20 @@ pub fn pending() -> usize {
     COUNT.get()
 }
 
-/// Waits until nothing is under way in this process, see [`pending`]; what begins meanwhile is waited for, too. For
-/// the end of `main`; see the [module](super).
+/// Waits until no rescue is [`pending`] in this process, including rescues that begin meanwhile.
 ///
-/// It never ends when it is awaited in what is being rescued.
+/// Await it at the end of `main`: see the [module](super). If a manager awaits it in its own rescue, it never
+/// completes.
 ///
 /// # Cancel safety
 ///
-/// It may be dropped at any time; the rescues go on, and nothing is kept of it.
+/// The future may be dropped at any time. The rescues continue, and nothing is left behind.
 pub async fn drain() {
     let mut none = COUNT.wait();
     poll_fn(|cx| none.poll(cx)).await;
 }
 
-/// As [`drain`], for `limit` at most.
+/// Waits like [`drain`], but at most for `limit`.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")]
@@ -68,15 +69,15 @@ pub async fn drain() {
 /// # fn main() {}
 /// ```
 ///
-/// It needs no executor's timer: one thread of this crate keeps the time of all of them.
+/// It needs no timer of an executor. One thread of this crate serves all such timeouts.
 ///
 /// # Errors
 ///
-/// How many are still under way.
+/// Returns the number of rescues that are still pending after `limit`.
 ///
 /// # Cancel safety
 ///
-/// As that of [`drain`].
+/// See [`drain`].
 pub async fn drain_timeout(limit: Duration) -> Result<(), usize> {
     let mut none = COUNT.wait();
     let mut alarm = None;

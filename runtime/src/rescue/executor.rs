@@ -1,4 +1,5 @@
-//! Where rescues run: the executor of the user's choice, or the runtime that the manager was entered on.
+//! Chooses where a rescue runs: on the executor set by the user, on the runtime of its manager, or on a thread of this
+//! crate.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -9,11 +10,11 @@ type Spawn = dyn Fn(Rescue) + Send + Sync;
 
 static SPAWN: RwLock<Option<Arc<Spawn>>> = RwLock::new(None);
 
-/// Names the executor on which the rescues of this process run from now on: `spawn` is to have it poll the [`Rescue`]
+/// Sets the executor for the rescues that begin in this process from now on: `spawn` must make it poll the [`Rescue`]
 /// to its end.
 ///
-/// It is called from drops, so it should not block. A rescue that the executor drops before its end, or that `spawn`
-/// itself drops because it panics, goes on on the crate's own threads.
+/// `spawn` is called from drops, so it should not block. If the executor drops a rescue before its end, or `spawn`
+/// drops it because it panics, the rescue continues on the crate's own threads.
 ///
 /// ```
 /// use std::sync::{LazyLock, Mutex};
@@ -27,7 +28,7 @@ static SPAWN: RwLock<Option<Arc<Spawn>>> = RwLock::new(None);
 /// ```
 pub fn set_spawner(spawn: impl Fn(Rescue) + Send + Sync + 'static) {
     let before = SPAWN.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(spawn));
-    // Not under the lock: tasks in that executor may be dropped with it, and be rescued.
+    // Not under the lock: the drop of the previous executor may drop tasks, which are rescued.
     user_code::discard(before);
 }
 
@@ -35,7 +36,7 @@ pub(super) fn spawn(rescue: Rescue) {
     let spawn = SPAWN.read().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(spawn) = spawn {
         user_code::call(|| spawn(rescue));
-        // It may have been replaced meanwhile.
+        // `spawn` may be the last reference, if another spawner was set meanwhile.
         return user_code::discard(spawn);
     }
     let origin = rescue.parts.as_ref().and_then(|parts| parts.origin.spawn());

@@ -1,4 +1,4 @@
-//! What a manager came to when nobody was left to be told of it.
+//! Losses: reports errors and panics that cannot be returned to a caller.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -9,37 +9,40 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{panics, user_code};
 
-/// What a manager came to when nobody was left to be told: the error that its exit phase returned after the future
-/// around its `with!` was dropped, say.
+/// An error or a panic of a manager that could not be returned to a caller, or an exit phase that was cut off.
 ///
-/// It goes to the hook that [`set_hook`] has set. With the feature `tracing`, it is an event of the level `ERROR` with
-/// the fields `manager`, `kind` and `error` (the error as it is shown), if there is a subscriber. Where there is neither, it goes to standard error;
-/// but for a panic, of which the panic hook has told.
+/// An example is the error that an exit phase returned after the future around its `with!` was dropped.
 ///
-/// It is shown with its error after a colon, as far as the type of that is known where the manager is:
+/// A loss is passed to the hook that was set by [`set_hook`]. With the feature `tracing`, it is also an event of the
+/// level `ERROR` with the fields `manager`, `kind` and `error` (the error as shown below), if a subscriber is set.
+/// Without a hook and a subscriber, the loss is written to standard error, except for a panic, which the panic hook has
+/// already reported.
+///
+/// `Display` shows the loss with its error after a colon. How the error is shown depends on what is known about its
+/// type at the manager:
 ///
 /// | the manager, and its error | what is shown |
 /// |---|---|
 /// | a manager function, and an [`Error`](std::error::Error), or a `Box` of one | its `Display`, and those of its sources, with `: ` between them |
-/// | the same, and an error that is none, but has `Debug` | its `Debug` |
-/// | the same, and any other error | the name of its type |
-/// | a manager function that is generic over its error | the same by the bounds that the function has on it |
+/// | a manager function, and an error that is no `Error`, but implements `Debug` | its `Debug` |
+/// | a manager function, and any other error | the name of its type |
+/// | a manager function that is generic over its error | one of the above, by the bounds that the function has on the error |
 /// | an [`AsyncContextManager`](crate::AsyncContextManager) | the name of its type |
 /// | a callback on an [`AsyncExitStack`](crate::AsyncExitStack) | the name of its type |
 /// | any manager, and an error of its block that it replaces and does not catch | the name of its type, or of the block's |
 ///
-/// Where an error is told of by a rescue or by a task group, a `&str`, a `String`, an [`io::Error`] and a
-/// `Box<dyn Error + Send + Sync>` are shown in any case. Of a panic its message is shown.
+/// If a rescue or a task group reports the error, a `&str`, a `String`, an [`io::Error`] and a
+/// `Box<dyn Error + Send + Sync>` are shown in any case. A panic is shown by its message.
 pub struct Loss<'a> {
     manager: &'static str,
     kind: LossKind,
     lost: Lost<'a>,
 }
 
-/// Shows an error.
+/// Formats an error.
 pub(crate) type Show<'a> = &'a dyn Fn(&mut fmt::Formatter<'_>) -> fmt::Result;
 
-/// What is lost: a text, and the error, and how that is shown, if these are known.
+/// The description of a loss, and the error and its formatter, if they are known.
 #[derive(Clone, Copy)]
 pub(crate) struct Lost<'a> {
     what: &'a str,
@@ -63,7 +66,7 @@ impl<'a> From<&'a str> for Lost<'a> {
     }
 }
 
-/// The error alone.
+/// Displays only the error.
 struct Shown<'a>(Show<'a>);
 
 impl fmt::Display for Shown<'_> {
@@ -72,35 +75,35 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// In what way something was lost.
+/// The kind of a [`Loss`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LossKind {
     /// The manager failed, and its error is lost.
     Failed,
-    /// The manager panicked, and the panic goes no further.
+    /// The manager panicked, and its panic was contained.
     Panicked,
-    /// The manager could not be brought to its end, and the rest of it was dropped. Mostly it is one that is not shielded,
-    /// and that was cut off at an `.await` of its exit phase when its `with!` was dropped.
+    /// The manager could not be run to its end, and the rest of it was dropped. Usually it is not shielded, and the
+    /// drop of its `with!` cut off its exit phase at an `.await`.
     Unfinished,
-    /// An error that was replaced by a later one, or by a panic; or a panic that was replaced by another one.
+    /// An error was replaced by a later error or by a panic, or a panic was replaced by another panic.
     Replaced,
 }
 
 impl Loss<'_> {
-    /// The name of the manager: of its function, or of its type.
+    /// Returns the name of the manager: of its function, or of its type.
     #[must_use]
     pub fn manager(&self) -> &str {
         self.manager
     }
 
-    /// In what way it was lost.
+    /// Returns the kind of the loss.
     #[must_use]
     pub fn kind(&self) -> LossKind {
         self.kind
     }
 
-    /// The error, or what the panic carried, where it was a shielded manager that ended so.
+    /// Returns the error or the panic payload, if a shielded manager ended with it.
     ///
     /// ```
     /// use async_context_manager::rescue;
@@ -120,13 +123,13 @@ impl Loss<'_> {
         self.lost.error
     }
 
-    /// What is told of it without its error.
+    /// Returns the text of the loss without its error.
     fn head(&self) -> String {
         std::format!("`{}` {}", self.manager, self.lost.what)
     }
 }
 
-/// What was lost, and its error after a colon, if that can be shown.
+/// Shows the manager, the loss, and the error after a colon, if the error can be shown.
 impl fmt::Display for Loss<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.head())?;
@@ -144,63 +147,63 @@ type Hook = dyn Fn(&Loss<'_>) + Send + Sync;
 
 static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 
-/// Has `hook` told of each [`Loss`] in this process from now on, in place of the one before.
+/// Sets the hook that is called for each [`Loss`] in this process from now on, in place of the previous one.
 ///
-/// It is called where the loss happens: in a rescue, in the drop of a `with!`, or in one that ends. A panic in it goes
-/// no further. What is lost while it runs, on its thread, goes to standard error.
+/// The hook is called where the loss happens: in a rescue, in the drop of a `with!`, or in a `with!` that ends. A panic
+/// of the hook is contained. A loss that happens on the hook's thread while the hook runs is written to standard error.
 pub fn set_hook(hook: impl Fn(&Loss<'_>) + Send + Sync + 'static) {
     let before = HOOK.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(hook));
-    // Not under the lock: it may report of a loss.
+    // Not under the lock: the drop of the previous hook may report a loss.
     user_code::discard(before);
 }
 
-/// What is told of an error that has nobody to go to, as the `with!` is gone.
+/// Describes an error that has no caller to return to, because the `with!` is gone.
 pub(crate) const CANCELLED: &str = "failed after a cancellation; its error is lost";
 
-/// What is told of an error that gives way to a panic.
+/// Describes an error that is dropped in favour of a panic.
 pub(crate) const PANICKING: &str = "failed while a panic was under way; its error is lost";
 
-/// Tells that `manager` failed.
+/// Reports that `manager` failed.
 pub(crate) fn failed(manager: &'static str, lost: Lost<'_>) {
     report(&Loss { manager, kind: LossKind::Failed, lost });
 }
 
-/// Tells of an error of `manager` that was replaced.
+/// Reports an error of `manager` that was replaced.
 pub(crate) fn replaced(manager: &'static str, lost: Lost<'_>) {
     report(&Loss { manager, kind: LossKind::Replaced, lost });
 }
 
-/// Tells of a panic after a cancellation.
+/// Reports a panic after a cancellation.
 pub(crate) fn panicked(manager: &'static str, payload: panics::Payload) {
     let lost = Lost { what: "panicked after a cancellation", error: Some(&*payload), show: None };
-    tell_panic(manager, LossKind::Panicked, lost, &*payload);
+    report_panic(manager, LossKind::Panicked, lost, &*payload);
     user_code::discard(payload);
 }
 
-/// Tells of one of two panics of which the other one goes on: by what it says.
+/// Reports the one of two panics that does not resume, with its message.
 pub(crate) fn replaced_panic(manager: &'static str, what: &str, parcel: panics::Parcel) {
     let payload = parcel.open();
-    // Whoever has the panic itself tells of that.
+    // The code that holds the real payload reports the panic.
     if !payload.is::<panics::PayloadElsewhere>() {
-        tell_panic(manager, LossKind::Replaced, what.into(), &*payload);
+        report_panic(manager, LossKind::Replaced, what.into(), &*payload);
     }
     user_code::discard(payload);
 }
 
-fn tell_panic(manager: &'static str, kind: LossKind, lost: Lost<'_>, payload: &(dyn Any + Send)) {
+fn report_panic(manager: &'static str, kind: LossKind, lost: Lost<'_>, payload: &(dyn Any + Send)) {
     let message = message(payload);
     let show = |f: &mut fmt::Formatter<'_>| f.write_str(message.unwrap_or_default());
     let show = message.is_some().then_some(&show as Show<'_>);
     report(&Loss { manager, kind, lost: Lost { show, ..lost } });
 }
 
-/// What a panic says, if that is a text.
+/// Returns the message of a panic. `None` if its payload is no text.
 fn message(payload: &(dyn Any + Send)) -> Option<&str> {
     let text = payload.downcast_ref::<&'static str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
-/// Tells that `manager` was dropped before its end.
+/// Reports that `manager` was dropped before its end.
 pub(crate) fn unfinished(manager: &'static str, what: &str) {
     report(&Loss { manager, kind: LossKind::Unfinished, lost: what.into() });
 }
@@ -215,11 +218,11 @@ fn report(loss: &Loss<'_>) {
     }
 }
 
-/// A hook or a subscriber is being told on this thread.
+/// Marks the thread as reporting a loss to a hook or a subscriber.
 struct Reporting;
 
 impl Reporting {
-    /// Nothing while another one is told: a hook whose work loses something is not called for that again and again.
+    /// `None` if the thread is already reporting a loss. This prevents recursion when a hook itself causes a loss.
     fn begin() -> Option<Self> {
         REPORTING.try_with(|reporting| !reporting.replace(true)).unwrap_or(false).then_some(Self)
     }
@@ -235,31 +238,31 @@ std::thread_local! {
     static REPORTING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether there is a hook, which is told.
+/// Passes the loss to the hook. Returns whether a hook is set.
 fn hook(loss: &Loss<'_>) -> bool {
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     let Some(hook) = hook else { return false };
     user_code::call(|| hook(loss));
-    // It may have been replaced meanwhile, and may panic.
+    // `hook` may be the last reference, if another hook was set meanwhile, and its destructor may panic.
     user_code::discard(hook);
     true
 }
 
-/// Writes to standard error. Unlike `eprintln!` it does not panic where there is nothing to write to.
+/// Writes the loss to standard error. Unlike `eprintln!`, it does not panic if writing fails.
 fn write(loss: &Loss<'_>) {
     let mut text = loss.head();
     user_code::call(|| text = loss.to_string());
-    // At once, or it would be mixed with what others write.
+    // In one call, so that the text is not mixed with the output of other threads.
     let _ = io::stderr().write_all(std::format!("async-context-manager: {text}\n").as_bytes());
 }
 
-/// Whether there is a subscriber, who is told.
+/// Emits an event for the loss. Returns whether a subscriber is set.
 #[cfg(feature = "tracing")]
 fn trace(loss: &Loss<'_>) -> bool {
     let error = loss.lost.show.map(|show| tracing::field::display(Shown(show)));
     let head = loss.head();
     user_code::call(|| tracing::error!(manager = loss.manager, kind = ?loss.kind, error, "{head}"));
-    // There may be some for other threads only.
+    // The subscriber of this thread, because other threads may have their own.
     let mut is_reported = false;
     user_code::call(|| {
         is_reported = tracing::dispatcher::get_default(|all| !all.is::<tracing::subscriber::NoSubscriber>());

@@ -1,4 +1,4 @@
-//! Without `std` nothing is shielded: there is nothing to be rescued, and nobody to be told of a loss.
+//! Replaces `rescue` without `std`: no manager is shielded, so no rescue begins, and losses are not reported.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -35,7 +35,7 @@ pub(crate) fn begin_block() -> CollectScope {
 
 pub(crate) fn end_block(_block: CollectScope) {}
 
-/// Shows an error.
+/// Formats an error.
 pub(crate) type Show<'a> = &'a dyn Fn(&mut fmt::Formatter<'_>) -> fmt::Result;
 
 pub(crate) struct Lost<'a>(PhantomData<&'a str>);

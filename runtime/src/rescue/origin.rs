@@ -1,8 +1,8 @@
-//! Where a manager was entered: what its rescue goes back to.
+//! The runtime and the span in which a manager was entered, and in which its rescue runs.
 
 use super::Rescue;
 
-/// The runtime and the span that a manager was entered in.
+/// The runtime and the span in which a manager was entered.
 #[derive(Clone)]
 pub(crate) struct Origin {
     #[cfg(feature = "tokio")]
@@ -21,7 +21,7 @@ impl Origin {
         }
     }
 
-    /// Spawns on the runtime, if there is one.
+    /// Returns a function that spawns a rescue on the runtime. `None` if the manager was entered on no runtime.
     #[cfg_attr(not(feature = "tokio"), expect(clippy::unused_self, reason = "there is no runtime"))]
     pub(super) fn spawn(&self) -> Option<impl FnOnce(Rescue) + use<>> {
         #[cfg(feature = "tokio")]
@@ -30,7 +30,7 @@ impl Origin {
         None::<fn(Rescue)>
     }
 
-    /// Runs `f` in the span, and with its subscriber, which may be that of another thread.
+    /// Runs `f` in the span, and with the span's subscriber, which may be the subscriber of another thread.
     #[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "there is no span"))]
     pub(super) fn within_span<T>(&self, f: impl FnOnce() -> T) -> T {
         #[cfg(feature = "tracing")]

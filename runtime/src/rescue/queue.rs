@@ -1,4 +1,7 @@
-//! A small executor: a queue of the tasks that were woken, for threads that poll them.
+//! A small executor: a queue of woken tasks, and threads that poll them.
+//!
+//! The crate `async-task` would not do. It frees a task that is pending, detached and without a waker, and does not
+//! drop the task's future. The rescue would then not be reported as lost, and `drain` would wait forever.
 
 use std::boxed::Box;
 use std::collections::VecDeque;
@@ -12,15 +15,15 @@ use std::time::Duration;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::user_code;
 
-/// How many threads there may be at a time.
+/// The maximum number of threads.
 const MOST: usize = 32;
 
-/// For how long a thread waits for a task before it ends.
+/// The time for which a thread waits for a task before it ends.
 const IDLE: Duration = Duration::from_secs(5);
 
 type Grow = dyn Fn(&Arc<Queue>) -> bool + Send + Sync;
 
-/// The tasks that were woken and have not been polled since.
+/// The queue of the tasks that were woken and have not been polled since.
 pub(crate) struct Queue {
     state: Mutex<QueueState>,
     filled: Condvar,
@@ -31,7 +34,7 @@ pub(crate) struct Queue {
 struct QueueState {
     woken: VecDeque<Arc<QueueTask>>,
     threads: usize,
-    /// Those of them that wait for a task.
+    /// The number of threads that wait for a task.
     idle: usize,
 }
 
@@ -41,25 +44,26 @@ struct QueueTask {
 }
 
 struct QueueTaskState {
-    /// Nothing while it is polled, and when it has ended.
+    /// `None` while it is polled, and after it has ended.
     future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     is_woken: bool,
     is_polled: bool,
 }
 
 impl Queue {
-    /// `grow` starts one more thread, which calls [`poll_next`](Self::poll_next) until that is false, or gives false.
+    /// Creates a queue. `grow` starts one more thread, which calls [`poll_next`](Self::poll_next) until that returns
+    /// false. `grow` returns false if no thread can be started.
     pub(crate) fn new(grow: impl Fn(&Arc<Self>) -> bool + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { state: Mutex::default(), filled: Condvar::new(), grow: Box::new(grow) })
     }
 
-    /// Has `future` polled. If there is no thread to be had, it is dropped.
+    /// Spawns `future`. Drops it if no thread can be started.
     pub(crate) fn spawn(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
         let state = QueueTaskState { future: Some(Box::pin(future)), is_woken: false, is_polled: false };
         Arc::new(QueueTask { state: Mutex::new(state), queue: Arc::clone(self) }).wake();
     }
 
-    /// Waits for a task to be woken, and polls it. False if there was none for a while: the thread is to end.
+    /// Waits for a woken task and polls it. Returns false if no task was woken for a while: the thread should then end.
     pub(crate) fn poll_next(&self) -> bool {
         let Some(task) = self.next() else { return false };
         task.poll();
@@ -83,7 +87,7 @@ impl Queue {
         }
     }
 
-    /// Has a task polled by a thread that is idle, or by one more: the others may be blocked.
+    /// Queues a task for an idle thread, or starts one more thread, because the others may be blocked.
     fn push(self: &Arc<Self>, task: Arc<QueueTask>) {
         let mut state = lock(&self.state);
         state.woken.push_back(task);
@@ -96,7 +100,7 @@ impl Queue {
         }
     }
 
-    /// Where there are no threads at all, what was woken is lost.
+    /// Handles a thread that could not be started. If no thread is running, drops all woken tasks.
     fn not_grown(&self) {
         let mut state = lock(&self.state);
         state.threads -= 1;
@@ -118,7 +122,7 @@ impl QueueTask {
         let kept = if polled.is_pending() {
             Some(future)
         } else {
-            // Placement, and not under the lock. One that has panicked has ended, too.
+            // Here, because the lock is not held. A future that has panicked has ended, too.
             user_code::discard(future);
             None
         };
@@ -134,7 +138,7 @@ impl QueueTask {
 
     fn begin(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         let mut state = lock(&self.state);
-        // Before the poll: what it is woken for meanwhile may come too late for this one.
+        // Reset before the poll, because this poll may not see the reason for a wake that comes during it.
         state.is_woken = false;
         state.is_polled = true;
         state.future.take()
@@ -153,7 +157,7 @@ impl Wake for QueueTask {
     }
 }
 
-/// Nothing under these locks panics.
+/// Locks `mutex`. No code under these locks panics, so poisoning is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The rescues that a scope waits for.
+//! `Rescues`: the set of rescues that a scope waits for.
 
 use std::boxed::Box;
 use std::task::{Context, Poll};
@@ -7,7 +7,7 @@ use std::vec::Vec;
 use super::collector;
 use super::completion::{Completion, Handle};
 
-/// Waits for one rescue. Nothing is kept of it when it is dropped.
+/// Waits for one rescue. Its drop removes its waker.
 struct Wait {
     handle: Handle,
     key: Option<u64>,
@@ -23,21 +23,21 @@ impl Drop for Wait {
 
 /// The rescues that a scope waits for. They run by themselves.
 ///
-/// It waits for them one after the other, so a poll looks at one of them only.
+/// The scope waits for one of them after the other, so each poll looks at only one.
 ///
-/// Most polls and scopes leave none, so an empty one has no memory and is cheap to drop.
+/// Most polls and scopes begin no rescue, so an empty value allocates no memory and is cheap to drop.
 #[derive(Default)]
 pub(crate) struct Rescues(Option<Box<Waits>>);
 
-/// When it is dropped, the innermost [`CollectScope`](collector::CollectScope) waits for those that are not done.
+/// When it is dropped, the innermost [`CollectScope`](collector::CollectScope) waits for the rescues that are not done.
 struct Waits {
     list: Vec<Wait>,
-    /// The length at which those that are done are removed.
+    /// The length at which the rescues that are done are removed.
     prune_at: usize,
 }
 
 impl Rescues {
-    /// Makes it of those handles that are not done.
+    /// Creates a value from those handles that are not done.
     pub(crate) fn new(handles: Vec<Handle>) -> Self {
         let not_done = handles.into_iter().filter(|handle| !handle.is_done());
         let list: Vec<_> = not_done.map(|handle| Wait { handle, key: None }).collect();
@@ -58,7 +58,7 @@ impl Rescues {
         }
     }
 
-    /// Waits for all to be done.
+    /// Waits until all rescues are done.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(waits) = &mut self.0 else { return Poll::Ready(()) };
         while let Some(last) = waits.list.last_mut() {
@@ -71,7 +71,7 @@ impl Rescues {
         Poll::Ready(())
     }
 
-    /// Calls `then` when all are done: see [`Handle::after`].
+    /// Calls `then` when all rescues are done: see [`Handle::after`].
     #[allow(dead_code, reason = "only task groups do")]
     pub(crate) fn then(self, then: impl FnOnce() -> Option<Completion> + Send + 'static) {
         let handles: Vec<_> = self.0.iter().flat_map(|waits| &waits.list).map(|wait| wait.handle.clone()).collect();
@@ -97,13 +97,13 @@ impl Drop for Waits {
     }
 }
 
-/// Runs `f`. Returns the rescues that have begun in it.
+/// Runs `f`. Returns the rescues that have begun in it and are not done.
 pub(crate) fn collect(f: &mut dyn FnMut()) -> Rescues {
     let handles = collector::collect(f);
     if handles.is_empty() { Rescues::default() } else { Rescues::new(handles) }
 }
 
-/// Returns what has to end before a rescue that begins now.
+/// Returns the rescues that must end before a rescue that begins now.
 pub(super) fn before() -> Rescues {
     Rescues::new(collector::before())
 }

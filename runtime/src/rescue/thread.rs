@@ -1,13 +1,13 @@
-//! The crate's own threads, for rescues that have no executor (any more).
+//! The crate's own threads, for rescues that have no executor or have lost it.
 //!
-//! A cleanup may block, and what blocks one must not hold up the others. So there are several threads, up to a limit,
-//! that poll what was woken, and one more is started when none is idle. They end when there is nothing to do.
+//! A cleanup may block, and must not delay the others meanwhile. So several threads, up to a limit, poll the woken
+//! rescues, and one more is started if none is idle. Idle threads end after a while.
 //!
-//! With the feature `tokio` there is one thread more, on which a runtime of one thread keeps timers and connections
-//! going, and the tasks that a rescue spawns. Rescues are polled within that runtime, but not by it: so
-//! `block_in_place`, and another runtime's `block_on`, are no panics in them.
+//! With the feature `tokio`, one more thread drives a runtime of one thread, which serves the timers, the connections,
+//! and the tasks that a rescue spawns. Rescues are polled within the context of that runtime, but not by it. So
+//! `block_in_place`, and the `block_on` of another runtime, do not panic in them.
 //!
-//! After a `fork` the threads are not in the child, which starts its own.
+//! The threads do not exist in the child of a `fork`, which starts its own.
 
 #[cfg(feature = "tokio")]
 use std::cell::Cell;
@@ -23,16 +23,19 @@ std::thread_local! {
     static IS_OWN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this is one of the threads. Their runtime is no origin: a rescue that begins in another one may block, too.
+/// Returns whether this is one of the crate's own threads.
+///
+/// Their runtime is not used as an origin, so that a rescue that begins in another one is polled by these threads and
+/// may block, too.
 #[cfg(feature = "tokio")]
 pub(super) fn is_own() -> bool {
     IS_OWN.try_with(Cell::get).unwrap_or(false)
 }
 
-/// Of which process, and its queue.
+/// The process id, and the queue of that process.
 static QUEUE: Mutex<Option<(u32, Arc<Queue>)>> = Mutex::new(None);
 
-/// Has the threads poll `rescue`. If there is no thread to be had, it is lost, which its drop tells.
+/// Spawns `rescue` on the threads. If no thread can be started, the drop of the rescue reports it as lost.
 pub(super) fn spawn(mut rescue: Rescue) {
     rescue.poller = super::Poller::Thread;
     if let Ok(queue) = queue() {
@@ -40,7 +43,7 @@ pub(super) fn spawn(mut rescue: Rescue) {
     }
 }
 
-/// Nothing under its lock panics.
+/// Returns the queue of this process. No code under the lock panics, so poisoning is ignored.
 fn queue() -> io::Result<Arc<Queue>> {
     let mut running = QUEUE.lock().unwrap_or_else(PoisonError::into_inner);
     let process = std::process::id();
@@ -57,7 +60,7 @@ fn queue() -> io::Result<Arc<Queue>> {
     Ok(queue)
 }
 
-/// A runtime, so that what is rescued can open connections and timers.
+/// A runtime, so that rescues can open connections and timers.
 #[cfg(feature = "tokio")]
 mod imp {
     use std::future::pending;
@@ -81,7 +84,7 @@ mod imp {
             match Thread::new().name("rescue-io".into()).spawn(drive) {
                 Ok(_thread) => Ok(Self(runtime.handle().clone())),
                 Err(error) => {
-                    // Its drop would wait, which is a panic on another runtime.
+                    // The drop of a runtime waits, and panics if this thread is on another runtime.
                     Arc::into_inner(runtime).into_iter().for_each(Runtime::shutdown_background);
                     Err(error)
                 }

@@ -1,6 +1,6 @@
-//! Deadlines of the process's own clock, whatever executor there is: one thread keeps them all.
+//! Deadlines that need no executor: one thread serves all of them, by the system's monotonic clock.
 //!
-//! A timer of tokio's would not do: it needs a runtime that somebody drives, and its clock may be paused.
+//! A timer of tokio would not do, because it needs a runtime that is driven, and its clock may be paused.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,7 +12,7 @@ use std::vec::Vec;
 
 use crate::user_code;
 
-/// Of which process, and its thread.
+/// The process id, and the timer thread of that process.
 static TIMER: Mutex<Option<(u32, Arc<Timer>)>> = Mutex::new(None);
 
 #[derive(Default)]
@@ -24,16 +24,16 @@ struct Timer {
 #[derive(Default)]
 struct TimerState {
     last: u64,
-    /// By their time, and their number.
+    /// The wakers of the alarms, by deadline and number.
     alarms: BTreeMap<(Instant, u64), Waker>,
 }
 
-/// Nothing under these locks panics.
+/// Locks `mutex`. No code under these locks panics, so poisoning is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The one of this process: after a `fork` its thread is another.
+/// Returns the timer of this process. The child of a `fork` starts its own thread.
 fn timer() -> io::Result<Arc<Timer>> {
     let mut running = lock(&TIMER);
     let process = std::process::id();
@@ -54,7 +54,7 @@ impl Timer {
         }
     }
 
-    /// Waits for alarms to be due.
+    /// Waits until alarms are due. Returns their wakers.
     fn wait(&self) -> Vec<Waker> {
         let mut state = lock(&self.state);
         loop {
@@ -82,11 +82,11 @@ impl TimerState {
     }
 }
 
-/// Rings at its time. Nothing is kept of one that is dropped.
+/// A future that is ready at a deadline. Its drop removes its waker.
 pub(super) struct Alarm {
-    /// Nothing if it never rings.
+    /// `None` if the deadline is too late to be represented, so that the alarm is never due.
     at: Option<Instant>,
-    /// Where it is set, and under which number.
+    /// The timer in which the alarm is registered, and its number there.
     set: Option<(Arc<Timer>, u64)>,
 }
 
@@ -95,7 +95,7 @@ impl Alarm {
         Self { at: Instant::now().checked_add(limit), set: None }
     }
 
-    /// Waits for it to ring. If there is no thread to be had, it has rung.
+    /// Waits for the deadline. Returns `Ready` immediately if the timer thread cannot be started.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
         if at <= Instant::now() {

@@ -1,4 +1,4 @@
-//! What a task group fails with.
+//! `TaskGroupError`: the errors of a task group.
 
 use std::error::Error;
 use std::fmt;
@@ -6,11 +6,11 @@ use std::vec::Vec;
 
 use crate::named::show_static;
 
-/// What [`task_group`](crate::task_group) fails with: the error of the task that failed first, and those of others that
-/// failed, too, before they could be aborted.
+/// The error of a [`task_group`](crate::task_group): the error of the task that failed first, and those of other tasks
+/// that failed before they could be aborted.
 ///
-/// It is an [`Error`] when `E` is, and the first error is its source; so `?` converts it into `Box<dyn Error>` and the
-/// like. A type of one's own for errors says what becomes of the others:
+/// It implements [`Error`] if `E` does, and the first error is its source, so `?` converts it into `Box<dyn Error>` and
+/// similar types. Your own error type decides what happens to the other errors:
 ///
 /// ```
 /// use async_context_manager::{TaskGroupError, task_group, with};
@@ -45,13 +45,13 @@ pub struct TaskGroupError<E> {
 }
 
 impl<E> TaskGroupError<E> {
-    /// Of errors in the order in which they came: nothing if there are none.
+    /// Creates it from errors in the order in which they occurred. `None` if `errors` is empty.
     pub(super) fn new(errors: Vec<E>) -> Option<Self> {
         let mut errors = errors.into_iter();
         Some(Self { first: errors.next()?, others: errors.collect() })
     }
 
-    /// The error that stopped the group.
+    /// Returns the error that stopped the group.
     ///
     /// ```
     /// # use async_context_manager::{task_group, with};
@@ -72,13 +72,13 @@ impl<E> TaskGroupError<E> {
         &self.first
     }
 
-    /// Those that came while it was being stopped, in the order in which they came: see [`first`](Self::first).
+    /// Returns the errors that occurred while the group was being stopped, in this order: see [`first`](Self::first).
     #[must_use]
     pub fn others(&self) -> &[E] {
         &self.others
     }
 
-    /// The error that stopped the group, without the others: where one error is enough.
+    /// Returns the error that stopped the group and drops the others, for callers that need only one error.
     ///
     /// ```
     /// # use async_context_manager::{TaskGroupError, task_group, with};
@@ -98,7 +98,7 @@ impl<E> TaskGroupError<E> {
         self.first
     }
 
-    /// All of them, the first one first: see [`first`](Self::first).
+    /// Returns all errors, the first one first: see [`first`](Self::first).
     #[must_use]
     pub fn into_errors(mut self) -> Vec<E> {
         self.others.insert(0, self.first);
@@ -107,7 +107,7 @@ impl<E> TaskGroupError<E> {
 }
 
 impl<E: 'static> TaskGroupError<E> {
-    /// Shows how many tasks failed, and with what.
+    /// Formats the number of tasks that failed, and their errors.
     pub(super) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}: ")?;
         show_static(&self.first, f)?;
@@ -118,7 +118,7 @@ impl<E: 'static> TaskGroupError<E> {
     }
 }
 
-/// How many tasks failed. What the first one failed with is the [`source`](Error::source).
+/// Shows the number of tasks that failed. The first error is the [`source`](Error::source).
 impl<E> fmt::Display for TaskGroupError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.others.len() {

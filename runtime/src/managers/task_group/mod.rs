@@ -23,10 +23,10 @@ use crate::raw::body::{Name, Renamed};
 use crate::rescue::{self, Lost};
 use crate::{Manager, Outcome, async_context_manager, panics, user_code};
 
-/// For messages.
+/// The name of the manager in messages.
 const NAME: &str = "task_group";
 
-/// A block that spawns tasks, none of which outlives it.
+/// Runs a block that spawns tasks, none of which outlives it.
 ///
 /// ```
 /// use async_context_manager::{TaskGroupError, task_group, with};
@@ -46,10 +46,10 @@ const NAME: &str = "task_group";
 /// # });
 /// ```
 ///
-/// Each [`spawn`](TaskGroup::spawn) starts a task of tokio, which gives a `Result<T, E>`. A block that comes to its
-/// end, or leaves by `break`, `continue` or a `return` of anything but an `Err`, waits for all of them.
+/// Each [`spawn`](TaskGroup::spawn) starts a tokio task, which returns a `Result<T, E>`. If the block reaches its end,
+/// or leaves by `break`, `continue` or a `return` of anything but an `Err`, the `with!` waits for all tasks.
 ///
-/// `E` is the error type of the tasks. Where nothing says which one, say it; and when none of them can fail, so:
+/// `E` is the error type of the tasks. If it cannot be inferred, name it. If no task can fail, use `Infallible`:
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -66,41 +66,45 @@ const NAME: &str = "task_group";
 /// # }
 /// ```
 ///
-/// The first task that fails stops the block, which is dropped there and then, and then the other tasks, which are
-/// aborted; the `with!` ends when they are gone. So does a block that fails or panics stop the tasks: they are aborted,
-/// and when they are gone its error or panic goes on. A task is gone when the shielded managers in it have been left.
+/// The first task that fails stops the group: the block is dropped immediately, the other tasks are aborted, and the
+/// `with!` ends when they are gone. A block that fails or panics stops the tasks in the same manner: they are aborted,
+/// and the error or panic of the block propagates when they are gone. A task is gone when the shielded managers in it
+/// have been left.
 ///
 /// # Errors
 ///
-/// [`TaskGroupError`], with the error of the task that failed first, and those of others that failed before they could
-/// be aborted. When the block has failed by itself, its error goes on, and those of tasks go to the hook of
-/// [`rescue`].
+/// Returns a [`TaskGroupError`] with the error of the task that failed first, and those of other tasks that failed
+/// before they could be aborted. If the block itself has failed, its error propagates, and the errors of the tasks are
+/// passed to the hook of [`rescue`].
 ///
 /// # Panics
 ///
-/// When the block does, and when a task does: the same panic goes on in the caller, when the other tasks are gone. It
-/// goes before errors. A task that is dropped unfinished by its runtime, while the caller goes on, is a panic, too.
+/// Panics if the block panics, and if a task panics: the same panic resumes in the caller when the other tasks are
+/// gone. A panic takes precedence over errors. If a runtime drops a task before its end while the caller continues,
+/// this is a panic, too.
 ///
-/// A task that never comes to an `.await` can't be aborted, and is waited for.
+/// A task that never reaches an `.await` cannot be aborted, and the `with!` waits for it.
 ///
 /// # Cancel safety
 ///
-/// When the future around the `with!` is dropped, the block is, and the tasks are aborted. A drop can't wait until they
-/// are gone: each is dropped when its runtime gets to it, or at the end of the poll it is in. What is around it waits,
-/// if it can, as for a shielded manager: another group that is stopped, a [`timeout`](crate::timeout), the exit phase of
-/// a shielded manager. [`drain`](crate::rescue::drain()) waits in any case. Errors of such tasks go to the hook of
-/// [`rescue`].
+/// If the future around the `with!` is dropped, the block is dropped and the tasks are aborted. A drop cannot wait
+/// until they are gone: each task is dropped when its runtime next schedules it, or at the end of its current poll. The
+/// scope around the group waits for the tasks if it can, as for a shielded manager: another group that is stopped, a
+/// [`timeout`](crate::timeout), the exit phase of a shielded manager. [`drain`](crate::rescue::drain()) waits in any
+/// case. Errors of such tasks are passed to the hook of [`rescue`].
 ///
-/// It is Python's `asyncio.TaskGroup`, in which the errors of the block and of the tasks are one `ExceptionGroup`.
+/// This is Python's `asyncio.TaskGroup`, in which the errors of the block and of the tasks are one `ExceptionGroup`.
 pub fn task_group<E: Send + 'static>()
 -> Manager<impl Body<Future = impl Future<Output = Result<(), TaskGroupError<E>>>>, Contract<E>> {
     entered().map(|body| Renamed { body, name: GroupName(PhantomData) })
 }
 
-/// What a group lends, and how it ends.
+/// The contract of a group: it lends a `&TaskGroup<E>`, and ends with `Result<(), TaskGroupError<E>>`.
 type Contract<E> = FnContract<dyn for<'y> Lend1<'y, Out = &'y TaskGroup<E>>, 1, Result<(), TaskGroupError<E>>>;
 
-/// The name of a group. When it is dropped in its exit phase, nothing is lost: its tasks are aborted, which others wait for.
+/// The name of a group.
+///
+/// A drop in its exit phase is not reported as a loss: the tasks are aborted, and others wait for them.
 struct GroupName<E>(PhantomData<fn() -> E>);
 
 impl<E> Clone for GroupName<E> {
@@ -137,7 +141,7 @@ async fn entered<E: Send + 'static>() -> Result<&TaskGroup<E>, TaskGroupError<E>
     conclude(outcome, tasks.take_failures())
 }
 
-/// Aborts the tasks when the `with!` is dropped, which `drain` waits for then.
+/// Aborts the tasks when the `with!` is dropped. `drain` then waits for them.
 struct StopOnDrop<'g, E: Send + 'static>(&'g Tasks<E>);
 
 impl<E: Send + 'static> Drop for StopOnDrop<'_, E> {
@@ -146,11 +150,11 @@ impl<E: Send + 'static> Drop for StopOnDrop<'_, E> {
     }
 }
 
-/// What the group comes to, when all tasks are gone. There is no outcome if they have stopped the block.
+/// Computes the result of the group when all tasks are gone. `outcome` is `None` if a task has stopped the block.
 fn conclude<E: Send + 'static>(outcome: Option<Outcome>, failures: Failures<E>) -> Result<(), TaskGroupError<E>> {
     let mut panics = failures.panics.into_iter();
     let panic = if outcome == Some(Outcome::Panicked) { None } else { panics.next() };
-    // The panic hook has told of the others.
+    // The panic hook has reported the others.
     panics.for_each(user_code::discard);
     if let Some(payload) = panic {
         replaced(failures.errors, "lost an error of a task, as another task panicked");
@@ -163,7 +167,7 @@ fn conclude<E: Send + 'static>(outcome: Option<Outcome>, failures: Failures<E>) 
     TaskGroupError::new(failures.errors).map_or(Ok(()), Err)
 }
 
-/// Tells of each of these errors.
+/// Reports each of `errors` as replaced.
 fn replaced<E: Send + 'static>(errors: Vec<E>, what: &str) {
     for error in errors {
         rescue::replaced(NAME, Lost::from(what).error(&error).show(&|f| show_static(&error, f)));
@@ -171,7 +175,7 @@ fn replaced<E: Send + 'static>(errors: Vec<E>, what: &str) {
     }
 }
 
-/// Tells of what tasks of a group have failed with whose `with!` was dropped.
+/// Reports the failures of the tasks of a group whose `with!` was dropped.
 fn lost<E: Send + 'static>(failures: Failures<E>) {
     for error in failures.errors {
         let lost = Lost::from("lost an error of a task, as its `with!` was dropped");
@@ -181,9 +185,9 @@ fn lost<E: Send + 'static>(failures: Failures<E>) {
     failures.panics.into_iter().for_each(|payload| rescue::panicked(NAME, payload));
 }
 
-/// What [`task_group`](crate::task_group()) lends: where tasks are spawned.
+/// A handle to a [`task_group`](crate::task_group()), which spawns tasks in it. The group lends it to the block.
 ///
-/// A clone of it can be moved into a task, which may spawn others then.
+/// A clone of the handle can be moved into a task, which can then spawn further tasks.
 ///
 /// ```
 /// use async_context_manager::{TaskGroup, TaskGroupError, task_group, with};
@@ -207,12 +211,13 @@ pub struct TaskGroup<E> {
 }
 
 impl<E: Send + 'static> TaskGroup<E> {
-    /// Starts a task of the group. The [`Task`] can be awaited for what it gives, or dropped: the task goes on.
+    /// Spawns a task in the group. The [`Task`] can be awaited for the task's value. If it is dropped, the task
+    /// continues.
     ///
-    /// As with `tokio::spawn`, `future` must be `Send` and own what it uses. An `Err` of it stops the group.
+    /// As with `tokio::spawn`, `future` must be `Send` and own its data. If it returns an `Err`, the group is stopped.
     ///
-    /// A group that has been left, or is aborting its tasks, takes no more: `future` is dropped, and the `Task` never
-    /// ends.
+    /// A group that has been left, or is aborting its tasks, accepts no more tasks: `future` is dropped, and the `Task`
+    /// never completes.
     ///
     /// ```
     /// use async_context_manager::{TaskGroup, TaskGroupError, task_group, with};
@@ -220,7 +225,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// # struct Error;
     /// # async fn links(page: u32) -> Result<Vec<u32>, Error> { Ok((2 * page..=2 * page + 1).filter(|&n| n < 16).collect()) }
     ///
-    /// /// Visits a page, and then all that it links to, at the same time.
+    /// /// Visits a page, and then all pages that it links to, concurrently.
     /// async fn visit(page: u32, group: TaskGroup<Error>) -> Result<(), Error> {
     ///     for link in links(page).await? {
     ///         group.spawn(visit_boxed(link, group.clone()));
@@ -238,7 +243,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// Panics outside of a tokio runtime.
     #[track_caller]
     pub fn spawn<T, F>(&self, future: F) -> Task<T>
     where

@@ -1,4 +1,4 @@
-//! A task of a group: the one end of it that runs, and the other that is awaited.
+//! A task of a group: the future that runs, and the handle that is awaited.
 
 use std::boxed::Box;
 use std::fmt;
@@ -16,13 +16,13 @@ use super::tasks::{Failure, Tasks};
 use crate::panics::catch;
 use crate::{rescue, user_code};
 
-/// A task of a [`task_group`](crate::task_group()): await it for what it gives.
+/// A handle to a task of a [`task_group`](crate::task_group()). Await it for the value of the task.
 ///
-/// It may be dropped, and the task goes on: a task belongs to its group. It may also be taken out of the block, and be
-/// awaited when all tasks have ended.
+/// If the handle is dropped, the task continues, because it belongs to its group. The handle may also be moved out of
+/// the block, and be awaited when all tasks have ended.
 ///
-/// It only ends when its task has succeeded. One that waits in the group need not care, as it is stopped when a task
-/// fails; anyone else who waits for a task that failed, or that was aborted, waits for ever.
+/// The handle completes only if its task succeeds. Code in the group can ignore this, because it is stopped when a task
+/// fails. Outside of the group, awaiting the handle of a task that failed or was aborted never completes.
 ///
 /// ```
 /// use async_context_manager::{TaskGroupError, task_group, with};
@@ -47,17 +47,17 @@ use crate::{rescue, user_code};
 ///
 /// # Cancel safety
 ///
-/// It can be awaited by reference, in a `select!` say, and nothing is lost.
+/// The handle can be awaited by reference, for example in a `select!`, and nothing is lost if that is dropped.
 pub struct Task<T> {
     place: Arc<ResultSlot<T>>,
-    /// Nothing when the group was being left, and took no more tasks.
+    /// `None` if the group was being left and accepted no more tasks.
     handle: Option<AbortHandle>,
 }
 
 impl<T> Task<T> {
-    /// Aborts the task, as if it had ended: the others and the block go on.
+    /// Aborts the task. The block and the other tasks continue, as if the task had ended.
     ///
-    /// It is dropped the next time that its runtime gets to it, if it has not ended before.
+    /// The task is dropped when its runtime next schedules it, unless it has ended before.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -70,7 +70,7 @@ impl<T> Task<T> {
     /// let answer = with!(task_group::<Infallible>() as group => {
     ///     let heartbeat = group.spawn(pending::<Result<(), _>>());
     ///     let answer = group.spawn(async { Ok(42) }).await;
-    ///     heartbeat.abort(); // or the group would wait for it
+    ///     heartbeat.abort(); // otherwise the group would wait for it
     ///     answer
     /// });
     /// assert_eq!(answer, Ok(42));
@@ -98,7 +98,7 @@ impl<T> Future for Task<T> {
     }
 }
 
-/// Where a task puts what it gives.
+/// A slot for the value of a task, with the waker of the handle.
 struct ResultSlot<T> {
     aborted: AtomicBool,
     state: Mutex<ResultState<T>>,
@@ -137,7 +137,7 @@ impl<T> ResultSlot<T> {
     }
 }
 
-/// Starts a task.
+/// Spawns a task in the group.
 #[track_caller]
 pub(super) fn spawn<T, E, F>(tasks: &Arc<Tasks<E>>, future: F) -> Task<T>
 where
@@ -155,9 +155,9 @@ where
     Task { place, handle }
 }
 
-/// The future that runs as a task. It leaves the group when all that it has is gone, by whatever way.
+/// The future that runs as a task. It leaves the group once everything that it owns is dropped, however it ends.
 struct TaskFuture<T, E: Send + 'static, F> {
-    /// Nothing when it has left.
+    /// `None` once the task has left the group.
     parts: Option<(Pin<Box<F>>, Arc<ResultSlot<T>>)>,
     number: u64,
     tasks: Arc<Tasks<E>>,
@@ -167,12 +167,13 @@ impl<T, E: Send + 'static, F> TaskFuture<T, E, F> {
     fn leave(&mut self, failure: Option<Failure<E>>) {
         let mut dropped = Ok(());
         let mut drop_parts = || dropped = catch(|| drop(self.parts.take()));
-        // Also when it is dropped where something else is, it is a part of its group alone.
+        // A task belongs to its group alone, even if it is dropped while something else is being dropped on this
+        // thread.
         let rescues = rescue::outside(|| rescue::collect(&mut drop_parts));
         self.tasks.dropped(self.number);
         let failures = failure.into_iter().chain(dropped.err().map(Failure::Panic));
         let (tasks, number) = (Arc::clone(&self.tasks), self.number);
-        // What is left of the shielded managers in it is of the group, too.
+        // The rescues of the shielded managers in the task belong to the group, too.
         rescues.then(move || {
             let (completion, failures) = tasks.left(number, failures)?;
             lost(failures);
@@ -200,7 +201,7 @@ impl<T, E: Send + 'static, F: Future<Output = Result<T, E>>> Future for TaskFutu
     }
 }
 
-/// Aborted, or dropped by the runtime.
+/// Runs when the task is aborted or dropped by its runtime.
 impl<T, E: Send + 'static, F> Drop for TaskFuture<T, E, F> {
     fn drop(&mut self) {
         let Some((_, place)) = &self.parts else { return };

@@ -1,4 +1,4 @@
-//! The tasks of a group that are under way, and what became of the others.
+//! The shared state of a group: its pending tasks, and the failures of the others.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -13,40 +13,40 @@ use crate::panics::Payload;
 use crate::rescue::{self, Completion, PendingGuard};
 use crate::user_code;
 
-/// The tasks of a group. Nothing of anybody else's runs while they are locked: no destructor, no waker, no runtime.
+/// The tasks of a group. While they are locked, only code of this crate runs: no destructor, no waker, no runtime.
 pub(super) struct Tasks<E>(Mutex<TasksState<E>>);
 
 pub(super) struct TasksState<E> {
-    /// There may be more tasks.
+    /// Whether the group accepts more tasks.
     open: bool,
     spawned: u64,
-    /// Those that are not gone, by their number.
+    /// The tasks that are not gone, by their number.
     tasks: BTreeMap<u64, TaskEntry>,
     failures: Failures<E>,
-    /// Nobody waits for the tasks any more, and these are told when they are gone.
+    /// `Some` if the group was dropped. It is completed when the tasks are gone.
     abandoned: Option<Completion>,
-    /// Of the one who leaves the group.
+    /// The waker of the `with!` that leaves the group.
     waker: Option<Waker>,
 }
 
 /// A task that is not gone.
 #[derive(Default)]
 struct TaskEntry {
-    /// How to abort it, if that is known and has not been done.
+    /// The handle that aborts the task. `None` if it is not known yet, or was used.
     handle: Option<AbortHandle>,
-    /// It has dropped all that it had, but rescues that it has left are under way.
+    /// Whether the task's future is dropped, while rescues that began in it are still pending.
     is_dropped: bool,
-    /// Its group was dropped.
+    /// `Some` if the group was dropped.
     pending: Option<PendingGuard>,
 }
 
-/// What tasks have failed with, in this order.
+/// The failures of tasks, in the order in which they occurred.
 pub(super) struct Failures<E> {
     pub(super) errors: Vec<E>,
     pub(super) panics: Vec<Payload>,
 }
 
-/// How a task failed.
+/// The failure of a task.
 pub(super) enum Failure<E> {
     Error(E),
     Panic(Payload),
@@ -83,12 +83,12 @@ impl<E> Tasks<E> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the tasks have not been aborted.
+    /// Returns whether the tasks have not been aborted.
     pub(super) fn are_open(&self) -> bool {
         self.lock().open
     }
 
-    /// A number for one more task, if there may be one.
+    /// Adds a task and returns its number. `None` if the group accepts no more tasks.
     pub(super) fn enter(&self) -> Option<u64> {
         let mut state = self.lock();
         if !state.open {
@@ -100,13 +100,13 @@ impl<E> Tasks<E> {
         Some(number)
     }
 
-    /// The task is under way, and can be aborted.
+    /// Stores the handle that aborts a task that was spawned.
     pub(super) fn entered(&self, number: u64, handle: AbortHandle) {
         let mut state = self.lock();
         let open = state.open;
         match state.tasks.get_mut(&number) {
             Some(entry) if open => entry.handle = Some(handle),
-            // It is gone already, or the others have been aborted meanwhile.
+            // The task is gone already, or all tasks have been aborted meanwhile.
             _ => {
                 drop(state);
                 handle.abort();
@@ -114,7 +114,7 @@ impl<E> Tasks<E> {
         }
     }
 
-    /// The task has dropped all that it had. What it has left is counted by itself.
+    /// Marks a task whose future is dropped. The rescues that began in it count by themselves.
     pub(super) fn dropped(&self, number: u64) {
         let mut state = self.lock();
         let Some(entry) = state.tasks.get_mut(&number) else { return };
@@ -125,8 +125,8 @@ impl<E> Tasks<E> {
         drop(pending);
     }
 
-    /// The task is gone, and all that it has left. If it is the last one of a group that was dropped, there is something
-    /// to be completed, and what is to be told before.
+    /// Removes a task that is gone, together with its rescues. If it is the last task of a group that was dropped,
+    /// returns the completion, and the failures that must be reported before it.
     pub(super) fn left(
         &self,
         number: u64,
@@ -149,7 +149,7 @@ impl<E> Tasks<E> {
         last
     }
 
-    /// Waits until the tasks have come to this. There is one who waits.
+    /// Waits until `reached` returns true. There is only one waiter.
     pub(super) async fn until(&self, reached: impl Fn(&TasksState<E>) -> bool) {
         poll_fn(|cx| {
             let mut waker = Some(cx.waker().clone());
@@ -163,7 +163,7 @@ impl<E> Tasks<E> {
         .await;
     }
 
-    /// Aborts all tasks, and takes no more.
+    /// Aborts all tasks, and accepts no more.
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.open = false;
@@ -172,8 +172,8 @@ impl<E> Tasks<E> {
         abort(handles);
     }
 
-    /// The same, where nobody is left to wait for them: what is dropped or polled here waits, if it can, and `drain`.
-    /// Gives what has failed if there are none.
+    /// Aborts all tasks of a group that was dropped. The innermost collecting scope waits for them, if any, and so does
+    /// `drain`. Returns the failures if no task is left.
     pub(super) fn abandon(&self) -> Failures<E> {
         let mut state = self.lock();
         state.open = false;
@@ -196,7 +196,7 @@ impl<E> Tasks<E> {
         failures
     }
 
-    /// What tasks have failed with.
+    /// Removes and returns the failures of the tasks.
     pub(super) fn take_failures(&self) -> Failures<E> {
         replace(&mut self.lock().failures, Failures::NONE)
     }
