@@ -3,17 +3,17 @@
 use std::boxed::Box;
 use std::fmt;
 use std::future::Future;
-use std::mem::swap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::lost;
 use super::tasks::{Failure, Tasks};
-use crate::panics::catch;
+use crate::panics::{Payload, catch};
 use crate::{rescue, user_code};
 
 /// A handle to a task of a [`task_group`](crate::task_group()). Await it for the value of the task.
@@ -49,7 +49,9 @@ use crate::{rescue, user_code};
 ///
 /// The handle can be awaited by reference, for example in a `select!`, and nothing is lost if that is dropped.
 pub struct Task<T> {
-    place: Arc<ResultSlot<T>>,
+    /// `None` if the task cannot succeed any more, or if its value was taken.
+    value: Option<oneshot::Receiver<T>>,
+    is_aborted: Arc<AtomicBool>,
     /// `None` if the group was being left and accepted no more tasks.
     handle: Option<AbortHandle>,
 }
@@ -77,7 +79,7 @@ impl<T> Task<T> {
     /// # }
     /// ```
     pub fn abort(self) {
-        self.place.aborted.store(true, Ordering::Release);
+        self.is_aborted.store(true, Ordering::Release);
         if let Some(handle) = &self.handle {
             handle.abort();
         }
@@ -93,47 +95,11 @@ impl<T> fmt::Debug for Task<T> {
 impl<T> Future for Task<T> {
     type Output = T;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        self.place.poll(cx)
-    }
-}
-
-/// A slot for the value of a task, with the waker of the handle.
-struct ResultSlot<T> {
-    aborted: AtomicBool,
-    state: Mutex<ResultState<T>>,
-}
-
-struct ResultState<T> {
-    value: Option<T>,
-    waker: Option<Waker>,
-}
-
-impl<T> ResultSlot<T> {
-    const fn new() -> Self {
-        Self { aborted: AtomicBool::new(false), state: Mutex::new(ResultState { value: None, waker: None }) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ResultState<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn fill(&self, value: T) {
-        let mut state = self.lock();
-        state.value = Some(value);
-        let waker = state.waker.take();
-        drop(state);
-        waker.into_iter().for_each(user_code::wake);
-    }
-
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<T> {
-        let mut waker = Some(cx.waker().clone());
-        let mut state = self.lock();
-        if let Some(value) = state.value.take() {
-            return Poll::Ready(value);
-        }
-        swap(&mut state.waker, &mut waker);
-        Poll::Pending
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let Some(value) = &mut self.value else { return Poll::Pending };
+        let value = ready!(Pin::new(value).poll(cx));
+        self.value = None;
+        value.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -145,28 +111,55 @@ where
     E: Send + 'static,
     F: Future<Output = Result<T, E>> + Send + 'static,
 {
-    let place = Arc::new(ResultSlot::new());
+    let (sender, value) = oneshot::channel();
+    let is_aborted = Arc::new(AtomicBool::new(false));
     let handle = tasks.enter().map(|number| {
-        let parts = Some((Box::pin(future), Arc::clone(&place)));
+        let parts = Some(TaskParts { future: Box::pin(future), sender, is_aborted: Arc::clone(&is_aborted) });
         let task = tokio::spawn(TaskFuture { parts, number, tasks: Arc::clone(tasks) });
         tasks.entered(number, task.abort_handle());
         task.abort_handle()
     });
-    Task { place, handle }
+    Task { value: Some(value), is_aborted, handle }
 }
 
 /// The future that runs as a task. It leaves the group once everything that it owns is dropped, however it ends.
 struct TaskFuture<T, E: Send + 'static, F> {
     /// `None` once the task has left the group.
-    parts: Option<(Pin<Box<F>>, Arc<ResultSlot<T>>)>,
+    parts: Option<TaskParts<T, F>>,
     number: u64,
     tasks: Arc<Tasks<E>>,
 }
 
+struct TaskParts<T, F> {
+    future: Pin<Box<F>>,
+    sender: oneshot::Sender<T>,
+    is_aborted: Arc<AtomicBool>,
+}
+
+impl<T, F> TaskParts<T, F> {
+    /// Drops the future, and sends the value if there is one. Returns the first panic of a destructor of the user.
+    ///
+    /// The handle is woken in either case. A panic of its waker goes no further.
+    fn finish(self, value: Option<T>) -> Result<(), Payload> {
+        let dropped = catch(|| drop(self.future));
+        let mut unreceived = None;
+        user_code::call(|| match value {
+            Some(value) => unreceived = self.sender.send(value).err(),
+            None => drop(self.sender),
+        });
+        dropped.and(catch(|| drop(unreceived)))
+    }
+}
+
 impl<T, E: Send + 'static, F> TaskFuture<T, E, F> {
-    fn leave(&mut self, failure: Option<Failure<E>>) {
+    fn leave(&mut self, value: Option<T>, failure: Option<Failure<E>>) {
         let mut dropped = Ok(());
-        let mut drop_parts = || dropped = catch(|| drop(self.parts.take()));
+        let mut parts = self.parts.take().map(|parts| (parts, value));
+        let mut drop_parts = || {
+            if let Some((parts, value)) = parts.take() {
+                dropped = parts.finish(value);
+            }
+        };
         // A task belongs to its group alone, even if it is dropped while something else is being dropped on this
         // thread.
         let rescues = rescue::outside(|| rescue::collect(&mut drop_parts));
@@ -186,17 +179,13 @@ impl<T, E: Send + 'static, F: Future<Output = Result<T, E>>> Future for TaskFutu
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((future, place)) = &mut self.parts else { return Poll::Ready(()) };
-        let failure = match rescue::outside(|| catch(|| future.as_mut().poll(cx))) {
+        let Some(parts) = &mut self.parts else { return Poll::Ready(()) };
+        match rescue::outside(|| catch(|| parts.future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(value))) => {
-                place.fill(value);
-                None
-            }
-            Ok(Poll::Ready(Err(error))) => Some(Failure::Error(error)),
-            Err(payload) => Some(Failure::Panic(payload)),
-        };
-        self.leave(failure);
+            Ok(Poll::Ready(Ok(value))) => self.leave(Some(value), None),
+            Ok(Poll::Ready(Err(error))) => self.leave(None, Some(Failure::Error(error))),
+            Err(payload) => self.leave(None, Some(Failure::Panic(payload))),
+        }
         Poll::Ready(())
     }
 }
@@ -204,10 +193,10 @@ impl<T, E: Send + 'static, F: Future<Output = Result<T, E>>> Future for TaskFutu
 /// Runs when the task is aborted or dropped by its runtime.
 impl<T, E: Send + 'static, F> Drop for TaskFuture<T, E, F> {
     fn drop(&mut self) {
-        let Some((_, place)) = &self.parts else { return };
-        let expected = place.aborted.load(Ordering::Acquire) || !self.tasks.are_open();
+        let Some(parts) = &self.parts else { return };
+        let expected = parts.is_aborted.load(Ordering::Acquire) || !self.tasks.are_open();
         let failure =
             (!expected).then(|| Failure::Panic(Box::new("a task of `task_group` was dropped by its runtime")));
-        self.leave(failure);
+        self.leave(None, failure);
     }
 }
