@@ -1,4 +1,4 @@
-//! The options of the attribute.
+//! The options of `#[async_context_manager]`.
 
 use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
@@ -10,13 +10,13 @@ use crate::errors::Errors;
 use crate::tokens::CratePath;
 
 pub(crate) struct Args {
-    /// Where the runtime crate is.
+    /// The path of the runtime crate.
     pub(crate) krate: CratePath,
-    /// The word `catch`: errors go through the manager.
+    /// The option `catch`: the errors of the block are moved into the manager.
     pub(crate) catch: Option<Ident>,
-    /// The word `suppress`: the manager may end the block without a value.
+    /// The option `suppress`: the manager may end the block without a value.
     pub(crate) suppress: Option<Ident>,
-    /// The word `shielded`: only the block can be cancelled.
+    /// The option `shielded`: only the block can be cancelled.
     pub(crate) shielded: Option<Ident>,
 }
 
@@ -33,7 +33,7 @@ impl Parse for Arg {
             Some(_) if input.peek(Lit) && name == "crate" => {
                 return Err(input.error("expected a path without quotes: `crate = path`"));
             }
-            // For another option any value is wrong.
+            // The other options take no value. The caller reports that.
             Some(_) if input.peek(Lit) => input.parse::<Lit>().map(|_| Some(parse_quote!(value)))?,
             Some(_) => Some(input.call(Path::parse_mod_style)?),
             None => None,
@@ -43,7 +43,7 @@ impl Parse for Arg {
 }
 
 impl Args {
-    /// Reads the options; what is wrong with them goes to `errors`, and the default is taken.
+    /// Parses the options. Wrong options are reported in `errors` and replaced by their defaults.
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let (mut krate, mut catch, mut suppress, mut shielded) = (None, None, None, None);
         let args = Punctuated::<Arg, Token![,]>::parse_terminated.parse2(tokens);
@@ -53,7 +53,7 @@ impl Args {
         }) {
             match (name.to_string().as_str(), value) {
                 ("crate", Some(path)) => once(&mut krate, &name, path, errors),
-                ("crate", None) => errors.on(&name, "where the crate is: write `crate = path`"),
+                ("crate", None) => errors.on(&name, "`crate` needs a path: write `crate = path`"),
                 ("catch", None) => once(&mut catch, &name, name.clone(), errors),
                 ("suppress", None) => once(&mut suppress, &name, name.clone(), errors),
                 ("shielded", None) => once(&mut shielded, &name, name.clone(), errors),
@@ -64,7 +64,7 @@ impl Args {
                     errors.on(
                         &name,
                         format_args!(
-                            "unknown option `{option}`; there are `catch`, `suppress`, `shielded` and `crate = path`"
+                            "unknown option `{option}`: expected `catch`, `suppress`, `shielded` or `crate = path`"
                         ),
                     );
                 }
@@ -75,9 +75,10 @@ impl Args {
     }
 }
 
+/// Sets `option`, or reports a duplicate.
 fn once<T>(option: &mut Option<T>, name: &Ident, value: T, errors: &mut Errors) {
     if option.is_some() {
-        errors.on(name, format_args!("`{name}` is given twice"));
+        errors.on(name, format_args!("duplicate option `{name}`: remove it"));
     } else {
         *option = Some(value);
     }

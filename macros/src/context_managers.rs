@@ -1,4 +1,4 @@
-//! `context_managers! { ... }`: items in which the marker may be spelled `yield!`.
+//! `context_managers! { ... }`: items in which the marker can be spelled `yield!`.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -31,7 +31,8 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     items.into_iter().chain(errors.into_tokens()).collect()
 }
 
-/// The items. A manager function in which someone is typing is expanded here, as `rustc` could not parse it.
+/// Parses the items. A manager function that cannot be parsed, because someone is typing, is expanded here: `rustc`
+/// could not parse it either.
 fn parse_items(input: ParseStream) -> syn::Result<Vec<Item>> {
     let mut items = Vec::new();
     while !input.is_empty() {
@@ -46,6 +47,7 @@ fn parse_items(input: ParseStream) -> syn::Result<Vec<Item>> {
     Ok(items)
 }
 
+/// Expands a manager function whose body cannot be parsed.
 fn broken_function(input: ParseStream) -> syn::Result<TokenStream> {
     let mut function: FnInput = input.parse()?;
     let args = function.header.attrs.iter().position(is_manager).map(|index| function.header.attrs.remove(index));
@@ -56,7 +58,7 @@ fn broken_function(input: ParseStream) -> syn::Result<TokenStream> {
     Ok(expand::function(args, function, Errors::default()))
 }
 
-/// Finds markers in functions that are no managers.
+/// Replaces the markers in functions that are not managers.
 struct StrayMarkers<'a> {
     krate: &'a CratePath,
     errors: &'a mut Errors,

@@ -26,7 +26,7 @@ impl Errors {
         self.0.is_none()
     }
 
-    /// The errors as code that stands where an item can.
+    /// Returns the errors as `compile_error!` items.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.0.map_or_else(TokenStream::new, |errors| errors.to_compile_error())
     }

@@ -1,4 +1,4 @@
-//! Puts a manager function together.
+//! Expands `#[async_context_manager]`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -15,7 +15,7 @@ use crate::tokens::CratePath;
 use crate::yields;
 use crate::{fallback, tokens, validate};
 
-/// The attribute: errors, if any, and the item in any case.
+/// Expands the attribute. The output has the errors, if any, and always the item.
 pub(crate) fn manager_fn(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let mut bare = Vec::new();
@@ -38,7 +38,7 @@ pub(crate) fn manager_fn(args: TokenStream, item: &TokenStream) -> TokenStream {
     }
 }
 
-/// The same for a function that has been parsed.
+/// The same for a parsed function.
 pub(crate) fn function(args: TokenStream, input: FnInput, mut errors: Errors) -> TokenStream {
     let mut args = Args::parse(args, &mut errors);
     let FnInput { header, body } = input;
@@ -79,7 +79,7 @@ pub(crate) fn function(args: TokenStream, input: FnInput, mut errors: Errors) ->
 /// }
 /// ```
 ///
-/// For the option `shielded`, `shielded` stands in the place of `Manager::new`.
+/// With the option `shielded`, the function `shielded` replaces `Manager::new`.
 fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &Block, args: &Args) -> TokenStream {
     let krate = &args.krate;
     let private = krate.private();
@@ -92,7 +92,7 @@ fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &
     let body = body(&header.sig.ident, quote!(#arguments #expect #block), markers, &private);
     let new = args.shielded.as_ref().map_or_else(
         || quote_spanned!(Span::mixed_site()=> #krate::Manager::new),
-        // An error about what it lends is to be seen at the option.
+        // An error about the lent type points at the option.
         |option| private.item("shielded", option.span()),
     );
     let header = signature(header, returns, krate);
@@ -108,8 +108,8 @@ fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &
     }
 }
 
-/// Where the marker may be dropped before the body is, something can be left of the managers in the block, for which the
-/// body waits at its end.
+/// Returns the code of the body. If the marker may be dropped before the body, the managers in the block may have
+/// cleanup left, so the body waits for it at its end.
 ///
 /// Output: `let __acm_body = pin!(async move { ... }); finish(__this_manager, __acm_body, __acm_name).await`
 fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &CratePath) -> TokenStream {
@@ -123,7 +123,7 @@ fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &CratePath
     }
 }
 
-/// The local that the markers of a body can't outlive.
+/// Declares the local that the markers of a body can't outlive.
 ///
 /// Output: `let __this_manager = BodyToken::new();`, or a reference to a `DetachedGuard` for a marker in an `async` block
 fn this_manager(name: &Ident, markers: &[Marker], private: &CratePath) -> TokenStream {
@@ -136,7 +136,7 @@ fn this_manager(name: &Ident, markers: &[Marker], private: &CratePath) -> TokenS
     }
 }
 
-/// Tells the compiler what the body ends in before it comes to the first `?` or `return`.
+/// Makes the compiler infer the output of the body before the first `?` or `return`.
 ///
 /// Output: `if false { return expected::<Result<(), E>>().value; }`
 pub(crate) fn expected_output(output: &syn::Type, private: &CratePath) -> TokenStream {
@@ -147,7 +147,7 @@ pub(crate) fn expected_output(output: &syn::Type, private: &CratePath) -> TokenS
     }
 }
 
-/// The attributes, the visibility and the signature of the function that gives the manager.
+/// Returns the attributes, the visibility and the signature of the function that returns the manager.
 fn signature(header: FnHeader, returns: &Returns, krate: &CratePath) -> TokenStream {
     let FnHeader { attrs, vis, mut sig } = header;
     let private = krate.private();
@@ -156,7 +156,7 @@ fn signature(header: FnHeader, returns: &Returns, krate: &CratePath) -> TokenStr
     sig.constness = None;
     sig.variadic = None;
     let site = Span::mixed_site();
-    // `impl` from here captures all lifetimes, in crates of edition 2021 too.
+    // With this span, `impl` captures all lifetimes, even in crates of edition 2021.
     let manager = quote_spanned! {site=>
         #krate::Manager<impl #private::Body<Future = impl #private::Future<Output = #output>>, #lent>
     };
@@ -164,11 +164,11 @@ fn signature(header: FnHeader, returns: &Returns, krate: &CratePath) -> TokenStr
     quote!(#(#attrs)* #vis #sig)
 }
 
-/// Makes the body own its arguments, all and whole, and drop them as an `async fn` does: the last one first.
+/// Moves all arguments whole into the body, which drops them in reverse order, like an `async fn`.
 ///
 /// Input:  `(&self, mut n: u32)`
 ///
-/// Output: `let _ = &n; let _ = &self;`, which moves them into the body without taking room twice
+/// Output: `let _ = &n; let _ = &self;`, which moves them into the body without storing them twice
 fn own_arguments(sig: &mut Signature, body: &TokenStream) -> TokenStream {
     let to_be_bound = |argument: &FnArg| match argument {
         FnArg::Receiver(_) => false,
@@ -188,7 +188,7 @@ fn own_arguments(sig: &mut Signature, body: &TokenStream) -> TokenStream {
     sig.inputs.iter().rev().map(own).collect()
 }
 
-/// The name that an argument has, if it is not a pattern.
+/// Returns the name of an argument, or `None` if it is a pattern.
 fn name(pattern: &Pat) -> Option<&Ident> {
     match pattern {
         Pat::Ident(simple) if simple.by_ref.is_none() && simple.subpat.is_none() => Some(&simple.ident),
@@ -196,12 +196,13 @@ fn name(pattern: &Pat) -> Option<&Ident> {
     }
 }
 
-/// Whether the body does not name an argument, so that `rustc` is to have a look at it.
+/// Whether the body does not name an argument, so that `rustc` should warn about it.
 fn is_unused(name: &Ident, body: &TokenStream) -> bool {
     !name.to_string().starts_with('_') && tokens::find_ident(body.clone(), &|ident| ident == name).is_none()
 }
 
-/// Where there are patterns, each argument is bound in turn, so that their parts are dropped in order, too.
+/// Binds an argument in the body. If any argument is a pattern, all are bound in turn, so that the parts of the
+/// patterns are dropped in the right order, too.
 ///
 /// Input:  `(a, b): (A, B)`
 ///
@@ -225,7 +226,7 @@ fn bind_argument(argument: &mut FnArg, index: usize) -> TokenStream {
     quote_spanned!(site=> #attrs let #mutability #name = #name; #attrs let #pattern = #name;)
 }
 
-/// Whether a pattern has a `ref mut`.
+/// Finds a `ref mut` in a pattern.
 struct BorrowedMutably(bool);
 
 impl VisitMut for BorrowedMutably {
@@ -235,8 +236,8 @@ impl VisitMut for BorrowedMutably {
     }
 }
 
-/// The attributes of the statement that binds an argument: its own, as far as they matter there, and what lints are
-/// not to say of a name that begins with `_`.
+/// Returns the attributes of the statement that binds an argument: `cfg` and lint levels of the argument, and an
+/// `allow` for a name that begins with `_`.
 fn binding_attrs(argument: &FnArg) -> TokenStream {
     let (attrs, name) = match argument {
         FnArg::Receiver(receiver) => (&receiver.attrs, None),

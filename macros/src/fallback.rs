@@ -1,12 +1,12 @@
-//! What stands in for code that can't be parsed, so that an editor still knows the names in it.
+//! Keeps the part of a broken block that can be parsed, so that an editor still knows the names in it.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, Stmt};
 
-/// The statements of a broken block up to the broken one, and of that what it begins with. What comes after it may use
-/// what it would have bound, and is left out.
+/// Returns the statements of a broken block before the broken one, and a use of the expression that the broken one
+/// begins with. The statements after it are omitted, because they may use names that it would have bound.
 ///
 /// Input:  `let n = conn.len(); conn. ; drop(n)`
 ///
@@ -16,7 +16,7 @@ pub(crate) fn salvage(block: TokenStream) -> TokenStream {
     let mut rest = block;
     while !rest.is_empty() {
         match first_statement.parse2(rest.clone()) {
-            // The value of a block, though more may come.
+            // The value of the block, although more tokens may follow.
             Ok((Stmt::Expr(expr, None), after)) => {
                 saved.extend(quote!(let _ = &#expr;));
                 rest = after;
@@ -38,8 +38,8 @@ fn first_statement(input: ParseStream) -> syn::Result<(Stmt, TokenStream)> {
     Ok((input.parse()?, input.parse()?))
 }
 
-/// What the longest beginning of a broken statement that is an expression is said of; for `let x = conn.`, of what
-/// follows the `=`.
+/// Finds the longest prefix of a broken statement that parses as an expression, and returns a use of its receiver. In
+/// `let x = conn.`, the prefix begins after the `=`.
 fn beginning(tokens: TokenStream) -> TokenStream {
     let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
     if let Some(equals) =
@@ -57,7 +57,7 @@ fn beginning(tokens: TokenStream) -> TokenStream {
     TokenStream::new()
 }
 
-/// What a chain of calls and fields begins with: how it goes on is not to be relied on yet.
+/// Returns the expression that a chain of calls and fields begins with. The rest of the chain may be incomplete.
 fn receiver(expr: Expr) -> Expr {
     match expr {
         Expr::Field(field) => receiver(*field.base),

@@ -1,18 +1,18 @@
-//! What the attribute stands on, as parsed; keeps syn's own nodes.
+//! The function under an attribute, parsed into nodes of `syn`.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::token::Brace;
 use syn::{AttrStyle, Attribute, Block, Signature, Visibility};
 
-/// A function, up to its body.
+/// A function without its body.
 pub(crate) struct FnHeader {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
 }
 
-/// A function; its body may be one that can't be parsed (yet: someone is typing).
+/// A function. Its body may be one that can't be parsed, because someone is typing.
 pub(crate) struct FnInput {
     pub(crate) header: FnHeader,
     pub(crate) body: FnBody,
@@ -20,9 +20,9 @@ pub(crate) struct FnInput {
 
 pub(crate) enum FnBody {
     Parsed(Block),
-    /// With the error that says where.
+    /// A body that cannot be parsed, and the error.
     Broken(Group, syn::Error),
-    /// A `;`: the function of a trait.
+    /// A `;` instead of a body, in a trait.
     Stub(TokenStream),
 }
 
@@ -39,7 +39,7 @@ impl Parse for FnInput {
 }
 
 impl FnBody {
-    /// Attributes that stand in the body go to the others of the function.
+    /// Parses a body. Moves its inner attributes to `attrs`, the outer attributes of the function.
     fn parse(group: Group, attrs: &mut Vec<Attribute>) -> Self {
         let parse = |input: ParseStream| Ok((input.call(Attribute::parse_inner)?, input.call(Block::parse_within)?));
         match parse.parse2(group.stream()) {

@@ -1,20 +1,19 @@
-//! The macros of the crate `async-context-manager`, which is the one to depend on: it re-exports them with their
-//! documentation.
+//! The macros of the crate `async-context-manager`. Depend on that crate: it re-exports them with their documentation.
 //!
-//! Each module imports only from the ones before it:
+//! Each module imports only from those above it in this table:
 //!
 //! | module | job |
 //! |---|---|
 //! | `tokens`, `errors` | helpers for token streams; a list of errors |
 //! | `args`, `input` | parse the arguments and the function of an attribute |
-//! | `fallback` | keeps what can be read of code that cannot be parsed |
-//! | `marker` | what a `yield!` is, and an error for one in the wrong place |
+//! | `fallback` | keeps the statements of a broken block that can be parsed |
+//! | `marker` | the marker, a `yield!`, and the error for one outside a manager function |
 //! | `with` | `with!`: parses the header, rewrites jumps, expands |
-//! | `lifetime`, `returns` | what the return type says about the lent value |
-//! | `yields` | finds the markers of a body and replaces them |
-//! | `validate` | checks the rules for a manager function |
-//! | `expand` | `#[async_context_manager]` |
-//! | `within`, `context_managers` | `#[within]` and `context_managers!` |
+//! | `lifetime`, `returns` | read the return type: the lent type and the exit type |
+//! | `yields` | finds and replaces the markers of a body |
+//! | `validate` | checks the rules of a manager function |
+//! | `expand` | expands `#[async_context_manager]` |
+//! | `within`, `context_managers` | expand `#[within]` and `context_managers!` |
 #![forbid(unsafe_code)]
 
 mod args;
@@ -34,25 +33,25 @@ mod yields;
 
 use proc_macro::TokenStream;
 
-/// Makes an `async fn` with one `yield!` a context manager. Documented in the crate `async-context-manager`.
+/// Turns an `async fn` with one `yield!` into a context manager. Documented in the crate `async-context-manager`.
 #[proc_macro_attribute]
 pub fn async_context_manager(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::manager_fn(args.into(), &item.into()).into()
 }
 
-/// Makes the body of an `async fn` the block of a `with!`. Documented in the crate `async-context-manager`.
+/// Turns the body of an `async fn` into the block of a `with!`. Documented in the crate `async-context-manager`.
 #[proc_macro_attribute]
 pub fn within(args: TokenStream, item: TokenStream) -> TokenStream {
     within::function(args.into(), &item.into()).into()
 }
 
-/// What `with!` calls, with the path of the crate in front.
+/// Called by the declarative macro `with!`, with the path of the crate before the tokens.
 #[proc_macro]
 pub fn with(input: TokenStream) -> TokenStream {
     with::expand(input.into()).into()
 }
 
-/// What `context_managers!` calls, with the path of the crate in front.
+/// Called by the declarative macro `context_managers!`, with the path of the crate before the tokens.
 #[proc_macro]
 pub fn context_managers(input: TokenStream) -> TokenStream {
     context_managers::expand(input.into()).into()

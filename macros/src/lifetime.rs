@@ -1,28 +1,29 @@
-//! Names the lifetimes that a return type leaves out: they mean "while the block runs".
+//! Names the elided lifetimes of a return type. They mean "while the block runs".
 
 use proc_macro2::Span;
 use syn::visit_mut::VisitMut;
 use syn::{GenericArgument, Lifetime, PathArguments, Type, TypeFnPtr, TypeReference};
 
-/// Those that stand inside of another lifetime's type get a second name: see `Lends` in the runtime crate.
+/// Names the elided lifetimes in `ty`, and returns the names. Those inside a type that has a lifetime get a second
+/// name: see `Lends` in the runtime crate.
 ///
 /// Input:  `&mut Tx<'_>`
 ///
 /// Output: `&'y mut Tx<'z>` and `['y, 'z]`
-pub(crate) fn name_left_out(ty: &mut Type) -> Vec<Lifetime> {
-    let mut left_out = LeftOut { names: Vec::new(), inside: false };
-    left_out.visit_type_mut(ty);
-    left_out.names
+pub(crate) fn name_elided(ty: &mut Type) -> Vec<Lifetime> {
+    let mut elided = Elided { names: Vec::new(), inside: false };
+    elided.visit_type_mut(ty);
+    elided.names
 }
 
-struct LeftOut {
-    /// Those that have been given.
+struct Elided {
+    /// The names used so far.
     names: Vec<Lifetime>,
-    /// Whether this is inside of a type with a lifetime.
+    /// Whether the visited type is inside a type that has a lifetime.
     inside: bool,
 }
 
-impl LeftOut {
+impl Elided {
     fn name(&mut self) -> Lifetime {
         let wanted = if self.inside { 2 } else { 1 };
         for name in ["'y", "'z"].into_iter().take(wanted).skip(self.names.len()) {
@@ -38,7 +39,7 @@ impl LeftOut {
     }
 }
 
-impl VisitMut for LeftOut {
+impl VisitMut for Elided {
     fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
         if reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident == "_") {
             reference.lifetime = Some(self.name());
@@ -64,6 +65,6 @@ impl VisitMut for LeftOut {
         }
     }
 
-    // `fn(&T) -> &U` and `Fn(&T) -> &U` have their own rules.
+    // `fn(&T) -> &U` and `Fn(&T) -> &U` have elision rules of their own.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
 }

@@ -1,4 +1,4 @@
-//! The marker: what a `yield!` is, and what becomes of one that is in the wrong place.
+//! The marker, a `yield!` in the source, and its replacement outside a manager function.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
@@ -8,38 +8,39 @@ use syn::{Attribute, Expr, Path, Token};
 use crate::errors::Errors;
 use crate::tokens::{self, CratePath, is_bang, is_yield};
 
-/// A local of the body that its markers can't outlive. An error about something that outlives the body shows it by this
-/// name, so it is not a hygienic one.
+/// The name of a local of the body that its markers can't outlive. Errors about values that outlive the body show this
+/// name, so it is not hygienic.
 pub(crate) const THIS_MANAGER: &str = "__this_manager";
 
-/// A marker, and what speaks against its place.
+/// A marker in a body, and the problems of its position.
 pub(crate) struct Marker {
-    /// The word `yield`, for errors.
+    /// The identifier `yield`, for errors.
     pub(crate) name: Ident,
-    /// Whether its future may come to stand by itself: in an `async` block, or in the arguments of a macro.
+    /// Whether its future may be separate from that of the body: in an `async` block, or in the arguments of a macro.
     pub(crate) in_async: bool,
     pub(crate) problem: Option<Problem>,
-    /// What ends the body in success, or leads around the marker, before it is reached.
+    /// The expressions before the marker that end the body successfully, or that jump past the marker.
     pub(crate) skips: Vec<Span>,
 }
 
-/// Why a marker can't stand where it does.
+/// Why a marker is not allowed in its position.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Problem {
     Loop,
     Closure,
     Item,
-    /// It is the argument of a call that takes a future: its block would be over before.
+    /// It is an argument of a call that takes a future: the block would end before the call.
     Argument,
-    /// There is a way around it.
+    /// A path through the body skips it.
     Skippable,
 }
 
+/// Whether `path` is the path of the macro `yield!`.
 pub(crate) fn is_marker(path: &Path) -> bool {
     path.segments.last().is_some_and(|segment| is_yield(&segment.ident))
 }
 
-/// What stands in a marker's parentheses: a value, or nothing for `()`.
+/// Parses the arguments of a marker: one value, or nothing for `()`.
 pub(crate) fn parse_value(input: ParseStream) -> syn::Result<Expr> {
     if input.is_empty() {
         return Ok(syn::parse_quote!(()));
@@ -49,10 +50,11 @@ pub(crate) fn parse_value(input: ParseStream) -> syn::Result<Expr> {
     if input.is_empty() {
         Ok(value)
     } else {
-        Err(input.error("`yield!` lends one value; for several write a tuple: `(a, b)`"))
+        Err(input.error("`yield!` lends one value: write a tuple for several, `(a, b)`"))
     }
 }
 
+/// Returns the tokens in a group, or any other token itself.
 pub(crate) fn content(token: TokenTree) -> TokenStream {
     match token {
         TokenTree::Group(group) => group.stream(),
@@ -60,19 +62,19 @@ pub(crate) fn content(token: TokenTree) -> TokenStream {
     }
 }
 
-/// What stands in for a marker outside a manager function; the error goes to `errors`.
+/// Returns the replacement of a marker outside a manager function. Reports the error in `errors`.
 pub(crate) fn stub_yield(
     name: impl ToTokens,
     value: TokenStream,
     krate: &CratePath,
     errors: &mut Errors,
 ) -> TokenStream {
-    errors.on(name, "`yield!` outside a manager function: put `#[async_context_manager]` on the `async fn` that it is to be the yield point of");
+    errors.on(name, "`yield!` outside a manager function: put `#[async_context_manager]` on the `async fn` around it");
     let value = parse_value.parse2(value).unwrap_or_else(|_| syn::parse_quote!(()));
     quote_spanned!(Span::mixed_site()=> #krate::__private::stub_yield(#value))
 }
 
-/// Returns the yield point of the marker that the attribute has replaced in these tokens, if there is one.
+/// Returns the yield point in tokens in which the attribute has replaced a marker, or `None` if it has replaced none.
 ///
 /// Input:  `{ log(); async_context_manager::__private::lend1(SameContract::point(...), &mut tx).await; }`
 ///
@@ -100,12 +102,12 @@ pub(crate) fn find_point(tokens: TokenStream) -> Option<TokenStream> {
     None
 }
 
-/// Whether this is the function that lends, by its path.
+/// Whether `module::name` is one of the functions that lend a value.
 fn is_lending(name: &Ident, module: Option<&str>) -> bool {
     module == Some("__private") && ["lend0", "lend1", "lend2"].iter().any(|lends| name == lends)
 }
 
-/// Replaces each marker in the arguments of a macro that is outside of a manager function.
+/// Replaces each marker in the arguments of a macro outside a manager function.
 pub(crate) fn replace_stray(stream: TokenStream, krate: &CratePath, errors: &mut Errors) -> TokenStream {
     let mut stream = stream.into_iter().peekable();
     let mut replaced = TokenStream::new();
@@ -127,7 +129,7 @@ pub(crate) fn replace_stray(stream: TokenStream, krate: &CratePath, errors: &mut
     replaced
 }
 
-/// Whether an attribute makes a function a manager.
+/// Whether an attribute is `#[async_context_manager]`.
 pub(crate) fn is_manager(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|name| name.ident == "async_context_manager")
 }

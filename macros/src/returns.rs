@@ -1,4 +1,4 @@
-//! What the return type of a manager function says: what the block gets, and what the body ends in.
+//! Reads the return type of a manager function: the type of the lent value, and the output of the body.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -12,18 +12,18 @@ use crate::lifetime;
 use crate::tokens::CratePath;
 
 pub(crate) struct Returns {
-    /// The family of types that the manager lends, and how it ends: as `output` says, but for the options.
+    /// The contract of the manager: the lent type, and the exit type, which is `output` with the options applied.
     pub(crate) lent: TokenStream,
-    /// What the body ends in.
+    /// The output of the body: `()` or `Result<(), E>`.
     pub(crate) output: Type,
-    /// The number of lifetimes that are left out of what the block gets.
-    left_out: usize,
-    /// Whether there is an error about what is lent, so that the marker's value can't be compared to it.
+    /// The number of elided lifetimes in the lent type.
+    elided: usize,
+    /// Whether the lent type is wrong, so that the value of the marker can't be checked against it.
     broken: bool,
 }
 
 impl Returns {
-    /// Reads the return type; what is wrong with it goes to `errors`, and `()` is taken.
+    /// Reads the return type. Errors are reported in `errors`, and the lent type is `()` then.
     pub(crate) fn parse(returned: &ReturnType, args: &Args, errors: &mut Errors) -> Self {
         let private = args.krate.private();
         let (mut value, output) = match returned {
@@ -44,17 +44,17 @@ impl Returns {
         if broken {
             value = parse_quote!(());
         }
-        let names = lifetime::name_left_out(&mut value);
-        Self { lent: lent(&value, &names, &exit, &private), output, left_out: names.len(), broken }
+        let names = lifetime::name_elided(&mut value);
+        Self { lent: lent(&value, &names, &exit, &private), output, elided: names.len(), broken }
     }
 
-    /// Returns the name of the function that lends, if there is something to lend.
+    /// Returns the name of the function that lends, or `None` if the lent type is wrong.
     pub(crate) fn lends(&self) -> Option<Ident> {
-        (!self.broken).then(|| format_ident!("lend{}", self.left_out, span = Span::mixed_site()))
+        (!self.broken).then(|| format_ident!("lend{}", self.elided, span = Span::mixed_site()))
     }
 }
 
-/// Output: `FnContract<dyn for<#names> LendN<#names, Out = #value>, N, #exit>`, N the number of left-out lifetimes
+/// Output: `FnContract<dyn for<#names> LendN<#names, Out = #value>, N, #exit>`, where `N` is the number of `names`
 fn lent(value: &Type, names: &[Lifetime], exit: &TokenStream, private: &CratePath) -> TokenStream {
     let count = names.len();
     let lend = format_ident!("Lend{count}", span = Span::mixed_site());
@@ -65,7 +65,7 @@ fn lent(value: &Type, names: &[Lifetime], exit: &TokenStream, private: &CratePat
     }
 }
 
-/// Output: `Result<(), E>`, or `Suppress<Catch<E>>` for the options
+/// Output: `Result<(), E>`, or `Suppress<Catch<E>>` with the options `catch` and `suppress`
 fn exit(output: Option<&Type>, Args { krate, catch, suppress, .. }: &Args, errors: &mut Errors) -> TokenStream {
     let site = Span::mixed_site();
     let mut exit = output.map_or_else(|| quote!(()), ToTokens::to_token_stream);
@@ -73,7 +73,7 @@ fn exit(output: Option<&Type>, Args { krate, catch, suppress, .. }: &Args, error
         (Some(_), Some(output)) => {
             exit = quote_spanned!(site=> #krate::Catch<<#output as #krate::__private::BodyOutput>::Error>);
         }
-        (Some(catch), None) => errors.on(catch, "there is no error to catch: return a `Result<V, E>`"),
+        (Some(catch), None) => errors.on(catch, "`catch` needs an error type: return a `Result<V, E>`"),
         (None, _) => {}
     }
     if suppress.is_some() { quote_spanned!(site=> #krate::Suppress<#exit>) } else { exit }
@@ -81,7 +81,7 @@ fn exit(output: Option<&Type>, Args { krate, catch, suppress, .. }: &Args, error
 
 /// Input:  `io::Result<V>`
 ///
-/// Output: `V` and, if that is a `Result`, `io::Result<()>`
+/// Output: `V`, and `io::Result<()>`, or `None` if `ty` is not a `Result`
 fn split(ty: &Type, private: &CratePath) -> (Type, Option<Type>) {
     let path = match ty {
         Type::Path(ty) if ty.qself.is_none() && is_result(&ty.path) => &ty.path,
@@ -98,7 +98,7 @@ fn split(ty: &Type, private: &CratePath) -> (Type, Option<Type>) {
     Static.visit_type_mut(&mut whole);
     let span = Span::mixed_site().located_at(ty.span());
     let private = private.respan(span);
-    // A type of syn's own, as the lifetimes in it are yet to be named.
+    // Parsed, because the lifetimes in it are named later.
     let part = |part: TokenStream| syn::parse2(part.clone()).unwrap_or(Type::Verbatim(part));
     let value = quote_spanned!(span=> <#ty as #private::ResultAlias>::Value);
     let exit = quote_spanned!(span=> <#whole as #private::ResultAlias>::Exit);
@@ -109,7 +109,7 @@ fn is_result(path: &Path) -> bool {
     path.segments.last().is_some_and(|segment| segment.ident.to_string().ends_with("Result"))
 }
 
-/// The first type argument of a path.
+/// Returns the first type argument of a path.
 fn first_type(path: &mut Path) -> Option<&mut Type> {
     let PathArguments::AngleBracketed(arguments) = &mut path.segments.last_mut()?.arguments else {
         return None;
@@ -120,7 +120,7 @@ fn first_type(path: &mut Path) -> Option<&mut Type> {
     })
 }
 
-/// Says `'static` for what is left out where an error type is named: an error outlives the block.
+/// Replaces `'_` in an error type by `'static`, because an error outlives the block.
 struct Static;
 
 impl VisitMut for Static {
@@ -131,6 +131,7 @@ impl VisitMut for Static {
     }
 }
 
+/// Collects each `impl Trait` in a type.
 struct ImplTraits(Vec<TypeImplTrait>);
 
 impl VisitMut for ImplTraits {

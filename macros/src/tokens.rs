@@ -1,16 +1,16 @@
-//! Looks into token streams that need not be Rust: the arguments of macros.
+//! Helpers for token streams that need not be Rust, such as the arguments of macros.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::Parser;
 use syn::{Block, Stmt};
 
-/// Whether this is the marker's name, in one of its two spellings.
+/// Whether this is the name of the marker, in one of its two spellings.
 pub(crate) fn is_yield(ident: &Ident) -> bool {
     matches!(&*ident.to_string(), "r#yield" | "yield")
 }
 
-/// Whether an identifier that `found` accepts is in `tokens`, at any depth: the first such.
+/// Returns the first identifier in `tokens`, at any depth, that `found` accepts.
 pub(crate) fn find_ident(tokens: TokenStream, found: &dyn Fn(&Ident) -> bool) -> Option<Ident> {
     tokens.into_iter().find_map(|token| match token {
         TokenTree::Ident(ident) if found(&ident) => Some(ident),
@@ -19,7 +19,7 @@ pub(crate) fn find_ident(tokens: TokenStream, found: &dyn Fn(&Ident) -> bool) ->
     })
 }
 
-/// Spells each `yield!(...)` as `r#yield!(...)`, which `syn` takes for a macro. Gives the places.
+/// Spells each `yield!(...)` as `r#yield!(...)`, which `syn` parses as a macro. Adds the spans to `places`.
 pub(crate) fn spell_raw(tokens: TokenStream, places: &mut Vec<Span>) -> TokenStream {
     match find_ident(tokens.clone(), &|ident| ident == "yield") {
         Some(_) => spell_each_raw(tokens, places),
@@ -44,8 +44,8 @@ fn spell_each_raw(tokens: TokenStream, places: &mut Vec<Span>) -> TokenStream {
     spelled
 }
 
-/// A path that stands before many names. It is kept token by token: the compiler is called for each stream that is put
-/// into another one.
+/// The path of the runtime crate. It is a list of tokens, because inserting a `TokenStream` into another one calls the
+/// compiler each time.
 #[derive(Clone)]
 pub(crate) struct CratePath(Vec<TokenTree>);
 
@@ -54,12 +54,12 @@ impl CratePath {
         Self(path.into_token_stream().into_iter().collect())
     }
 
-    /// The path of what only generated code calls, for the path of the crate.
+    /// Returns the path of the module whose items only generated code uses.
     pub(crate) fn private(&self) -> Self {
         Self::new(quote!(#self::__private))
     }
 
-    /// The path of `name` in it, which is one span in errors, at `span`.
+    /// Returns the path of `name` in this module. Errors show it as one span, at `span`.
     pub(crate) fn item(&self, name: &str, span: Span) -> TokenStream {
         let span = self.0.first().map_or(span, |first| first.span().located_at(span));
         let name = Ident::new(name, span);
@@ -70,7 +70,7 @@ impl CratePath {
         path.collect()
     }
 
-    /// The same, to be seen at `span` in errors.
+    /// Returns the same path. Errors show it at `span`.
     pub(crate) fn respan(&self, span: Span) -> Self {
         let respan = |token: &TokenTree| {
             let mut token = token.clone();
@@ -91,14 +91,14 @@ pub(crate) fn is_bang(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == '!')
 }
 
-/// The same group with other content.
+/// Returns the same group with other content.
 pub(crate) fn regroup(group: &Group, content: TokenStream) -> Group {
     let mut regrouped = Group::new(group.delimiter(), content);
     regrouped.set_span(group.span());
     regrouped
 }
 
-/// The statements in a group of braces, if that is what they are.
+/// Returns the statements in a group of braces, or `None` if the content is anything else.
 pub(crate) fn statements(group: &Group) -> Option<Vec<Stmt>> {
     if group.delimiter() != Delimiter::Brace {
         return None;
@@ -106,12 +106,12 @@ pub(crate) fn statements(group: &Group) -> Option<Vec<Stmt>> {
     Block::parse_within.parse2(group.stream()).ok()
 }
 
-/// The tokens of statements.
+/// Returns the tokens of statements.
 pub(crate) fn print(statements: &[Stmt]) -> TokenStream {
     statements.iter().map(ToTokens::to_token_stream).collect()
 }
 
-/// The crate's path, which the declarative macros put in parentheses before the user's tokens; and these.
+/// Splits the input of a declarative macro: the path of the crate in parentheses, and the user's tokens.
 pub(crate) fn split_crate(input: TokenStream) -> (CratePath, TokenStream) {
     let mut input = input.into_iter();
     let krate: TokenStream = match input.next() {

@@ -1,4 +1,4 @@
-//! What a manager function must keep to. Makes no code.
+//! Checks the rules of a manager function. Generates no code.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -11,20 +11,21 @@ use crate::args::Args;
 use crate::errors::Errors;
 use crate::marker::{Marker, Problem};
 
-/// The rules for the signature.
+/// Checks the signature.
 pub(crate) fn signature(sig: &Signature, errors: &mut Errors) {
     if let Some(constness) = &sig.constness {
-        errors.on(constness, "a manager function can't be `const`: remove it");
+        errors.on(constness, "a manager function can't be `const`: remove `const`");
     }
     if sig.asyncness.is_none() {
-        errors.on(sig.fn_token, "a manager function is async: write `async fn`");
+        errors.on(sig.fn_token, "a manager function must be async: write `async fn`");
     }
     if let Some(variadic) = &sig.variadic {
-        errors.on(variadic, "a manager function can't be variadic");
+        errors.on(variadic, "a manager function can't be variadic: remove `...`");
     }
 }
 
-/// The rules for what is shielded: it owns what it has. One that does not is not shielded, next to the errors.
+/// Checks that a shielded manager owns its arguments. If it does not, removes the option, so that no further errors
+/// follow from it.
 pub(crate) fn shielded(sig: &Signature, args: &mut Args, errors: &mut Errors) {
     if args.shielded.is_none() {
         return;
@@ -34,13 +35,13 @@ pub(crate) fn shielded(sig: &Signature, args: &mut Args, errors: &mut Errors) {
     for borrow in &borrows.0 {
         errors.on(
             borrow,
-            "a shielded manager can't borrow what it is given, as it may go on when that is gone: take it by value, or in an `Arc`",
+            "a shielded manager can't borrow its arguments, because it may outlive them: take this by value or in an `Arc`",
         );
         args.shielded = None;
     }
 }
 
-/// The borrows in the types of arguments.
+/// Collects the borrows in the types of arguments.
 struct Borrows(Vec<TokenStream>);
 
 impl Borrows {
@@ -67,7 +68,7 @@ impl VisitMut for Borrows {
         self.add(Some(lifetime), &*lifetime);
     }
 
-    // What stands for any lifetime is not borrowed: `fn(&T)`, `Fn(&T)`, `for<'a> Trait<&'a T>`.
+    // A reference with a higher-ranked lifetime is not a borrow: `fn(&T)`, `Fn(&T)`, `for<'a> Trait<&'a T>`.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
     fn visit_trait_bound_mut(&mut self, bound: &mut TraitBound) {
@@ -77,44 +78,47 @@ impl VisitMut for Borrows {
     }
 }
 
-/// The rules for the markers.
+/// Checks that there is one marker, and that its position is allowed.
 pub(crate) fn markers(sig: &Signature, markers: &[Marker], errors: &mut Errors) {
     let name = &sig.ident;
     if markers.is_empty() {
         errors
-            .on(name, format_args!("`{name}` has no yield point: write `r#yield!(value);` where its block is to run"));
+            .on(name, format_args!("`{name}` has no yield point: write `r#yield!(value);` where the block should run"));
     }
     if markers.len() > 1 {
         let all: TokenStream = markers.iter().map(|marker| marker.name.to_token_stream()).collect();
         errors.on(
             all,
-            format_args!("`{name}` has {} yield points: write one `yield!`, on the way that all take", markers.len()),
+            format_args!("`{name}` has {} yield points: write one `yield!` that every path reaches", markers.len()),
         );
     }
     for marker in markers {
-        if let Some(message) = marker.problem.and_then(|problem| complaint(problem, markers.len())) {
+        if let Some(message) = marker.problem.and_then(|problem| problem_message(problem, markers.len())) {
             errors.on(&marker.name, message);
         } else if let ([_], Some(skip)) = (markers, marker.skips.first()) {
-            errors.at(*skip, format_args!("this ends `{name}` in success before its `yield!`: return an `Err` to fail the entering, or go on to the `yield!`"));
+            errors.at(
+                *skip,
+                format_args!(
+                    "this ends `{name}` successfully before its `yield!`: return an `Err`, or continue to the `yield!`"
+                ),
+            );
         }
     }
 }
 
-/// What is wrong with a marker's place. Of several, one in each branch, that they are several has been said.
-fn complaint(problem: Problem, count: usize) -> Option<&'static str> {
+/// Returns the error message for a problem, or `None` if the error about several markers (`count`) covers it.
+fn problem_message(problem: Problem, count: usize) -> Option<&'static str> {
     match problem {
-        Problem::Loop => {
-            Some("`yield!` in a loop could be reached more than once, and a block runs once: move it out of the loop")
-        }
+        Problem::Loop => Some("`yield!` in a loop could run the block more than once: move it out of the loop"),
         Problem::Closure => Some(
-            "`yield!` in a closure could be reached more than once, or after the manager: move it out, or into an `async` block",
+            "`yield!` in a closure could run the block more than once, or after the manager ended: move it out, or use an `async` block",
         ),
-        Problem::Item => Some("`yield!` in an item of its own is not in the manager: move it out"),
+        Problem::Item => Some("`yield!` in a nested item does not belong to this manager: move it out of the item"),
         Problem::Argument => Some(
-            "the whole block would run before this call: write `async { r#yield!(...) }` for a future that it can drop",
+            "the block would run before this call: write `async { r#yield!(...) }`, a future that the call can drop",
         ),
         Problem::Skippable if count == 1 => Some(
-            "this `yield!` can be skipped: have all exits lead to it, or leave the others with an `Err` or a panic",
+            "this `yield!` can be skipped: reach it on every path, or leave the other paths with an `Err` or a panic",
         ),
         Problem::Skippable => None,
     }

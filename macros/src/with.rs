@@ -1,4 +1,4 @@
-//! `with!`: enters managers, runs a block, and leaves them on every way out.
+//! `with!`: enters managers, runs a block, and leaves the managers however the block ends.
 
 pub(crate) mod expand;
 pub(crate) mod header;
@@ -40,25 +40,25 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     quote!({ #errors #expanded })
 }
 
-/// What there may be in the tokens of a `with!`, by their keywords. Mostly there is nothing, and nothing to be done then.
+/// Which keywords occur in the tokens of a `with!`. Most have none of them, and the steps for these are skipped.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Keywords {
-    /// A marker.
+    /// `yield`, of a marker.
     has_marker: bool,
-    /// What the attribute of a manager function has put in the place of a marker.
+    /// `__private`, of the replacement of a marker.
     has_lending: bool,
-    /// A `break` or `continue`.
+    /// `break` or `continue`.
     has_jump: bool,
 }
 
 impl Keywords {
     fn of(tokens: TokenStream) -> Self {
         let mut keywords = Self::default();
-        keywords.look(tokens);
+        keywords.scan(tokens);
         keywords
     }
 
-    fn look(&mut self, tokens: TokenStream) {
+    fn scan(&mut self, tokens: TokenStream) {
         for token in tokens {
             match token {
                 TokenTree::Ident(word) => match &*word.to_string() {
@@ -67,27 +67,27 @@ impl Keywords {
                     "break" | "continue" => self.has_jump = true,
                     _ => {}
                 },
-                TokenTree::Group(group) => self.look(group.stream()),
+                TokenTree::Group(group) => self.scan(group.stream()),
                 TokenTree::Punct(_) | TokenTree::Literal(_) => {}
             }
         }
     }
 }
 
-/// The managers, and the block.
+/// Parses the managers and the block.
 pub(crate) fn parse(input: ParseStream) -> syn::Result<(Vec<HeaderEntry>, Block)> {
     Ok((header::parse(input)?, header::block(input)?))
 }
 
-/// What stands in for a `with!` whose block can't be parsed: the managers, the names that the header binds, and what
-/// can be read of the block.
+/// Returns the replacement of a `with!` whose block can't be parsed: the managers, the names that the header binds, and
+/// the statements of the block that can be parsed.
 fn broken(entries: &[HeaderEntry], block: TokenStream, krate: &CratePath) -> TokenStream {
     let bindings = bindings(entries, krate);
     let saved = fallback::salvage(braces_off(block));
     quote_spanned!(Span::mixed_site()=> #bindings #saved ::core::unreachable!())
 }
 
-/// The names that a header binds, for code next to an error.
+/// Binds the names of a header, in code that accompanies an error.
 pub(crate) fn bindings(entries: &[HeaderEntry], krate: &CratePath) -> TokenStream {
     let bindings = entries.iter().map(|HeaderEntry { manager, pattern, .. }| {
         let pattern = pattern.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
@@ -96,7 +96,7 @@ pub(crate) fn bindings(entries: &[HeaderEntry], krate: &CratePath) -> TokenStrea
     bindings.collect()
 }
 
-/// What is in the braces of a broken block.
+/// Returns the tokens in the braces of a broken block.
 fn braces_off(block: TokenStream) -> TokenStream {
     let mut tokens = block.clone().into_iter();
     match (tokens.next(), tokens.next()) {

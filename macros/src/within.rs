@@ -13,18 +13,18 @@ use crate::tokens::CratePath;
 use crate::with::header::{self, HeaderEntry};
 use crate::{expand, fallback, tokens, with};
 
-/// What one attribute says.
+/// The arguments of one attribute.
 struct WithinAttribute {
     entries: Vec<HeaderEntry>,
-    /// Where the runtime crate is.
+    /// The path of the runtime crate.
     krate: CratePath,
 }
 
-/// The attribute: errors, if any, and the function in any case.
+/// Expands the attribute. The output has the errors, if any, and always the function.
 ///
 /// Input:  `connection(pool) as conn`, and `async fn insert(pool: &Pool) -> Result<(), E> { body }`
 ///
-/// Output: `async fn insert(pool: &Pool) -> Result<(), E> { ... }`, for which see `with/expand.rs`
+/// Output: `async fn insert(pool: &Pool) -> Result<(), E> { ... }`, with the body from `with/expand.rs`
 pub(crate) fn function(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let FnInput { mut header, body } = match syn::parse2(item.clone()) {
@@ -49,7 +49,7 @@ pub(crate) fn function(args: TokenStream, item: &TokenStream) -> TokenStream {
         FnBody::Stub(semi) => {
             errors.on(
                 &semi,
-                "there is no body to be the block: give the function one, or put `#[within(...)]` where it has one",
+                "`#[within(...)]` needs a function body: write one, or move the attribute to the implementation",
             );
             semi
         }
@@ -59,8 +59,8 @@ pub(crate) fn function(args: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#(#attrs)* #vis #sig #body #errors)
 }
 
-/// What this attribute says, and what those of the same name below it do, which are inside of it. (Left to the
-/// compiler, they would be expanded later, and so come to be outside.)
+/// Parses this attribute and those of the same name below it, whose managers are inside. If these were left to the
+/// compiler, it would expand them later, and their managers would be outside.
 fn attributes(args: TokenStream, attrs: &mut Vec<Attribute>, errors: &mut Errors) -> Vec<Option<WithinAttribute>> {
     let is_within = |attr: &Attribute| attr.path().segments.last().is_some_and(|name| name.ident == "within");
     let (inside, others): (Vec<_>, Vec<_>) = std::mem::take(attrs).into_iter().partition(is_within);
@@ -80,7 +80,7 @@ fn attribute(input: ParseStream) -> syn::Result<WithinAttribute> {
     for HeaderEntry { manager, .. } in &entries {
         if matches!(manager, Expr::Assign(option) if matches!(&*option.left, Expr::Path(name) if name.path.is_ident("crate")))
         {
-            return Err(syn::Error::new_spanned(manager, "`crate = path` stands once, before the managers"));
+            return Err(syn::Error::new_spanned(manager, "`crate = path` must be written once, before the managers"));
         }
     }
     Ok(WithinAttribute { entries, krate: CratePath::new(krate) })
@@ -100,35 +100,35 @@ fn krate(input: ParseStream) -> syn::Result<Path> {
     Ok(path)
 }
 
-/// The rules for the function. What the compiler would complain of, besides, is taken off.
+/// Checks the function. Removes a `const`, which the compiler would report a second time.
 fn signature(FnHeader { attrs, sig, .. }: &mut FnHeader, errors: &mut Errors) {
     if let Some(manager) = attrs.iter().find(|attr| is_manager(attr)) {
         errors.on(manager.path(), IS_MANAGER);
     } else if let Some(manager) = tokens::find_ident(sig.output.to_token_stream(), &|ident| ident == "__private") {
-        // Such an attribute stood above, and this is what it has made.
+        // An `#[async_context_manager]` above has already expanded to this.
         errors.at(manager.span(), IS_MANAGER);
     } else if let Some(constness) = sig.constness.take() {
-        errors.on(constness, "a function can't be `const` and wait for managers: write `async fn`");
+        errors.on(constness, "a `const fn` can't await managers: write `async fn`");
     } else if sig.asyncness.is_none() {
         errors.on(
             sig.fn_token,
-            "`#[within(...)]` stands on an `async fn`; if this is one, then move `#[within(...)]` up, above the \
-             attributes that make another function of it (`#[tokio::test]`, say)",
+            "`#[within(...)]` needs an `async fn`: write `async fn`, or move `#[within(...)]` above the attributes \
+             that change the function, such as `#[tokio::test]`",
         );
     }
 }
 
 const IS_MANAGER: &str =
-    "a manager function can't be `#[within(...)]` others: write `with!(... => { r#yield!(...); })` in it";
+    "a manager function can't have `#[within(...)]`: write `with!(... => { r#yield!(...); })` in its body";
 
-/// The body, in the managers.
+/// Wraps the body in the managers.
 fn within(attributes: Vec<WithinAttribute>, body: &Block, FnHeader { attrs, sig, .. }: &mut FnHeader) -> TokenStream {
     let private = attributes.first().map(|attribute| attribute.krate.private());
     let expected = private.and_then(|private| expected_output(&sig.output, &private));
     if is_never(&sig.output) {
         attrs.push(parse_quote!(#[allow(unreachable_code)]));
     }
-    // Where an error about what the function returns is to be seen.
+    // The span for errors about the return value.
     let output = match &sig.output {
         ReturnType::Default => sig.ident.span(),
         ReturnType::Type(_, output) => output.span(),
@@ -139,8 +139,8 @@ fn within(attributes: Vec<WithinAttribute>, body: &Block, FnHeader { attrs, sig,
     quote_spanned!(Span::mixed_site()=> { #expected #body })
 }
 
-/// Tells the compiler the type before it comes to the first `return`, where it can be written in a body: what
-/// `#[tokio::main]` makes of the function does not tell it.
+/// Makes the compiler infer the return type before the first `return`, unless the type cannot be written in a body. The
+/// expansion of `#[tokio::main]` needs this.
 fn expected_output(output: &ReturnType, private: &CratePath) -> Option<TokenStream> {
     let hidden = tokens::find_ident(output.to_token_stream(), &|ident| ident == "impl").is_some();
     match output {
@@ -150,13 +150,13 @@ fn expected_output(output: &ReturnType, private: &CratePath) -> Option<TokenStre
     }
 }
 
-/// Whether this is `-> !`.
+/// Whether the return type is `!`.
 fn is_never(output: &ReturnType) -> bool {
     matches!(output, ReturnType::Type(_, output) if matches!(**output, Type::Never(_)))
 }
 
-/// What stands in for the body next to an error: the names that the managers are bound to, and the body. Where these
-/// names are not known, nothing does.
+/// Returns the replacement of the body in code that accompanies an error: it binds the names of the managers before the
+/// body. If a name is not known, the body is omitted.
 fn stand_in(attributes: &[Option<WithinAttribute>], body: &TokenStream) -> TokenStream {
     let bindings: Option<TokenStream> = attributes
         .iter()

@@ -1,4 +1,4 @@
-//! Finds the `yield!` markers of a body, notes where each stands, and puts the lending in their place.
+//! Finds the markers of a body, records the position of each, and replaces it by a call that lends the value.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -16,11 +16,13 @@ use crate::tokens::{self, CratePath, is_bang, is_yield};
 use crate::with;
 use crate::with::header::HeaderEntry;
 
+/// Replaces the markers of `body`, and returns them.
+///
 /// Input:  `{ let tx = begin().await?; r#yield!(&mut tx); tx.end().await }`
 ///
 /// Output: `{ let tx = begin().await?; lend1(SameContract::point(...), &mut tx).await; tx.end().await }`
 ///
-/// `lends` is the name of the function that lends. Where there is an error about what is lent, there is none.
+/// `lends` is the name of the function that lends. It is `None` if the lent type is wrong.
 pub(crate) fn replace(
     body: &mut Block,
     function: Span,
@@ -43,7 +45,8 @@ pub(crate) fn replace(
     yields.markers
 }
 
-/// A body may end in its marker, or in a `with!` whose block ends in it: the outcome is not the value of the body then.
+/// Adds a `;` if the body ends in its marker, or in a `with!` whose block ends in it, because the outcome of the block
+/// is not the value of the body.
 fn end_in_statement(body: &mut Block) {
     match body.stmts.last_mut() {
         Some(Stmt::Macro(last)) if is_marker(&last.mac.path) => {
@@ -58,6 +61,8 @@ fn end_in_statement(body: &mut Block) {
     }
 }
 
+/// Does the same in the block of a `with!`.
+///
 /// Input:  `pool.get() as conn => r#yield!(conn)`, or with braces around the marker
 ///
 /// Output: `pool.get() as conn => { r#yield!(conn); }`
@@ -72,7 +77,7 @@ fn end_block_in_statement(with: &mut Macro) {
     }
 }
 
-/// The managers and the block of a macro that is called `with` and has such.
+/// Returns the managers and the block of a `with!`, or `None` if this is another macro or cannot be parsed.
 fn parse_with(with: &Macro) -> Option<(Vec<HeaderEntry>, Expr)> {
     with.path.segments.last().filter(|name| name.ident == "with")?;
     match with::parse.parse2(with.tokens.clone()) {
@@ -82,48 +87,51 @@ fn parse_with(with: &Macro) -> Option<(Vec<HeaderEntry>, Expr)> {
 }
 
 struct Yields<'a> {
-    /// Where the name of the function stands.
+    /// The span of the function name.
     function: Span,
+    /// See [`replace`].
     lends: Option<Ident>,
     krate: &'a CratePath,
     errors: &'a mut Errors,
     markers: Vec<Marker>,
     position: Position,
-    /// The successful `return`s and the labelled `break`s so far that leave what is being visited.
+    /// The successful `return`s and the labelled `break`s visited so far, unless they end a nested function.
     skips: Vec<Skip>,
-    /// The labelled blocks that are being visited.
+    /// The labels of the blocks around the visited expression.
     labels: Vec<Lifetime>,
 }
 
+/// The position of the visited expression.
 #[derive(Clone, Copy, Default)]
 struct Position {
     in_async: bool,
     problem: Option<Problem>,
 }
 
+/// An expression that may skip the marker after it.
 struct Skip {
     span: Span,
-    /// Of the block that is left; without one, it is the body.
+    /// The label of the block that it leaves, or `None` if it leaves the body.
     label: Option<Lifetime>,
 }
 
 impl Yields<'_> {
-    /// Visits what is in `problem`.
-    fn within(&mut self, problem: Option<Problem>, visit: impl FnOnce(&mut Self)) {
+    /// Visits code in which a marker has `problem`.
+    fn with_problem(&mut self, problem: Option<Problem>, visit: impl FnOnce(&mut Self)) {
         let outside = self.position;
         self.position.problem = outside.problem.or(problem);
         visit(self);
         self.position = outside;
     }
 
-    /// Visits what a `return` in it does not leave the body from.
+    /// Visits a nested function, closure or `async` block: a `return` in it does not leave the body.
     fn in_function(&mut self, problem: Option<Problem>, visit: impl FnOnce(&mut Self)) {
         let skips = self.skips.len();
-        self.within(problem, visit);
+        self.with_problem(problem, visit);
         self.skips.truncate(skips);
     }
 
-    /// Notes a marker; gives what stands in its place.
+    /// Records a marker, and returns its replacement.
     fn marker(&mut self, name: &Ident, value: TokenStream) -> TokenStream {
         let labels = &self.labels;
         let around = |skip: &&Skip| skip.label.as_ref().is_none_or(|label| labels.contains(label));
@@ -156,9 +164,10 @@ impl Yields<'_> {
         quote_spanned!(site=> #private::#lends(#point, #value).await)
     }
 
+    /// Replaces the invocation of a marker together with its attributes.
     fn marker_macro(&mut self, attrs: &[Attribute], mac: &Macro) -> TokenStream {
         if let Some(condition) = attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
-            self.errors.on(condition, "a `yield!` is there in all builds: put the condition on what it lends");
+            self.errors.on(condition, "`#[cfg]` is not allowed on a `yield!`: make the lent value conditional");
         }
         let Some(name) = mac.path.segments.last() else { return TokenStream::new() };
         let lending = self.marker(&name.ident, mac.tokens.clone());
@@ -166,10 +175,11 @@ impl Yields<'_> {
         quote!(#(#attrs)* #lending)
     }
 
-    /// A macro: what it is replaced by, if it is.
+    /// Visits the arguments of another macro. Returns its replacement if it is a `with!`.
     ///
-    /// A macro may do what it likes with what it is given, and put a marker's future on another thread. Only a `with!`
-    /// is known to run its block where it stands; so that it is this crate's, it is called by its own path.
+    /// A macro may do anything with its arguments, even move the future of a marker to another thread. Only `with!` is
+    /// known to run its block in place. Its expansion names the macro of this crate by its full path, so that no other
+    /// macro named `with` is used.
     fn any_macro(&mut self, mac: &mut Macro) -> Option<TokenStream> {
         tokens::find_ident(mac.tokens.clone(), &is_yield)?;
         if let Some((mut entries, mut block)) = parse_with(mac) {
@@ -189,6 +199,7 @@ impl Yields<'_> {
         None
     }
 
+    /// Replaces the markers in arguments that need not be Rust.
     fn tokens(&mut self, stream: TokenStream) -> TokenStream {
         let mut stream = stream.into_iter().peekable();
         let mut replaced = TokenStream::new();
@@ -205,7 +216,7 @@ impl Yields<'_> {
                     name.to_tokens(&mut replaced);
                 }
                 TokenTree::Group(group) => {
-                    self.within(in_loop, |this| this.group(&group).to_tokens(&mut replaced));
+                    self.with_problem(in_loop, |this| this.group(&group).to_tokens(&mut replaced));
                     if tokens::statements(&group).is_some() {
                         in_loop = None;
                     }
@@ -220,7 +231,7 @@ impl Yields<'_> {
         let count = statements.len();
         for (index, statement) in statements.iter_mut().enumerate() {
             match statement {
-                // With braces it may have none.
+                // Braces may come without the `;` that the replacement needs.
                 Stmt::Macro(marker) if index + 1 < count && is_marker(&marker.mac.path) => {
                     marker.semi_token.get_or_insert_with(Default::default);
                 }
@@ -241,23 +252,27 @@ impl Yields<'_> {
         tokens::regroup(group, content)
     }
 
+    /// A marker in one branch is skippable, unless the other branch leaves the body.
     fn expr_if(&mut self, expr: &mut ExprIf) {
         let then_leaves = expr.then_branch.stmts.iter().any(statement_leaves);
         let else_leaves = expr.else_branch.as_ref().is_some_and(|(_, branch)| leaves(branch));
         self.visit_expr_mut(&mut expr.cond);
-        self.within((!else_leaves).then_some(Problem::Skippable), |this| this.visit_block_mut(&mut expr.then_branch));
+        self.with_problem((!else_leaves).then_some(Problem::Skippable), |this| {
+            this.visit_block_mut(&mut expr.then_branch);
+        });
         if let Some((_, branch)) = &mut expr.else_branch {
-            self.within((!then_leaves).then_some(Problem::Skippable), |this| this.visit_expr_mut(branch));
+            self.with_problem((!then_leaves).then_some(Problem::Skippable), |this| this.visit_expr_mut(branch));
         }
     }
 
+    /// A marker in one arm is skippable, unless all other arms leave the body.
     fn expr_match(&mut self, expr: &mut ExprMatch) {
         self.visit_expr_mut(&mut expr.expr);
         let left: Vec<bool> = expr.arms.iter().map(|arm| leaves(&arm.body)).collect();
         for (this_arm, arm) in expr.arms.iter_mut().enumerate() {
             let others_leave = left.iter().enumerate().all(|(arm, leaves)| arm == this_arm || *leaves);
-            self.within(Some(Problem::Skippable), |this| this.visit_pat_mut(&mut arm.pat));
-            self.within((!others_leave).then_some(Problem::Skippable), |this| this.visit_expr_mut(&mut arm.body));
+            self.with_problem(Some(Problem::Skippable), |this| this.visit_pat_mut(&mut arm.pat));
+            self.with_problem((!others_leave).then_some(Problem::Skippable), |this| this.visit_expr_mut(&mut arm.body));
         }
     }
 }
@@ -277,19 +292,19 @@ impl VisitMut for Yields<'_> {
             Expr::Match(conditional) => self.expr_match(conditional),
             Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => {
                 self.visit_expr_mut(&mut binary.left);
-                self.within(Some(Problem::Skippable), |this| this.visit_expr_mut(&mut binary.right));
+                self.with_problem(Some(Problem::Skippable), |this| this.visit_expr_mut(&mut binary.right));
             }
             Expr::Loop(_) | Expr::While(_) => {
-                self.within(Some(Problem::Loop), |this| visit_mut::visit_expr_mut(this, expr));
+                self.with_problem(Some(Problem::Loop), |this| visit_mut::visit_expr_mut(this, expr));
             }
             Expr::ForLoop(each) => {
                 self.visit_expr_mut(&mut each.expr);
-                self.within(Some(Problem::Loop), |this| this.visit_block_mut(&mut each.body));
+                self.with_problem(Some(Problem::Loop), |this| this.visit_block_mut(&mut each.body));
             }
             Expr::Call(call) if calls(&call.func, &["timeout", "timeout_at"]) => {
                 for argument in &mut call.args {
                     let is_marker = matches!(argument, Expr::Macro(marker) if is_marker(&marker.mac.path));
-                    self.within(is_marker.then_some(Problem::Argument), |this| this.visit_expr_mut(argument));
+                    self.with_problem(is_marker.then_some(Problem::Argument), |this| this.visit_expr_mut(argument));
                 }
             }
             Expr::Closure(_) => self.in_function(Some(Problem::Closure), |this| visit_mut::visit_expr_mut(this, expr)),
@@ -338,7 +353,7 @@ impl VisitMut for Yields<'_> {
         let Some(init) = &mut local.init else { return };
         self.visit_expr_mut(&mut init.expr);
         if let Some((_, otherwise)) = &mut init.diverge {
-            self.within(Some(Problem::Skippable), |this| this.visit_expr_mut(otherwise));
+            self.with_problem(Some(Problem::Skippable), |this| this.visit_expr_mut(otherwise));
         }
     }
 
@@ -354,14 +369,14 @@ impl VisitMut for Yields<'_> {
     }
 
     fn visit_pat_mut(&mut self, pattern: &mut Pat) {
-        // Only a guard has an expression in it that runs.
+        // Only a guard contains an expression that runs.
         if let Pat::Guard(guard) = pattern {
             self.visit_expr_mut(&mut guard.guard);
         }
     }
 }
 
-/// Whether `return` with this leaves a body in success, as far as the text shows.
+/// Whether a `return` of `value` ends the body successfully, as far as the tokens show.
 fn is_success(value: Option<&Expr>) -> bool {
     match value {
         None => true,
@@ -370,7 +385,7 @@ fn is_success(value: Option<&Expr>) -> bool {
     }
 }
 
-/// Whether the text shows that an expression is left, and not to end the body in success.
+/// Whether the tokens show that control never passes this expression, and that it does not end the body successfully.
 fn leaves(expr: &Expr) -> bool {
     match expr {
         Expr::Return(leaving) => !is_success(leaving.expr.as_deref()),
@@ -389,6 +404,7 @@ fn leaves(expr: &Expr) -> bool {
     }
 }
 
+/// The same for a statement.
 fn statement_leaves(statement: &Stmt) -> bool {
     match statement {
         Stmt::Expr(expr, _) => leaves(expr),
@@ -397,12 +413,13 @@ fn statement_leaves(statement: &Stmt) -> bool {
     }
 }
 
+/// Whether a macro panics or returns an error, by its name.
 fn is_panic(mac: &Macro) -> bool {
     const NAMES: [&str; 5] = ["panic", "unreachable", "todo", "unimplemented", "bail"];
     mac.path.segments.last().is_some_and(|name| NAMES.iter().any(|panic| name.ident == panic))
 }
 
-/// Whether a called expression is a path that ends in one of `names`.
+/// Whether `function` is a path that ends in one of `names`.
 fn calls(function: &Expr, names: &[&str]) -> bool {
     let Expr::Path(function) = function else { return false };
     function.path.segments.last().is_some_and(|last| names.iter().any(|name| last.ident == name))

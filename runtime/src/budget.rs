@@ -24,7 +24,7 @@ pub(crate) fn unconstrained(f: &mut dyn FnMut()) {
     }
 
     let polled = pin!(tokio::task::unconstrained(Once(f))).poll(&mut Context::from_waker(Waker::noop()));
-    debug_assert!(polled.is_ready(), "it is ready at once");
+    debug_assert!(polled.is_ready(), "the future is ready at once");
 }
 
 #[cfg(not(feature = "tokio"))]

@@ -47,11 +47,11 @@ use crate::output::{BodyOutput, JoinSameOutput, JoinSuppression, Never, Possible
 /// # }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "a manager can't end in `{Self}`",
-    label = "it ends in `()` or in a `Result<(), E>`",
-    note = "a return type whose name ends in `Result` is taken for a `Result<V, E>`; a type of your own with such a name \
-            can be returned by another: `type Found = SearchResult;`",
-    note = "`type Exit` is one of `()`, `Result<(), E>`, `Catch<E>` and `Suppress<...>` of one of these"
+    message = "`{Self}` is not a valid exit type of a manager",
+    label = "expected `()` or `Result<(), E>`",
+    note = "a return type whose name ends in `Result` must be a `Result<V, E>`; to lend a type with such a name, \
+            return an alias of it: `type Found = SearchResult;`",
+    note = "`type Exit` must be `()`, `Result<(), E>`, `Catch<E>`, or `Suppress<...>` of one of these"
 )]
 pub trait Exit: sealed::Sealed {
     /// The type that the exit phase returns: `()` or `Result<(), E>`.
@@ -216,9 +216,9 @@ mod sealed {
 /// Converts an error of type `Error` that ended the block into what the manager sees. `Kind` says whether the block can
 /// fail: [`Fallible`] or [`Plain`].
 #[diagnostic::on_unimplemented(
-    message = "the block fails with `{Error}`, which is not what its manager catches",
-    label = "this manager has the option `catch`, so an error of the block goes through it",
-    note = "convert the error in the block, `.map_err(...)`, or have the manager catch `{Error}`"
+    message = "the block fails with `{Error}`, but its manager catches another error type",
+    label = "with the option `catch`, this manager must catch the error of its block",
+    note = "convert the error in the block with `.map_err(...)`, or make the manager catch `{Error}`"
 )]
 pub trait Catches<Kind, Error>: Exit {
     /// Returns the content of [`Outcome::Failed`](crate::Outcome::Failed) for this error.
@@ -253,9 +253,9 @@ impl<Kind, Error, X: Catches<Kind, Error>> Catches<Kind, Error> for Suppress<X> 
 
 /// Implemented by exit types that can take the error out of a block value of type `R`.
 #[diagnostic::on_unimplemented(
-    message = "the block ends in a `{R}`, and its error is not what the manager catches",
-    label = "this manager has the option `catch`, so an error of the block goes through it",
-    note = "convert the error in the block, `.map_err(...)`, or have the manager catch that of the block"
+    message = "the block ends in `{R}`, but its manager catches another error type",
+    label = "with the option `catch`, this manager must catch the error of its block",
+    note = "convert the error in the block with `.map_err(...)`, or make the manager catch the error type of the block"
 )]
 pub trait CatchesFrom<R: Classify<Literal>, Literal>: Catches<R::Kind, R::Error> {}
 
@@ -269,8 +269,8 @@ where
 /// A return type whose name ends in `Result` and which has no type arguments that show its parts.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
-    label = "a return type whose name ends in `Result` is taken for a `Result<V, E>`",
-    note = "a type of your own with such a name can be returned by another: `type Found = SearchResult;`"
+    label = "a return type whose name ends in `Result` must be a `Result<V, E>`",
+    note = "to lend a type with such a name, return an alias of it: `type Found = SearchResult;`"
 )]
 pub trait ResultAlias {
     /// The type that the block receives.

@@ -54,7 +54,7 @@ impl<T> TypeHint<T> {
     /// Returns such a value, for its type only. It is never called.
     #[cold]
     pub(crate) fn none() -> Self {
-        unreachable!("only for a type")
+        unreachable!("only its type is used")
     }
 }
 
@@ -70,7 +70,7 @@ pub struct BodyToken(());
 
 impl BodyToken {
     /// Creates a token. Not a `const fn`, because a constant would live for `'static`.
-    #[expect(clippy::new_without_default, reason = "nobody else makes one")]
+    #[expect(clippy::new_without_default, reason = "only generated code creates one")]
     #[must_use]
     #[inline]
     pub fn new() -> Self {
@@ -86,7 +86,7 @@ pub struct ValueToken<T>(PhantomData<fn(T) -> T>);
 
 impl<T> ValueToken<T> {
     /// Creates a token for one manager.
-    #[expect(clippy::new_without_default, reason = "nobody else makes one")]
+    #[expect(clippy::new_without_default, reason = "only generated code creates one")]
     #[must_use]
     #[inline]
     pub const fn new() -> Self {
@@ -112,7 +112,7 @@ pub struct BorrowToken<T>(PhantomData<fn(T) -> T>);
 
 impl BorrowToken<&()> {
     /// Creates the first token of one manager.
-    #[expect(clippy::new_without_default, reason = "nobody else makes one")]
+    #[expect(clippy::new_without_default, reason = "only generated code creates one")]
     #[must_use]
     #[inline]
     pub const fn new() -> Self {
@@ -209,7 +209,7 @@ fn show<S: Scope<Return: Classify<Literal>>, Literal>(slot: &SlotOf<S>, f: &mut 
 
 #[cold]
 fn not_lent<S>(_slot: S) -> ! {
-    unreachable!("a block is polled when a value has been lent to it")
+    unreachable!("a block is polled only after its value was lent")
 }
 
 impl<S: Scope> Frame<S> {

@@ -168,7 +168,7 @@ macro_rules! context_managers {
 macro_rules! r#yield {
     ($($value:tt)*) => {
         ::core::compile_error!(
-            "`yield!` outside a manager function: put `#[async_context_manager]` on the `async fn` that it is to be the yield point of"
+            "`yield!` outside a manager function: put `#[async_context_manager]` on the `async fn` around it"
         )
     };
 }

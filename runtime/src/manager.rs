@@ -38,7 +38,7 @@ use crate::raw::{Body, FrameHandle, FunctionBody, SameContract};
 ///
 /// The managers of two functions have two different types, so they cannot be the two branches of one `if`: see
 /// [`nullcontext`](fn@crate::nullcontext).
-#[must_use = "a manager does nothing until it is entered: `with!(manager => { ... })`"]
+#[must_use = "a manager does nothing until it is entered: write `with!(manager => { ... })`"]
 pub struct Manager<B, L> {
     pub(crate) body: B,
     contract: PhantomData<fn(L) -> L>,
@@ -100,12 +100,12 @@ impl<B: Body, L> fmt::Debug for Manager<B, L> {
 /// A value that `with!` can enter.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async context manager",
-    label = "neither a manager nor a type that implements `AsyncContextManager`",
-    note = "a future that gives one: did you forget `.await`? an `async fn` that is to be one: put \
+    label = "expected a manager, or a type that implements `AsyncContextManager`",
+    note = "if this is a future that returns a manager, `.await` it; to make an `async fn` a manager, put \
             `#[async_context_manager]` on it",
-    note = "an `Option` or a `Result` of one: take it out first, with `?`",
-    note = "a guard, of a lock say: it needs no `with!`, bind it in a block, `let guard = ...;`",
-    note = "none at all: `nullcontext(value)`"
+    note = "if this is an `Option` or a `Result` of a manager, unwrap it first, for example with `?`",
+    note = "if this is a guard, such as a `MutexGuard`, it needs no `with!`: bind it in a block, `let guard = ...;`",
+    note = "if this needs no cleanup, write `nullcontext(value)`"
 )]
 pub trait IntoManager {
     /// The lent value and the exit type.
@@ -120,7 +120,7 @@ pub trait IntoManager {
 impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Contract> IntoManager for Manager<B, L> {
     type Contract = L;
 
-    #[expect(refining_impl_trait, reason = "so that it is `Send` when the body is")]
+    #[expect(refining_impl_trait, reason = "makes it `Send` if the body is")]
     #[inline]
     fn into_manager(self) -> Self {
         self

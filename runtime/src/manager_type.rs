@@ -78,12 +78,12 @@ use crate::value::{ShapeOf, Value};
 /// from cancellation: `connection.into_manager().shielded()`, see [`Manager::shielded`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async context manager",
-    label = "neither a manager nor a type that implements `AsyncContextManager`",
-    note = "a future that gives one: did you forget `.await`? an `async fn` that is to be one: put \
+    label = "expected a manager, or a type that implements `AsyncContextManager`",
+    note = "if this is a future that returns a manager, `.await` it; to make an `async fn` a manager, put \
             `#[async_context_manager]` on it",
-    note = "an `Option` or a `Result` of one: take it out first, with `?`",
-    note = "a guard, of a lock say: it needs no `with!`, bind it in a block, `let guard = ...;`",
-    note = "none at all: `nullcontext(value)`"
+    note = "if this is an `Option` or a `Result` of a manager, unwrap it first, for example with `?`",
+    note = "if this is a guard, such as a `MutexGuard`, it needs no `with!`: bind it in a block, `let guard = ...;`",
+    note = "if this needs no cleanup, write `nullcontext(value)`"
 )]
 pub trait AsyncContextManager {
     /// The type of the lent value, which the block receives. It may borrow from the manager.

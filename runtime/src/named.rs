@@ -19,7 +19,7 @@ use crate::rescue::Lost;
 
 /// The name of a manager whose body returns `O`, and the function that formats the error in `O`. That function is
 /// `None` if only the name of the error type is known.
-#[expect(missing_debug_implementations, reason = "nobody sees it")]
+#[expect(missing_debug_implementations, reason = "hidden from users")]
 pub struct Named<O> {
     name: &'static str,
     show: Option<Show<O>>,

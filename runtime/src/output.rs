@@ -7,8 +7,8 @@ use crate::classify::{Fallible, Plain};
 /// The output type of a manager's body: `()` or `Result<(), E>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
-    label = "a return type whose name ends in `Result` is taken for a `Result<V, E>`",
-    note = "a type of your own with such a name can be returned by another: `type Found = SearchResult;`"
+    label = "a return type whose name ends in `Result` must be a `Result<V, E>`",
+    note = "to lend a type with such a name, return an alias of it: `type Found = SearchResult;`"
 )]
 pub trait BodyOutput: Sized {
     /// `V` or `Result<V, E>`: the result of the enter phase that lends a `V`, and of a `with!` whose value is a `V`.
@@ -183,8 +183,8 @@ impl<E, F> JoinOutput<Result<(), F>> for Result<(), E> {
 /// Combines two outputs that have the same error type, if both can fail.
 #[diagnostic::on_unimplemented(
     message = "the managers of one `with!` must fail with the same error type",
-    label = "`{Self}` here, `{Rest}` after it in the header",
-    note = "nest them, `with!(a() => with!(b() => ...)?)`, where `?` converts the error"
+    label = "this manager ends in `{Self}`, the managers after it end in `{Rest}`",
+    note = "nest them, so that `?` converts the error: `with!(a() => with!(b() => ...)?)`"
 )]
 pub trait JoinSameOutput<Rest: BodyOutput>: JoinOutput<Rest> {
     /// Returns the result of the inner managers, with its value converted by `value`.

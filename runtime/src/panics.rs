@@ -83,7 +83,7 @@ mod imp {
         match payload {}
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "as with `std`")]
+    #[expect(clippy::unnecessary_wraps, reason = "the same signature as with `std`")]
     #[inline]
     pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
         Ok(f())

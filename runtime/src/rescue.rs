@@ -125,7 +125,7 @@ pub(crate) trait Cleanup: Send {
 ///
 /// It never panics, and may be moved to another thread between polls. If it is dropped before its end, it continues on
 /// the crate's own threads.
-#[must_use = "a rescue goes on when it is polled, or on the crate's own threads when it is dropped"]
+#[must_use = "a rescue makes progress only when it is polled; if dropped, it continues on the crate's own threads"]
 pub struct Rescue {
     /// `None` once the rescue has ended or was moved to another executor.
     parts: Option<Parts>,

@@ -144,9 +144,9 @@ where
 /// # }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "a block of `scope` can't give `{Self}`: whether it stands for a failure is not known",
-    label = "give `Ok(value)`",
-    note = "`with!` takes a block of any type"
+    message = "a block of `scope` can't return `{Self}`: it is not known whether this is a failure",
+    label = "return `Ok(value)`",
+    note = "the block of a `with!` can have any type"
 )]
 pub trait ScopeOutput: Classify<Self::Literal> {
     /// See [`Classify`].
@@ -156,9 +156,9 @@ pub trait ScopeOutput: Classify<Self::Literal> {
 
 /// An exit type whose manager can receive the end of a block that returns `T`.
 #[diagnostic::on_unimplemented(
-    message = "the block gives a `{T}`, and its error is not what the manager catches",
-    label = "this manager has the option `catch`, so an error of the block goes through it",
-    note = "convert the error in the block, `.map_err(...)`, or have the manager catch that of the block"
+    message = "the block returns `{T}`, but its manager catches another error type",
+    label = "with the option `catch`, this manager must catch the error of its block",
+    note = "convert the error in the block with `.map_err(...)`, or make the manager catch the error type of the block"
 )]
 pub trait CatchesOutput<T: ScopeOutput>:
     CatchesFrom<T, T::Literal> + CatchesFrom<Infallible, u8> + CatchesShape<Block>

@@ -66,10 +66,10 @@ where
 /// The exit phase of a shielded manager may run after the function around its `with!` is gone. The block must therefore
 /// not be able to store its own borrows in the lent value. References are known to be covariant, so they are allowed.
 #[diagnostic::on_unimplemented(
-    message = "a shielded manager can't lend this",
-    label = "it lends a type that borrows from the manager's locals, in which the block could store what it borrows itself",
-    note = "its exit phase may run when what the block borrows is gone",
-    note = "lend a value that borrows nothing, or a `&T` or a `&mut T` of one; a trait object says that it is one: \
+    message = "a shielded manager can't lend this type",
+    label = "this type borrows from the manager's locals, and the block could store its own borrows in it",
+    note = "the exit phase of the manager may outlive everything that the block borrows",
+    note = "lend a value that borrows nothing, or a `&T` or a `&mut T` of one; for a trait object, write \
             `&mut (dyn Trait + 'static)`"
 )]
 pub trait LendsShielded<K> {

@@ -249,7 +249,7 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// opened.close().await.unwrap();
     /// # }
     /// ```
-    #[must_use = "what was on the stack is told `Cancelled` when this is dropped"]
+    #[must_use = "dropping the returned stack cancels its managers: keep it, or call `close`"]
     pub fn pop_all(&mut self) -> Self {
         Self { entries: self.entries.take() }
     }
@@ -320,14 +320,14 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     {
         let entering = pin!(self.enter(manager));
         let entered = entering.poll(&mut Context::from_waker(Waker::noop()));
-        debug_assert!(entered.is_ready(), "it does not wait");
+        debug_assert!(entered.is_ready(), "entering does not wait");
     }
 }
 
 /// The return type of a callback on a stack with the error type `E`: `()` or `Result<(), E>`.
 #[diagnostic::on_unimplemented(
-    message = "a callback on an exit stack gives `()` or a `Result` with the stack's error type",
-    label = "this one gives `{Self}`, and the errors of the stack are `{E}`"
+    message = "a callback on an exit stack must return `()` or a `Result` with the stack's error type",
+    label = "this one returns `{Self}`, but the error type of the stack is `{E}`"
 )]
 pub trait CallbackOutput<E> {
     /// Converts it into a `Result`.

@@ -41,9 +41,9 @@ pub(crate) type OutputError<S> = <<S as Shape>::BodyOutput as BodyOutput>::Error
 
 /// Implemented by exit types that can take the error out of a `with!` of shape `S`.
 #[diagnostic::on_unimplemented(
-    message = "a later manager of this `with!` fails with an error that is not what this one catches",
-    label = "this manager has the option `catch`, so an error of those after it goes through it",
-    note = "nest them, `with!(a() => with!(b() => ...)?)`, where `?` converts the error"
+    message = "a later manager of this `with!` fails with an error that this manager does not catch",
+    label = "with the option `catch`, this manager must catch the errors of the managers after it",
+    note = "nest them, so that `?` converts the error: `with!(a() => with!(b() => ...)?)`"
 )]
 pub trait CatchesShape<S: Shape>: Catches<OutputKind<S>, OutputError<S>> {}
 

@@ -24,9 +24,9 @@ impl<S: Scope<Value = Infallible>> Frame<S> {
 
 /// A return type that can hold the error of the function's managers. `Kind` says whether they can fail.
 #[diagnostic::on_unimplemented(
-    message = "the manager of `#[within]` can fail with `{Error}`, and the function can't",
-    label = "this function returns `{Self}`: make it a `Result` whose error is made from `{Error}`",
-    note = "or handle the error where the function has something to do about it, with `with!(...)` in its body"
+    message = "the manager of `#[within]` can fail with `{Error}`, but the function can't",
+    label = "this function returns `{Self}`: return a `Result` whose error implements `From<{Error}>`",
+    note = "to handle the error in the function, write `with!(...)` in its body instead"
 )]
 pub trait ReturnsError<Kind, Error> {
     /// Returns a failure with this error, converted as by `?`.
@@ -48,9 +48,9 @@ impl<T, E, F: From<E>> ReturnsError<Fallible, E> for Result<T, F> {
 /// A return type that has a value for the case that the managers, with the suppression `P`, have suppressed what ended
 /// the body.
 #[diagnostic::on_unimplemented(
-    message = "the manager of `#[within]` may end the function without a value, and then there is no `{Self}` to return",
+    message = "the manager of `#[within]` may end the function without a `{Self}` to return",
     label = "this function returns `{Self}`",
-    note = "it can return `()`, an `Option<T>`, a `Result<(), E>` or a `Result<Option<T>, E>`"
+    note = "return `()`, `Option<T>`, `Result<(), E>` or `Result<Option<T>, E>`"
 )]
 pub trait ReturnsNothing<P: Suppression> {
     /// Returns the value that replaces the missing one.
@@ -71,9 +71,9 @@ impl<R: Nothing> ReturnsNothing<Possible> for R {
 
 /// A return type that can express a missing value.
 #[diagnostic::on_unimplemented(
-    message = "the manager of `#[within]` may end the function without a value, and then there is no `{Self}` to return",
-    label = "there is a `{Self}` in what this function returns",
-    note = "it can return `()`, an `Option<T>`, a `Result<(), E>` or a `Result<Option<T>, E>`"
+    message = "the manager of `#[within]` may end the function without a `{Self}` to return",
+    label = "the return type of this function contains `{Self}`",
+    note = "return `()`, `Option<T>`, `Result<(), E>` or `Result<Option<T>, E>`"
 )]
 pub trait Nothing {
     /// The value that the function returns if its body has none.

@@ -159,8 +159,8 @@ mod ways {
             let log = Log::new();
             assert_eq!(
                 panic_message(take(&log, way, Then::Swallow)),
-                "`catching` caught the error of its block and then succeeded: `with!` has no value; return an `Err`, or \
-                 add the option `suppress`",
+                "`catching` caught the error of its block and succeeded, so its `with!` has no value: return an `Err`, \
+                 or add the option `suppress`",
                 "{way:?}"
             );
             assert_eq!(log.take(), STEPS[..3], "{way:?}");

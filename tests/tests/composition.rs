@@ -568,7 +568,7 @@ mod races {
         }
         let log = Log::new();
         let message = panic_message(async { with!(ignores(&log) => pending::<()>().await) });
-        assert!(message.starts_with("`ignores` dropped its block before the end and then succeeded"), "{message}");
+        assert!(message.starts_with("`ignores` dropped its block before the end and succeeded"), "{message}");
         assert_eq!(log.take(), ["too late", "exit", "Err(\"too late\")"]);
     }
 

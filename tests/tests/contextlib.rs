@@ -302,7 +302,7 @@ mod functions {
     fn a10_s09_a_manager_that_ends_before_its_yield_panics_and_the_block_does_not_run() {
         let log = Log::new();
         let message = panic_message(async { with!(yields_times(&log, 0) => log.add("body")) });
-        assert_eq!(message, "`yields_times` ended without reaching its `yield!`");
+        assert_eq!(message, "`yields_times` ended without reaching its `yield!`: return an `Err` to skip the block");
         assert_eq!(log.take(), ["enter:cm", "closed:cm"]);
     }
 

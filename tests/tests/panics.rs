@@ -180,14 +180,17 @@ mod without_a_yield {
     fn names_the_function() {
         block_on(async { with!(forgets(true) => {}) });
         let message = panic_message(async { with!(forgets(false) => {}) });
-        assert_eq!(message, "`forgets` ended without reaching its `yield!`");
+        assert_eq!(message, "`forgets` ended without reaching its `yield!`: return an `Err` to skip the block");
     }
 
     #[test]
     fn names_the_fallible_function() {
         assert_eq!(block_on(async { with!(forgets_fallibly(true) as n => n) }), Ok(5));
         let message = panic_message(async { with!(forgets_fallibly(false) as n => n) });
-        assert_eq!(message, "`forgets_fallibly` ended without reaching its `yield!`");
+        assert_eq!(
+            message,
+            "`forgets_fallibly` ended without reaching its `yield!`: return an `Err` to skip the block"
+        );
     }
 
     #[test]
@@ -204,14 +207,14 @@ mod without_a_yield {
         }
         block_on(async { with!(Own.method(true) => {}) });
         let message = panic_message(async { with!(Own.method(false) => {}) });
-        assert_eq!(message, "`method` ended without reaching its `yield!`");
+        assert_eq!(message, "`method` ended without reaching its `yield!`: return an `Err` to skip the block");
     }
 
     #[test]
     fn is_a_panic_of_the_block_around() {
         let log = Log::new();
         let message = panic_message(async { with!(logged(&log), forgets(false) => {}) });
-        assert_eq!(message, "`forgets` ended without reaching its `yield!`");
+        assert_eq!(message, "`forgets` ended without reaching its `yield!`: return an `Err` to skip the block");
         assert_eq!(log.take(), ["enter", "exit Panicked"]);
     }
 
@@ -229,7 +232,7 @@ mod without_a_yield {
             assert_eq!(result, Err("entering".to_string()));
         }
         let message = panic_message(async { with!(ignores() => {}) });
-        assert_eq!(message, "`ignores` ended without reaching its `yield!`");
+        assert_eq!(message, "`ignores` ended without reaching its `yield!`: return an `Err` to skip the block");
     }
 
     #[test]
@@ -358,8 +361,8 @@ mod raced_away {
                 yields(5).await;
             });
         });
-        let expected = "`drops` dropped its block before the end and then succeeded: `with!` has no value; return an \
-                        `Err`, or add the option `suppress`";
+        let expected = "`drops` dropped its block before the end and succeeded, so its `with!` has no value: return \
+                        an `Err`, or add the option `suppress`";
         assert_eq!(message, expected);
         assert_eq!(log.take(), ["block dropped", "block lost", "exit"]);
     }

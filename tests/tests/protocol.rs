@@ -244,7 +244,7 @@ mod exits {
             }
         }
         let said = panic_message(async { with!(Swallowing => fails()) });
-        assert!(said.contains("Swallowing` caught the error of its block and then succeeded"), "{said}");
+        assert!(said.contains("Swallowing` caught the error of its block and succeeded"), "{said}");
     }
 
     #[test]

@@ -521,7 +521,7 @@ mod losing {
     fn success_is_a_panic_that_names_the_function() {
         let log = Log::new();
         let message = panic_message(async { with!(drops(&log, Ok(())) => pending::<u8>().await) });
-        assert!(message.starts_with("`drops` dropped its block before the end and then succeeded"), "{message}");
+        assert!(message.starts_with("`drops` dropped its block before the end and succeeded"), "{message}");
         assert_eq!(log.take(), ["lost"]);
     }
 
@@ -588,7 +588,7 @@ mod losing {
             drop(async { r#yield!() });
         }
         let message = panic_message(async { with!(forgets() => {}) });
-        assert_eq!(message, "`forgets` ended without reaching its `yield!`");
+        assert_eq!(message, "`forgets` ended without reaching its `yield!`: return an `Err` to skip the block");
     }
 }
 

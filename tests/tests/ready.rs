@@ -213,7 +213,7 @@ mod closing {
             with!(&mut closed => {});
             with!(&mut closed => {});
         });
-        assert_eq!(message, "`closing` was entered before, and its value is closed");
+        assert_eq!(message, "`closing` was entered before, and its value is closed: create a new one");
     }
 
     #[tokio::test]

@@ -31,10 +31,7 @@ fn an_error_that_a_panic_goes_before() {
     let said = said("an_error_that_a_panic_goes_before", || {
         assert_eq!(panic_message(async { with!(fails() => panic!("block")) }), "block");
     });
-    assert_eq!(
-        said,
-        ["async-context-manager: `fails` failed while a panic was under way; its error is lost: \"leaving\""]
-    );
+    assert_eq!(said, ["async-context-manager: `fails` failed during a panic; its error is lost: \"leaving\""]);
 }
 
 #[test]
@@ -60,7 +57,7 @@ fn an_error_that_another_one_replaces() {
     let said = said("an_error_that_another_one_replaces", || {
         assert_eq!(block_on(async { with!(passes_on() => Err::<u8, _>(5)) }), Err(()));
     });
-    let what = "async-context-manager: `passes_on` failed, and its error replaced that of its block";
+    let what = "async-context-manager: `passes_on` failed and replaced the error of its block";
     assert_eq!(said, [format!("{what}: core::result::Result<u8, i32>")]);
 }
 
@@ -90,7 +87,7 @@ fn a_panic_that_another_one_replaces_is_shown() {
         assert_eq!(panic_message(async { with!(panics() => std::panic::panic_any("plain")) }), "leaving");
         assert_eq!(panic_message(async { with!(panics() => std::panic::panic_any(5)) }), "leaving");
     });
-    let told = "async-context-manager: `panics` panicked, and its panic replaced that of its block";
+    let told = "async-context-manager: `panics` panicked and replaced the panic of its block";
     assert_eq!(said, [format!("{told}: number 5"), format!("{told}: plain"), told.to_string()]);
 }
 
@@ -108,6 +105,6 @@ fn a_shielded_manager_that_does_not_wait_for_its_marker() {
     let said = said("a_shielded_manager_that_does_not_wait_for_its_marker", || {
         drop_after(1, async { with!(puts_aside() as _number => pending::<()>().await) });
     });
-    let what = "did not wait for its `yield!` when it was cancelled; the rest of it is lost";
+    let what = "did not await its `yield!` when it was cancelled; the rest of its body is lost";
     assert_eq!(said, [format!("async-context-manager: `puts_aside` {what}")]);
 }

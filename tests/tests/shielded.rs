@@ -560,7 +560,7 @@ mod racing {
         });
         let said = String::from_utf8_lossy(&child.stderr);
         assert!(child.status.success(), "{said}");
-        let expected = "`borrowing` did not wait for its `yield!` when it was cancelled; the rest of it is lost";
+        let expected = "`borrowing` did not await its `yield!` when it was cancelled; the rest of its body is lost";
         assert!(said.contains(expected), "{said}");
     }
 

@@ -854,8 +854,8 @@ mod racing {
     #[test]
     fn a_reference_from_an_async_block_is_not_given_out() {
         let message = panic_message(async { Stack::new().enter(in_an_async_block()).await.clone() });
-        let expected = "`in_an_async_block` lends a reference, and its `yield!` stands in an `async` block or in another \
-                        macro: an exit stack can't give that out";
+        let expected = "an exit stack can't return a reference that `in_an_async_block` lends in an `async` block or \
+                        in another macro: move its `yield!` out";
         assert_eq!(message, expected);
     }
 
@@ -870,7 +870,7 @@ mod racing {
     #[test]
     fn nor_is_one_that_another_manager_passes_on() {
         let message = panic_message(async { Stack::new().enter(around_an_async_block()).await.clone() });
-        assert!(message.starts_with("`around_an_async_block` lends a reference"), "{message}");
+        assert!(message.contains("a reference that `around_an_async_block` lends"), "{message}");
     }
 
     /// What it is made of has its marker in itself.
@@ -913,7 +913,10 @@ mod racing {
             let stack = Stack::new();
             stack.enter(suppressed_at_once()).await;
         });
-        assert_eq!(message, "`suppressed_at_once` dropped its block while it was entered: it has nothing to give");
+        assert_eq!(
+            message,
+            "`suppressed_at_once` dropped its block on entry and succeeded, so it has no value: return an `Err`"
+        );
     }
 
     /// Polls its marker only when that was woken.

@@ -197,10 +197,13 @@ mod without_catch {
             if there { lend.await.into_result() } else { Ok(()) }
         }
         assert_eq!(block_on(async { with!(absent(true) => 5) }), Some(5));
-        assert_eq!(panic_message(async { with!(absent(false) => 5) }), "`absent` ended without reaching its `yield!`");
+        assert_eq!(
+            panic_message(async { with!(absent(false) => 5) }),
+            "`absent` ended without reaching its `yield!`: return an `Err` to skip the block"
+        );
         assert_eq!(
             panic_message(async { with!(absent_too(false) => 5) }),
-            "`absent_too` ended without reaching its `yield!`"
+            "`absent_too` ended without reaching its `yield!`: return an `Err` to skip the block"
         );
     }
 
@@ -426,8 +429,8 @@ mod several {
         let log = Log::new();
         assert_eq!(
             panic_message(async { with!(careless(&log) => yields(1).await) }),
-            "`careless` dropped its block before the end and then succeeded: `with!` has no value; return an `Err`, or \
-             add the option `suppress`"
+            "`careless` dropped its block before the end and succeeded, so its `with!` has no value: return an `Err`, \
+             or add the option `suppress`"
         );
     }
 }

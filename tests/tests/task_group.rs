@@ -828,7 +828,7 @@ mod cancellation {
                 drop(runtime);
             })
         });
-        assert_eq!(said, "a task of `task_group` was dropped by its runtime");
+        assert_eq!(said, "the runtime dropped a task of `task_group` before it ended");
     }
 }
 
@@ -986,7 +986,7 @@ mod reports {
             eprintln!("async-context-manager: the block's error went on");
         });
         let expected = [
-            "async-context-manager: `task_group` lost an error of a task, as its block had failed: task_group::Error",
+            "async-context-manager: `task_group` lost the error of a task, because its block failed: task_group::Error",
             "async-context-manager: the block's error went on",
         ];
         assert_eq!(said, expected);
@@ -1001,7 +1001,7 @@ mod reports {
             });
             value
         });
-        let what = "async-context-manager: `task_group` failed while a panic was under way; its error is lost";
+        let what = "async-context-manager: `task_group` failed during a panic; its error is lost";
         assert_eq!(said, [format!("{what}: a task of the group failed: task_group::Error")]);
     }
 
@@ -1013,7 +1013,7 @@ mod reports {
                 spawn_ending(group, || panic!("task"));
             })
         });
-        let what = "async-context-manager: `task_group` lost an error of a task, as another task panicked";
+        let what = "async-context-manager: `task_group` lost the error of a task, because another task panicked";
         assert_eq!(said, [format!("{what}: task_group::Error")]);
     }
 

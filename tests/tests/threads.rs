@@ -45,7 +45,7 @@ mod the_marker_on_another_thread {
                 log.add("not reached");
             })
         });
-        let expected = "the future of a `yield!` was polled on another thread than its `with!`";
+        let expected = "the future of a `yield!` was polled on a different thread than its `with!`";
         assert_eq!(value, Err(expected.to_string()));
         assert_eq!(log.take(), ["[1]"]);
     }
@@ -114,7 +114,7 @@ mod the_marker_on_another_thread {
                 assert_eq!(*here, std::thread::current().id(), "a block that is not `Send`");
             })
         });
-        let expected = "the future of a `yield!` was polled on another thread than its `with!`";
+        let expected = "the future of a `yield!` was polled on a different thread than its `with!`";
         assert_eq!(value, Err(expected.to_string()));
         assert_eq!(log.take(), ["[1]"]);
     }
@@ -142,7 +142,7 @@ mod the_marker_on_another_thread {
                 assert_eq!(*here, std::thread::current().id(), "a block that is not `Send`");
             })
         });
-        let expected = "the future of a `yield!` was polled on another thread than its `with!`";
+        let expected = "the future of a `yield!` was polled on a different thread than its `with!`";
         assert_eq!(value, Err(expected.to_string()));
         assert_eq!(log.take(), ["[1]"]);
     }
@@ -387,7 +387,7 @@ mod leaks {
             mem::forget(async { r#yield!(&mut local) });
         }
         let message = panic_message(async { with!(leaks() as local => *local += 1) });
-        assert_eq!(message, "`leaks` ended without reaching its `yield!`");
+        assert_eq!(message, "`leaks` ended without reaching its `yield!`: return an `Err` to skip the block");
     }
 
     #[test]
@@ -423,8 +423,7 @@ mod aborts {
     /// That it aborts comes after it said so.
     fn assert_told(said: &str, manager: &str) {
         let expected = format!(
-            "`{manager}` leaked the future of its `yield!`, or dropped it on another thread, while a block was lent to \
-             it"
+            "`{manager}` leaked the future of its `yield!`, or dropped it on another thread, before its block ended"
         );
         assert!(said.contains(&expected), "{said}");
     }
@@ -530,7 +529,7 @@ mod aborts {
                 *local += 1;
             });
         });
-        assert!(said.contains("was polled on another thread than its `with!`"), "{said}");
+        assert!(said.contains("was polled on a different thread than its `with!`"), "{said}");
         assert_told(&said, "polls_elsewhere");
     }
 }

@@ -1,4 +1,4 @@
-//! Puts a `with!` together.
+//! Expands a `with!` whose parts are parsed.
 
 use proc_macro2::{Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -10,15 +10,15 @@ use super::jumps::{self, Exits, Jump};
 use crate::marker::find_point;
 use crate::tokens::CratePath;
 
-/// What is the same for all managers of a header.
+/// A `with!`: its managers, and the data that they share.
 struct With {
     managers: Vec<HeaderManager>,
-    /// The path of what the runtime crate has for generated code.
+    /// The path of the module in the runtime crate whose items only generated code uses.
     private: CratePath,
     exits: Exits,
-    /// The handle of the manager function in whose marker's way this `with!` stands, or `()`.
-    within: TokenStream,
-    /// If the block is the body of a function: where an error about what it returns is to be seen.
+    /// The enclosing yield point, if the block contains the marker of a manager function; otherwise `()`.
+    enclosing: TokenStream,
+    /// If the block is the body of a function: the span for errors about its return value.
     returns_to: Option<Span>,
 }
 
@@ -56,19 +56,19 @@ struct With {
 /// }
 /// ```
 ///
-/// The methods take their receivers as they are, by value or as the reference that `__acm_frame0` is. So they come before
-/// those of any trait of the user's. The names are not ones that the user has for a constant.
+/// The methods take their receivers without autoref: by value, or as the reference `__acm_frame0`. So method resolution
+/// finds them before those of the user's traits. The names are unlike those of constants, which a pattern would match.
 ///
-/// The future of the block is a local of its own, so that the compiler computes its layout before that of the future of
-/// `run`, which has it as a field: that is one query less for each level of a nest (`tests/depth.rs`).
+/// The future of the block is a separate local, so that the compiler computes its layout before that of the future of
+/// `run`, which has it as a field. This saves one query for each level of a nest (`tests/depth.rs`).
 ///
-/// The outer `match` keeps the temporaries of the header alive. Each `if false` takes a type that is expected of
-/// the `with!` or of the function to the block, so that what is in it is inferred and coerced as if it stood outside;
-/// there are no values of what `typed` returns, so the borrow checker sees that there is no way past the block. The `if
-/// true` has the compiler go on behind a block that never ends. Of several managers, each next one stands in the block
-/// of the one before.
+/// The outer `match` keeps the temporaries of the header alive. Each `if false` passes the expected type of the `with!`
+/// or of the function on to the block, so that expressions in it are inferred and coerced as if they were outside. The
+/// value that `typed` returns has an uninhabited type, so the borrow checker knows that control never passes the block.
+/// The `if true` makes the code after a block that never ends reachable. Each manager after the first is in the block
+/// of the previous one.
 ///
-/// The block is the same as the `braces`, if there are any; these need not be written anew.
+/// `braces` are the tokens of the block as written, if it is a plain block. They are emitted again where possible.
 pub(crate) fn with(
     mut entries: Vec<HeaderEntry>,
     mut block: Expr,
@@ -78,7 +78,7 @@ pub(crate) fn with(
 ) -> TokenStream {
     let private = krate.private();
     let point = keywords.has_lending.then(|| find_point(block.to_token_stream())).flatten();
-    let within = point.map_or_else(
+    let enclosing = point.map_or_else(
         || quote!(()),
         |point| quote_spanned!(Span::mixed_site()=> #private::YieldPoint::enclosing(&#point)),
     );
@@ -92,21 +92,21 @@ pub(crate) fn with(
         },
         other => quote_spanned!(Span::mixed_site()=> { #other }),
     };
-    With::new(entries, private, exits, within, None).level(0, &block)
+    With::new(entries, private, exits, enclosing, None).level(0, &block)
 }
 
-/// The same for `#[within]`, where the block is the body of a function. It leaves by a `return`, and so it is what the
-/// function returns; what the managers end in, when they do not let it, is turned into that.
+/// The same for `#[within]`, whose block is the body of a function. The block ends in a `return` of its value. If the
+/// managers prevent that, their own result is converted into the return type.
 ///
 /// Input:  `connection(pool) as conn`, and `{ conn.insert(1).await?; Ok(()) }`
 ///
-/// Output: as above, but the block is
+/// Output: as above, but with this block
 ///
 /// ```text
 /// return if true { conn.insert(1).await?; Ok(()) } else { __acm_frame0.returned().value }
 /// ```
 ///
-/// and in place of the outer `if false`
+/// and, instead of the outer `if false`,
 ///
 /// ```text
 /// match match run(...).await { ... } { __acm_value => __acm_frame0.into_return(__acm_value) }
@@ -123,16 +123,16 @@ pub(crate) fn body(entries: Vec<HeaderEntry>, body: &TokenStream, krate: &CrateP
     With::new(entries, private, exits, quote!(()), Some(output)).level(0, &block)
 }
 
-/// A manager of a header, and what its part of the expansion has throughout.
+/// A manager of a header, and the parts that its expansion repeats.
 struct HeaderManager {
     entry: HeaderEntry,
-    /// Where errors about the manager are to be seen.
+    /// The span for errors about the manager.
     site: Span,
     private: CratePath,
     frame: Ident,
-    /// A number by which the compiler tells a `Result` from other types.
+    /// An integer literal, whose inferred type distinguishes a `Result` from other types.
     literal: Literal,
-    /// Tells the compiler what a `return` is to give.
+    /// Makes the compiler infer the type of a `return`.
     expect_return: Option<TokenStream>,
 }
 
@@ -158,22 +158,22 @@ impl With {
         entries: Vec<HeaderEntry>,
         private: CratePath,
         exits: Exits,
-        within: TokenStream,
+        enclosing: TokenStream,
         returns_to: Option<Span>,
     ) -> Self {
         let level = |(index, entry)| HeaderManager::new(index, entry, &private, exits.may_return);
         let managers = entries.into_iter().enumerate().map(level).collect();
-        Self { managers, private, exits, within, returns_to }
+        Self { managers, private, exits, enclosing, returns_to }
     }
 
-    /// The manager number `index` and those after it, in braces.
+    /// Expands the manager number `index` and those after it, in braces.
     fn level(&self, index: usize, block: &TokenStream) -> TokenStream {
         let Some(level) = self.managers.get(index) else {
             return block.clone();
         };
         let HeaderManager { entry: HeaderEntry { manager, span, .. }, site, private, frame, .. } = level;
         let open = Ident::new(if index + 1 == self.managers.len() { "open" } else { "open_around" }, *site);
-        // An error about a value that escapes shows it by this name, so it is not a hygienic one.
+        // Errors about a value that escapes show this name, so it is not hygienic.
         let lent = Ident::new("__lent_value", *span);
         let body = self.opened(index, &self.run(index, block));
         quote_spanned! {*site=> {
@@ -189,7 +189,7 @@ impl With {
         }}
     }
 
-    /// What is done with the frame: `run`, and what tells the compiler the types of it.
+    /// Uses the frame: `run`, and the code from which the compiler infers its types.
     fn opened(&self, index: usize, run: &TokenStream) -> TokenStream {
         let HeaderManager { site, frame, expect_return, .. } = &self.managers[index];
         if index > 0 {
@@ -211,10 +211,10 @@ impl With {
     }
 
     fn run(&self, index: usize, block: &TokenStream) -> TokenStream {
-        let within = &self.within;
+        let enclosing = &self.enclosing;
         let HeaderManager { entry, site, private, frame, literal, expect_return } = &self.managers[index];
         let HeaderEntry { pattern, span, .. } = entry;
-        // What is not bound lives as long as if it were.
+        // A value without a pattern lives as long as a bound one.
         let pattern =
             pattern.as_ref().map_or_else(|| quote_spanned!(Span::mixed_site()=> __acm_lent), ToTokens::to_token_stream);
         let bind = quote_spanned!(site.located_at(*span)=> let #pattern = #frame.value(););
@@ -222,11 +222,11 @@ impl With {
         let arms = self.arms(index);
         quote_spanned! {*site=>
             let __acm_future = #frame.future(async { #expect_return #end });
-            match #private::run(__acm_manager, #frame, #within, __acm_future, #literal).await { #arms }
+            match #private::run(__acm_manager, #frame, #enclosing, __acm_future, #literal).await { #arms }
         }
     }
 
-    /// The block: what is bound to what is lent, up to its end.
+    /// The block: binds the lent value, runs, and stores how it ended.
     fn end(&self, index: usize, bind: &TokenStream, block: &TokenStream) -> TokenStream {
         let HeaderManager { site, frame, literal, .. } = &self.managers[index];
         let typed = quote_spanned!(*site=> __acm_block.typed().value);
@@ -260,7 +260,7 @@ impl With {
         end
     }
 
-    /// What comes after the exit phase.
+    /// The arms after the exit phase: the value, a `return`, or a jump.
     fn arms(&self, index: usize) -> TokenStream {
         let HeaderManager { site, private, .. } = &self.managers[index];
         let Exits { jumps, may_return } = &self.exits;
@@ -282,7 +282,7 @@ impl With {
         arms
     }
 
-    /// The jump itself, where it is not in the block any more.
+    /// The arm that executes a jump outside the block.
     fn jump(&self, index: usize, Jump { keyword, label, has_value, span }: &Jump) -> TokenStream {
         let site = Span::mixed_site().located_at(*span);
         let private = self.private.respan(site);
@@ -292,7 +292,7 @@ impl With {
         };
         let pattern = jumps::either(pattern, index, self.exits.jumps.len(), &private);
         let word = Ident::new(keyword, site);
-        // The user's own is needed, whatever is thought of this one.
+        // The `continue` of the user is needed, even if this one is at the end of a loop.
         let allow = (*keyword == "continue").then(|| quote_spanned!(site=> #[allow(clippy::needless_continue)]));
         quote_spanned!(site=> #allow #private::End::Jump(#pattern) => #word #label #value,)
     }

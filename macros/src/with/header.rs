@@ -1,4 +1,4 @@
-//! Parses the header of a `with!`, `manager as pattern, ... =>`, and the block behind it.
+//! Parses the header of a `with!`, `manager as pattern, ... =>`, and the block after it.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -10,24 +10,24 @@ use syn::{Expr, Ident, Pat, Token, token};
 /// One manager of a header.
 pub(crate) struct HeaderEntry {
     pub(crate) manager: Expr,
-    /// What its value is bound to.
+    /// The pattern that the lent value is bound to.
     pub(crate) pattern: Option<Pat>,
-    /// Where the value is bound, or the manager: what an error about the value is to point at.
+    /// The span of the pattern, or of the manager without one. Errors about the value point at it.
     pub(crate) span: Span,
-    /// Where the manager is.
+    /// The span of the manager.
     pub(crate) manager_span: Span,
 }
 
 pub(crate) enum Block {
-    /// If it is nothing but braces, these as they are written, too.
+    /// The expression and, if it is a plain block in braces, its tokens as written.
     Parsed(Box<Expr>, Option<Group>),
-    /// Someone is typing.
+    /// A block that cannot be parsed, because someone is typing, and the error.
     Broken(TokenStream, syn::Error),
 }
 
 const SHAPE: &str = "write `with!(manager() as value => { ... })`";
 
-/// The managers, up to and with the `=>`.
+/// Parses the managers and the `=>`.
 pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<HeaderEntry>> {
     let mut entries = Vec::new();
     loop {
@@ -50,7 +50,7 @@ pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<HeaderEntry>> {
 
 const WITHIN: &str = "write `#[within(manager() as value)]`";
 
-/// The managers of `#[within(...)]`, which has no block.
+/// Parses the managers of `#[within(...)]`, which has no block.
 pub(crate) fn parse_all(input: ParseStream) -> syn::Result<Vec<HeaderEntry>> {
     let mut entries = Vec::new();
     while !input.is_empty() {
@@ -61,9 +61,7 @@ pub(crate) fn parse_all(input: ParseStream) -> syn::Result<Vec<HeaderEntry>> {
             entries.push(input.parse()?);
         }
         if input.peek(Token![=>]) {
-            return Err(
-                input.error(format_args!("the block is the body of the function: leave out the `=>`, {WITHIN}"))
-            );
+            return Err(input.error(format_args!("the function body is the block: remove the `=>` and {WITHIN}")));
         }
         if !input.is_empty() && input.parse::<Option<Token![,]>>()?.is_none() {
             return Err(input.error("expected `,` and another manager"));
@@ -83,7 +81,7 @@ impl Parse for HeaderEntry {
             return Ok(Self { manager, pattern: None, span: manager_span, manager_span });
         };
         if input.is_empty() || input.peek(Token![=>]) || input.peek(Token![,]) {
-            return Err(syn::Error::new(word.span, "expected a name after `as`; without one, leave out the `as`"));
+            return Err(syn::Error::new(word.span, "expected a name after `as`: write one, or remove the `as`"));
         }
         no_arrow(&input.fork())?;
         let pattern = Pat::parse_single(input)?;
@@ -91,7 +89,7 @@ impl Parse for HeaderEntry {
     }
 }
 
-/// `name { ... }` at the very end is no pattern: it lacks the `=>`.
+/// Reports a missing `=>` if `name { ... }` is all that follows: that is a name and a block, not a pattern.
 fn no_arrow(ahead: ParseStream) -> syn::Result<()> {
     ahead.parse::<Option<Token![mut]>>()?;
     if !(ahead.peek(Ident) && ahead.peek2(token::Brace)) {
@@ -113,8 +111,8 @@ impl ToTokens for HeaderEntry {
     }
 }
 
-/// The expression before `as`, `,` or `=>`. It may have these in it (`<T as Pool>::get::<A, B>()`), so it ends at the
-/// first of them that leaves something complete before it.
+/// Parses the expression before `as`, `,` or `=>`. The expression may contain these (`<T as Pool>::get::<A, B>()`), so
+/// it ends at the first of them before which it is complete.
 fn manager(input: ParseStream) -> syn::Result<Expr> {
     if input.is_empty() || input.peek(Token![=>]) || input.peek(Token![,]) {
         return Err(input.error(format_args!("expected a manager: {SHAPE}")));
@@ -133,7 +131,7 @@ fn manager(input: ParseStream) -> syn::Result<Expr> {
     }
 }
 
-/// The rest: one expression.
+/// Parses the block: one expression, up to the end of the input.
 pub(crate) fn block(input: ParseStream) -> syn::Result<Block> {
     if input.is_empty() {
         return Err(input.error("expected a block after `=>`"));
@@ -145,7 +143,7 @@ pub(crate) fn block(input: ParseStream) -> syn::Result<Block> {
         if ahead.is_empty() {
             Ok(block)
         } else {
-            Err(ahead.error("the block ends before this: put all of it in `{ ... }`"))
+            Err(ahead.error("the block ends before this: put the whole block in `{ ... }`"))
         }
     });
     match parsed {
@@ -157,7 +155,7 @@ pub(crate) fn block(input: ParseStream) -> syn::Result<Block> {
     }
 }
 
-/// What is ahead, if it is one group of braces and that is all.
+/// Returns the rest of the input if it is one group of braces.
 fn braces(ahead: ParseStream) -> Option<Group> {
     let group: Group = ahead.parse().ok()?;
     ahead.parse::<Option<Token![,]>>().ok()?;

@@ -1,4 +1,5 @@
-//! The `break`s and `continue`s that leave the block of a `with!`: they are carried over the exit phase.
+//! The `break`s and `continue`s that leave the block of a `with!`. They are rewritten to take effect after the exit
+//! phase.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
@@ -9,12 +10,12 @@ use syn::{Expr, ExprBreak, Item, Label, Lifetime, Macro, Stmt};
 use super::header::HeaderEntry;
 use crate::tokens::{self, CratePath};
 
-/// What leaves a block, other than its end.
+/// The expressions that leave a block before its end.
 #[derive(Default)]
 pub(crate) struct Exits {
     /// The different jumps.
     pub(crate) jumps: Vec<Jump>,
-    /// Whether there may be a `return`: one, or a `?`, or a macro that may hide one.
+    /// Whether the block may return: by a `return`, by a `?`, or in a macro that may contain one of them.
     pub(crate) may_return: bool,
 }
 
@@ -23,7 +24,7 @@ pub(crate) struct Jump {
     pub(crate) keyword: &'static str,
     pub(crate) label: Option<Lifetime>,
     pub(crate) has_value: bool,
-    /// Of the keyword, where it is written first.
+    /// The span of the keyword of the first such jump.
     pub(crate) span: Span,
 }
 
@@ -33,12 +34,14 @@ impl Jump {
     }
 }
 
+/// Rewrites the jumps that leave the block, and returns all exits.
+///
 /// Input:  `{ if done { break 'outer 5; } }`
 ///
 /// Output: `{ if done { break 'with_block ControlFlow::Break(5); } }`, and `[break 'outer value]`
 ///
-/// Where there are several jumps, their values stand in as many `Either`s. The managers after the first are in a block,
-/// too. Without the keywords (`has_jump`), there are none.
+/// The values of several jumps are wrapped in nested `Either`s. The managers after the first are rewritten, too,
+/// because they are in the block of the first. If `has_jump` is false, there are no jumps.
 pub(crate) fn rewrite(entries: &mut [HeaderEntry], block: &mut Expr, has_jump: bool, private: &CratePath) -> Exits {
     let mut parts: Vec<&mut Expr> = entries.iter_mut().skip(1).map(|entry| &mut entry.manager).chain([block]).collect();
     if !has_jump {
@@ -56,14 +59,14 @@ pub(crate) fn rewrite(entries: &mut [HeaderEntry], block: &mut Expr, has_jump: b
 }
 
 fn visit(parts: &mut [&mut Expr], private: &CratePath, count: usize) -> Exits {
-    let mut carrier = JumpRewriter::new(private, count);
+    let mut rewriter = JumpRewriter::new(private, count);
     for part in parts {
-        carrier.visit_expr_mut(part);
+        rewriter.visit_expr_mut(part);
     }
-    carrier.exits
+    rewriter.exits
 }
 
-/// The `index`th of `count` values, or patterns.
+/// Wraps a value or a pattern as number `index` of `count` alternatives.
 ///
 /// Output, for 0, 1, 2 of 3: `This(v)`, `Other(This(v))`, `Other(Other(v))`
 pub(crate) fn either(value: TokenStream, index: usize, count: usize, private: &CratePath) -> TokenStream {
@@ -72,18 +75,18 @@ pub(crate) fn either(value: TokenStream, index: usize, count: usize, private: &C
     (0..index).fold(innermost, |inner, _| quote_spanned!(site=> #private::Either::Other(#inner)))
 }
 
-/// The label of the block of a `with!`.
+/// Returns the label of the block of a `with!`.
 pub(crate) fn block_label() -> Lifetime {
     Lifetime::new("'with_block", Span::mixed_site())
 }
 
 struct JumpRewriter<'a> {
     private: &'a CratePath,
-    /// How many different jumps there are.
+    /// The number of different jumps.
     count: usize,
     exits: Exits,
     in_loop: bool,
-    /// The labels within the block.
+    /// The labels in the block around the visited expression.
     labels: Vec<Lifetime>,
 }
 
@@ -92,7 +95,7 @@ impl<'a> JumpRewriter<'a> {
         Self { private, count, exits: Exits::default(), in_loop: false, labels: Vec::new() }
     }
 
-    /// What a jump becomes, if it leaves the block.
+    /// Returns the replacement of a jump, or `None` if it stays in the block.
     fn jump(
         &mut self,
         (keyword, span): (&'static str, Span),
@@ -115,7 +118,8 @@ impl<'a> JumpRewriter<'a> {
         Some(quote_spanned!(site=> break #block ::core::ops::ControlFlow::Break(#value)))
     }
 
-    fn within(&mut self, label: Option<&Label>, is_loop: bool, visit: impl FnOnce(&mut Self)) {
+    /// Visits a loop or a labelled block.
+    fn in_scope(&mut self, label: Option<&Label>, is_loop: bool, visit: impl FnOnce(&mut Self)) {
         let outside = self.in_loop;
         self.in_loop |= is_loop;
         let labels = self.labels.len();
@@ -125,7 +129,7 @@ impl<'a> JumpRewriter<'a> {
         self.in_loop = outside;
     }
 
-    /// The arguments of a macro: a jump in them is carried where they can be read as Rust, or it stands by itself.
+    /// Rewrites the jumps in the arguments of a macro, where the arguments or the jump itself can be parsed as Rust.
     fn macro_arguments(&mut self, mac: &mut Macro) {
         self.exits.may_return = true;
         let jumps = |ident: &syn::Ident| ident == "break" || ident == "continue";
@@ -136,35 +140,35 @@ impl<'a> JumpRewriter<'a> {
 
     fn tokens(&mut self, stream: TokenStream) -> TokenStream {
         let tokens: Vec<TokenTree> = stream.into_iter().collect();
-        let mut carried = TokenStream::new();
+        let mut rewritten = TokenStream::new();
         let mut at = 0;
         while let Some(token) = tokens.get(at) {
             at += match token {
                 TokenTree::Ident(word) if word == "break" || word == "continue" => {
-                    self.first_jump(&tokens[at..], &mut carried)
+                    self.first_jump(&tokens[at..], &mut rewritten)
                 }
                 TokenTree::Group(group) => {
-                    self.group(group).to_tokens(&mut carried);
+                    self.group(group).to_tokens(&mut rewritten);
                     1
                 }
                 other => {
-                    other.to_tokens(&mut carried);
+                    other.to_tokens(&mut rewritten);
                     1
                 }
             };
         }
-        carried
+        rewritten
     }
 
-    /// The jump that `tokens` begin with: how many of them it is.
-    fn first_jump(&mut self, tokens: &[TokenTree], carried: &mut TokenStream) -> usize {
+    /// Rewrites the jump that `tokens` begin with. Returns the number of its tokens.
+    fn first_jump(&mut self, tokens: &[TokenTree], rewritten: &mut TokenStream) -> usize {
         let parse = |input: ParseStream| Ok((input.parse::<Expr>()?, input.parse::<TokenStream>()?));
         let Ok((mut jump, after)) = parse.parse2(tokens.iter().cloned().collect()) else {
-            tokens[0].to_tokens(carried);
+            tokens[0].to_tokens(rewritten);
             return 1;
         };
         self.visit_expr_mut(&mut jump);
-        jump.to_tokens(carried);
+        jump.to_tokens(rewritten);
         tokens.len() - after.into_iter().count()
     }
 
@@ -198,20 +202,20 @@ impl VisitMut for JumpRewriter<'_> {
                     *expr = Expr::Verbatim(jump);
                 }
             }
-            Expr::Loop(each) => self.within(each.label.as_ref(), true, |this| this.visit_block_mut(&mut each.body)),
-            Expr::While(each) => self.within(each.label.as_ref(), true, |this| {
+            Expr::Loop(each) => self.in_scope(each.label.as_ref(), true, |this| this.visit_block_mut(&mut each.body)),
+            Expr::While(each) => self.in_scope(each.label.as_ref(), true, |this| {
                 this.visit_expr_mut(&mut each.cond);
                 this.visit_block_mut(&mut each.body);
             }),
             Expr::ForLoop(each) => {
                 self.visit_expr_mut(&mut each.expr);
-                self.within(each.label.as_ref(), true, |this| this.visit_block_mut(&mut each.body));
+                self.in_scope(each.label.as_ref(), true, |this| this.visit_block_mut(&mut each.body));
             }
             Expr::Block(block) => {
-                self.within(block.label.as_ref(), false, |this| this.visit_block_mut(&mut block.block));
+                self.in_scope(block.label.as_ref(), false, |this| this.visit_block_mut(&mut block.block));
             }
             Expr::Macro(call) => self.macro_arguments(&mut call.mac),
-            // What leaves these does not leave the block.
+            // A jump in these does not leave the block.
             Expr::Closure(_) | Expr::Async(_) | Expr::Const(_) => {}
             Expr::Return(_) | Expr::Try(_) => {
                 self.exits.may_return = true;

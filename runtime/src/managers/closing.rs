@@ -60,8 +60,8 @@ where
 ///
 /// It also names the return type of [`closing`], so that the compiler stops at a function that returns another type.
 #[diagnostic::on_unimplemented(
-    message = "a function that closes can't give `{Self}`",
-    label = "it gives `()` or a `Result<(), E>`"
+    message = "a closing function can't return `{Self}`",
+    label = "expected `()` or `Result<(), E>`"
 )]
 pub trait Closed: Exit<Output = Self> {
     /// Always `Closing<T, C, Fut>`.
@@ -119,12 +119,13 @@ where
     type Exit = Fut::Output;
 
     async fn enter(&mut self) -> <Fut::Output as BodyOutput>::Value<&mut T> {
-        let (value, _close) = self.open.as_mut().expect("`closing` was entered before, and its value is closed");
+        let (value, _close) =
+            self.open.as_mut().expect("`closing` was entered before, and its value is closed: create a new one");
         Fut::Output::value(value)
     }
 
     async fn exit(&mut self, _outcome: Outcome<<Fut::Output as Exit>::Caught>) -> Fut::Output {
-        let (value, close) = self.open.take().expect("it was entered");
+        let (value, close) = self.open.take().expect("`closing` was entered");
         close(value).await
     }
 }

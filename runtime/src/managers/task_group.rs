@@ -157,11 +157,11 @@ fn conclude<E: Send + 'static>(outcome: Option<Outcome>, failures: Failures<E>) 
     // The panic hook has reported the others.
     panics.for_each(user_code::discard);
     if let Some(payload) = panic {
-        replaced(failures.errors, "lost an error of a task, as another task panicked");
+        replaced(failures.errors, "lost the error of a task, because another task panicked");
         panics::resume(payload);
     }
     if outcome == Some(Outcome::Failed(())) {
-        replaced(failures.errors, "lost an error of a task, as its block had failed");
+        replaced(failures.errors, "lost the error of a task, because its block failed");
         return Ok(());
     }
     TaskGroupError::new(failures.errors).map_or(Ok(()), Err)
@@ -178,7 +178,7 @@ fn replaced<E: Send + 'static>(errors: Vec<E>, what: &str) {
 /// Reports the failures of the tasks of a group whose `with!` was dropped.
 fn lost<E: Send + 'static>(failures: Failures<E>) {
     for error in failures.errors {
-        let lost = Lost::from("lost an error of a task, as its `with!` was dropped");
+        let lost = Lost::from("lost the error of a task, because its `with!` was dropped");
         rescue::failed(NAME, lost.error(&error).show(&|f| show_static(&error, f)));
         user_code::discard(error);
     }

@@ -200,7 +200,7 @@ impl<L> Copy for SameContract<L> {}
 
 impl<L> SameContract<L> {
     /// Creates the value for one manager.
-    #[expect(clippy::new_without_default, reason = "nobody else makes one")]
+    #[expect(clippy::new_without_default, reason = "only generated code creates one")]
     #[must_use]
     #[inline]
     pub const fn new() -> Self {

@@ -95,24 +95,24 @@ fn cut_at(driver: &dyn Cancel) -> Option<&'static str> {
     match header.state.get() {
         State::Unpolled | State::Entering | State::Done => None,
         State::Running | State::RunningDetached | State::Cancelling => {
-            Some("did not wait for its `yield!` when it was cancelled; the rest of it is lost")
+            Some("did not await its `yield!` when it was cancelled; the rest of its body is lost")
         }
         State::BlockDone | State::BlockDropped => Some(CUT),
     }
 }
 
 const CUT: &str =
-    "was cut off in its exit phase, as its `with!` was dropped; the option `shielded` has it run to its end";
+    "was cut off in its exit phase, because its `with!` was dropped; add the option `shielded` to complete it";
 
 /// Drops the end of the block, which the panic of the manager replaces, and reports the loss.
 #[cold]
 #[inline(never)]
 fn replace(driver: &dyn Cancel) {
     let has_failed = driver.header().outcome.get() == Outcome::Failed(());
-    let what = "panicked, and its panic replaced the error of its block";
+    let what = "panicked and replaced the error of its block";
     let report = |show: Show<'_>| rescue::replaced(driver.name(), Lost::from(what).show(show));
     if let Some(parcel) = driver.clear(has_failed.then_some(&report)) {
-        rescue::replaced_panic(driver.name(), "panicked, and its panic replaced that of its block", parcel);
+        rescue::replaced_panic(driver.name(), "panicked and replaced the panic of its block", parcel);
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Inline(());
 
 impl Inline {
     /// Creates the placement.
-    #[expect(clippy::new_without_default, reason = "nobody else makes one")]
+    #[expect(clippy::new_without_default, reason = "only generated code creates one")]
     #[must_use]
     #[inline]
     pub const fn new() -> Self {
@@ -100,7 +100,7 @@ impl DetachedGuard {
     ///
     /// Panics if it is called on another thread than the driver's.
     pub(crate) fn before_marker(&self, waker: &Waker) {
-        assert!(self.is_driver_thread(), "the future of a `yield!` was polled on another thread than its `with!`");
+        assert!(self.is_driver_thread(), "the future of a `yield!` was polled on a different thread than its `with!`");
         let state = self.state.get();
         if identity(waker) != state.driver.get() {
             let known = state.marker.take();

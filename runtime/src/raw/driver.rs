@@ -32,7 +32,7 @@ use crate::value::{JoinSame, ShapeOf, Value};
 /// implicitly: the code that drops them then sets the driver to `Done`. `Done` is encoded as the null value of `frame`
 /// and needs no extra memory.
 #[must_use = "a driver does nothing until it is awaited"]
-#[expect(clippy::manual_non_exhaustive, reason = "nobody sees the one nor the other")]
+#[expect(clippy::manual_non_exhaustive, reason = "both are hidden from users")]
 pub enum Driver<'h, F, N, S, B, W, Literal>
 where
     F: Future<Output: BodyOutput>,
@@ -185,7 +185,7 @@ where
 
 #[cold]
 fn polled_when_done() -> ! {
-    unreachable!("a driver is done when it is gone")
+    unreachable!("a driver is not polled after completion")
 }
 
 /// When dropped, records that the body has panicked and that its locals are gone.
@@ -354,7 +354,7 @@ where
                 unsafe { TaskPtr(NonNull::from(header)).cancel_block() };
                 true
             }
-            _ => panic!("polled after its end"),
+            _ => panic!("the future of a `yield!` was polled after completion"),
         }
     }
 
@@ -449,7 +449,7 @@ fn replace<S: Scope<Return: Classify<Literal>>, Literal, O: BodyOutput>(
     frame: &Frame<S>,
     named: impl Fn() -> Named<O>,
 ) -> Result<(), Parcel> {
-    let what = "failed, and its error replaced that of its block";
+    let what = "failed and replaced the error of its block";
     frame.discard(&|show| rescue::replaced(named().name(), Lost::from(what).show(show)))
 }
 
@@ -468,9 +468,9 @@ fn no_value(name: &str, state: State) -> ! {
     let what = match state {
         State::BlockDropped => "dropped its block before the end",
         State::BlockDone => "caught the error of its block",
-        _ => panic!("`{name}` ended without reaching its `yield!`"),
+        _ => panic!("`{name}` ended without reaching its `yield!`: return an `Err` to skip the block"),
     };
-    panic!("`{name}` {what} and then succeeded: `with!` has no value; return an `Err`, or add the option `suppress`")
+    panic!("`{name}` {what} and succeeded, so its `with!` has no value: return an `Err`, or add the option `suppress`")
 }
 
 impl<F, N, S, B, W, Literal> Drop for Driver<'_, F, N, S, B, W, Literal>

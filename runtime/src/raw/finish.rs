@@ -23,7 +23,7 @@ where
 }
 
 /// The future of [`finish`].
-#[must_use = "the body runs when this is awaited"]
+#[must_use = "the body runs only when this is awaited"]
 pub struct Finish<'h, 'b, B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> {
     guard: &'h DetachedGuard,
     body: Pin<&'b mut B>,
@@ -96,7 +96,7 @@ impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Drop for Finish
         match ended {
             Ok(output) => {
                 if output.as_error().is_some() {
-                    let what = "failed, and was dropped while it waited for the managers in its block";
+                    let what = "failed, and was dropped while waiting for the managers in its block";
                     named.report(rescue::failed, what, &output);
                 }
                 panics::contain(|| drop(output));

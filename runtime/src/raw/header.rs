@@ -212,7 +212,7 @@ impl Header {
     /// Panics if the body has not been polled by a driver.
     #[inline]
     fn owner(&self) -> Owner {
-        self.owner.get().expect("a marker is reached when its body is polled")
+        self.owner.get().expect("a `yield!` is reached only while its body is polled")
     }
 
     /// Records that `route` lies between the owner and the marker.
@@ -382,6 +382,6 @@ impl TaskPtr<Header> {
 #[cold]
 pub(super) fn abort_leaked(name: &str) -> ! {
     panics::abort(format_args!(
-        "`{name}` leaked the future of its `yield!`, or dropped it on another thread, while a block was lent to it"
+        "`{name}` leaked the future of its `yield!`, or dropped it on another thread, before its block ended"
     ))
 }

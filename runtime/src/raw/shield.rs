@@ -165,7 +165,7 @@ impl<F: Future, L: Contract> Future for Shielded<F, L> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let state = self.state.as_mut().expect("a manager is polled to its end once").as_mut();
+        let state = self.state.as_mut().expect("a shielded manager was polled after completion").as_mut();
         if let Some(outer) = state.proxy.connected() {
             if outer.state.get() == State::Cancelling {
                 state.cancel(cx);
@@ -263,7 +263,7 @@ impl<F: Future, L: Contract> ShieldedState<F, L> {
         if has_block {
             this.drop_body();
             let name = this.proxy.name;
-            rescue::unfinished(name, "did not wait for its `yield!` when it was cancelled; the rest of it is lost");
+            rescue::unfinished(name, "did not await its `yield!` when it was cancelled; the rest of its body is lost");
         }
         this.proxy.outer.set(None);
         this.proxy.is_cancelled.set(false);
@@ -305,7 +305,7 @@ where
     }
 
     fn report_unfinished(&self) {
-        rescue::unfinished(self.proxy.name, "could not be left: nobody polls it any more");
+        rescue::unfinished(self.proxy.name, "could not be completed: its rescue was dropped");
     }
 }
 

@@ -41,9 +41,9 @@ impl<E> StackOutcome<E> {
     /// Returns the text of the report about an error that this outcome replaces.
     const fn replaces(&self) -> &'static str {
         match self {
-            Self::Panicked(_) => "panicked, and its panic replaced an error",
-            Self::Failed(_) => "failed, and its error replaced another one",
-            Self::Completed | Self::Cancelled => "dropped its block and suppressed an error",
+            Self::Panicked(_) => "panicked and replaced an earlier error",
+            Self::Failed(_) => "failed and replaced an earlier error",
+            Self::Completed | Self::Cancelled => "dropped its block and suppressed an earlier error",
         }
     }
 }
@@ -101,7 +101,7 @@ impl<E> StackEntry<'_, E> {
             StackOutcome::Panicked(payload) => {
                 rescue::replaced_panic(
                     self.signal.named().name(),
-                    "panicked while another panic was under way",
+                    "panicked during another panic",
                     Parcel::new(payload),
                 );
             }
@@ -166,7 +166,7 @@ impl<'env, E> StackEntries<'env, E> {
                 outcome = Some(poll_fn(|cx| entry.poll_leave(&mut outcome, cx)).await);
                 drop(self.get_mut().pop());
             }
-            outcome.expect("each entry gives what is under way after it")
+            outcome.expect("each entry returns an outcome")
         }
     }
 
@@ -204,7 +204,7 @@ impl<'env, E> StackEntries<'env, E> {
 }
 
 /// The future of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter): returns the lent value, `V`, as an `Output`.
-#[must_use = "the manager is entered when this is awaited"]
+#[must_use = "the manager is entered only when this is awaited"]
 pub struct Entering<'s, 'env, E, K, V, Output> {
     entries: &'s StackEntries<'env, E>,
     /// `None` if the manager has been entered.
@@ -226,7 +226,7 @@ where
     ///
     /// Panics if the manager does, or if it is polled after its end.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
-        let (mut body, signal) = self.entry.take().expect("a manager is entered once");
+        let (mut body, signal) = self.entry.take().expect("the future of `enter` was polled after completion");
         let ended = body.as_mut().poll(cx);
         let entered = match (ended, signal.take_value()) {
             (Poll::Pending, None) => {
@@ -246,7 +246,7 @@ where
             (Poll::Ready(Err(error)), _) => Err(error),
             (Poll::Ready(Ok(())), _) => {
                 let name = signal.named.name();
-                panic!("`{name}` dropped its block while it was entered: it has nothing to give")
+                panic!("`{name}` dropped its block on entry and succeeded, so it has no value: return an `Err`")
             }
         };
         Poll::Ready((self.entered)(entered))
@@ -262,8 +262,8 @@ impl fmt::Display for NotInline {
         let name = self.0;
         write!(
             f,
-            "`{name}` lends a reference, and its `yield!` stands in an `async` block or in another macro: an exit stack \
-             can't give that out"
+            "an exit stack can't return a reference that `{name}` lends in an `async` block or in another macro: move \
+             its `yield!` out"
         )
     }
 }
@@ -455,9 +455,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// An exit type that a manager on a stack with the error type `E` may have.
 #[diagnostic::on_unimplemented(
-    message = "the managers of an exit stack must fail with its error type",
-    label = "this one ends in `{Self}`, and the errors of the stack are `{E}`",
-    note = "convert the error: `with!` it in a manager function of your own that fails with `{E}`, and enter that"
+    message = "the managers of an exit stack must fail with the error type of the stack",
+    label = "this one ends in `{Self}`, but the error type of the stack is `{E}`",
+    note = "convert the error: enter a manager function that fails with `{E}` and has a `with!` of this one in its body"
 )]
 pub trait StackExit<E>: Exit<Caught: Send> + CatchesFrom<Result<(), E>, i32> {
     /// Converts the manager's own error into an error of the stack.
@@ -480,7 +480,7 @@ impl<E> StackExit<E> for () {
     }
 
     fn entered<V>(result: Result<V, E>) -> V {
-        result.unwrap_or_else(|_| unreachable!("it can't fail"))
+        result.unwrap_or_else(|_| unreachable!("this manager can't fail"))
     }
 }
 
@@ -531,10 +531,10 @@ impl<X: StackExit<E>, E> StackExit<E> for Suppress<X> {
 /// The value may only borrow from the manager's locals as a reference. References are known to be covariant, so the
 /// caller cannot store anything through them that lives shorter than the stack.
 #[diagnostic::on_unimplemented(
-    message = "an exit stack can't give out what this manager lends",
-    label = "it lends a type of its own that borrows from its locals",
-    note = "a stack gives out values that borrow nothing of the manager's, and `&T` and `&mut T` of what does not either",
-    note = "where the number of managers is known, use `with!`"
+    message = "an exit stack can't return the value that this manager lends",
+    label = "the lent type borrows from the manager's locals",
+    note = "lend a value that borrows nothing from the manager, or a `&T` or a `&mut T` of one",
+    note = "if the number of managers is known, use `with!` instead"
 )]
 pub trait StackValue<K>: for<'a, 'b> Lends<'a, 'b, Value: Send> {
     /// Converts the value into its stored form.

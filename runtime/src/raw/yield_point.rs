@@ -80,7 +80,7 @@ macro_rules! lend {
         /// The elided lifetimes must end before the body does (`'f`). The block may store any reference that it likes
         /// in a lent `&Cell<&T>`, and this reference must not reach code that reads it after the block.
         #[inline]
-        #[allow(clippy::elidable_lifetime_names, clippy::needless_lifetimes, reason = "it is named for the others")]
+        #[allow(clippy::elidable_lifetime_names, clippy::needless_lifetimes, reason = "named like the others")]
         pub const fn $lend<'f, $($block,)* L, X, H>(
             point: YieldPoint<'f, FnContract<L, $n, X>, H>,
             value: <L as $Lend<$($block),*>>::Out,
@@ -157,7 +157,9 @@ impl<H: Placement> Enclosing for EnclosingPoint<'_, H> {
     /// Panics on another thread than the driver's.
     #[inline]
     fn has_lent(&self, route: Route) {
-        self.header().expect("the future of a `yield!` was polled on another thread than its `with!`").set_route(route);
+        self.header()
+            .expect("the future of a `yield!` was polled on a different thread than its `with!`")
+            .set_route(route);
     }
 
     fn wants_marker(&self) -> bool {
@@ -166,7 +168,7 @@ impl<H: Placement> Enclosing for EnclosingPoint<'_, H> {
 }
 
 /// The future of a `yield!`, called the marker: lends the value and polls the block to its end.
-#[must_use = "the block runs when this is awaited"]
+#[must_use = "the block runs only when this is awaited"]
 pub struct Yield<'f, L, H: Placement, V> {
     /// `None` if the block has ended.
     point: Option<YieldPoint<'f, L, H>>,
@@ -194,7 +196,7 @@ impl<L: Contract, H: Placement, V> Future for Yield<'_, L, H, V> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let point = this.point.as_ref().expect("a `yield!` is awaited once");
+        let point = this.point.as_ref().expect("the future of a `yield!` was polled after completion");
         let header = point.header();
         if let Some(guard) = point.placement.guard() {
             guard.before_marker(cx.waker());

@@ -161,7 +161,7 @@ pub fn set_hook(hook: impl Fn(&Loss<'_>) + Send + Sync + 'static) {
 pub(crate) const CANCELLED: &str = "failed after a cancellation; its error is lost";
 
 /// Describes an error that is dropped in favour of a panic.
-pub(crate) const PANICKING: &str = "failed while a panic was under way; its error is lost";
+pub(crate) const PANICKING: &str = "failed during a panic; its error is lost";
 
 /// Reports that `manager` failed.
 pub(crate) fn failed(manager: &'static str, lost: Lost<'_>) {

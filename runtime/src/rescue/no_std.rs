@@ -9,7 +9,7 @@ use crate::panics::{Parcel, Payload};
 #[derive(Default)]
 pub(crate) struct Rescues;
 
-#[expect(clippy::unused_self, reason = "as with `std`")]
+#[expect(clippy::unused_self, reason = "the same signature as with `std`")]
 impl Rescues {
     pub(crate) fn extend(&mut self, _other: Self) {}
 

@@ -22,7 +22,7 @@ impl Origin {
     }
 
     /// Returns a function that spawns a rescue on the runtime. `None` if the manager was entered on no runtime.
-    #[cfg_attr(not(feature = "tokio"), expect(clippy::unused_self, reason = "there is no runtime"))]
+    #[cfg_attr(not(feature = "tokio"), expect(clippy::unused_self, reason = "unused without a runtime"))]
     pub(super) fn spawn(&self) -> Option<impl FnOnce(Rescue) + use<>> {
         #[cfg(feature = "tokio")]
         return self.runtime.clone().map(|runtime| move |rescue| drop(runtime.spawn(rescue)));
@@ -31,7 +31,7 @@ impl Origin {
     }
 
     /// Runs `f` in the span, and with the span's subscriber, which may be the subscriber of another thread.
-    #[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "there is no span"))]
+    #[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "unused without spans"))]
     pub(super) fn within_span<T>(&self, f: impl FnOnce() -> T) -> T {
         #[cfg(feature = "tracing")]
         if let Some(subscriber) = self.span.with_subscriber(|(_, subscriber)| subscriber.clone()) {

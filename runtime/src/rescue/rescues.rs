@@ -44,12 +44,12 @@ impl Rescues {
         Self((!list.is_empty()).then(|| Box::new(Waits { list, prune_at: 0 })))
     }
 
-    #[allow(dead_code, reason = "a model checker does not ask")]
+    #[allow(dead_code, reason = "unused in a model checker")]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    #[allow(dead_code, reason = "a model checker does not ask")]
+    #[allow(dead_code, reason = "unused in a model checker")]
     pub(crate) fn extend(&mut self, other: Self) {
         let Some(mut others) = other.0 else { return };
         match &mut self.0 {
@@ -72,7 +72,7 @@ impl Rescues {
     }
 
     /// Calls `then` when all rescues are done: see [`Handle::after`].
-    #[allow(dead_code, reason = "only task groups do")]
+    #[allow(dead_code, reason = "used only by task groups")]
     pub(crate) fn then(self, then: impl FnOnce() -> Option<Completion> + Send + 'static) {
         let handles: Vec<_> = self.0.iter().flat_map(|waits| &waits.list).map(|wait| wait.handle.clone()).collect();
         Handle::after(&handles, then);

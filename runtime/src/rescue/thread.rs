@@ -107,12 +107,12 @@ mod imp {
     pub(super) struct RuntimeContext;
 
     impl RuntimeContext {
-        #[expect(clippy::unnecessary_wraps, reason = "as with a runtime")]
+        #[expect(clippy::unnecessary_wraps, reason = "the same signature as with a runtime")]
         pub(super) fn new() -> io::Result<Self> {
             Ok(Self)
         }
 
-        #[expect(clippy::unused_self, reason = "as with a runtime")]
+        #[expect(clippy::unused_self, reason = "the same signature as with a runtime")]
         pub(super) fn run(&self, work: impl FnOnce()) {
             work();
         }

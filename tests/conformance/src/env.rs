@@ -155,7 +155,7 @@ pub(crate) fn label(payload: &(dyn Any + Send)) -> String {
         return label.clone();
     }
     match payload.downcast_ref::<String>().map(String::as_str) {
-        Some("`lawless` ended without reaching its `yield!`") => NO_YIELD.to_owned(),
+        Some("`lawless` ended without reaching its `yield!`: return an `Err` to skip the block") => NO_YIELD.to_owned(),
         Some("`lawless` reached its `yield!` a second time") => NO_STOP.to_owned(),
         other => format!("unexpected: {other:?}"),
     }

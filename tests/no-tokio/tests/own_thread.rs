@@ -99,7 +99,7 @@ fn nothing_ends_the_thread() {
         ours,
         [
             "async-context-manager: `gives` failed after a cancellation; its error is lost: Bomb",
-            "async-context-manager: `stuck` could not be left: nobody polls it any more",
+            "async-context-manager: `stuck` could not be completed: its rescue was dropped",
         ]
     );
 }

@@ -553,7 +553,7 @@ mod shown {
             let with = async { with!(fails() => { panic!("block") }).is_ok() };
             assert_eq!(panic_message(with), "block");
         });
-        assert_eq!(said, [format!("`fails` failed while a panic was under way; its error is lost: {DB_ERROR}")]);
+        assert_eq!(said, [format!("`fails` failed during a panic; its error is lost: {DB_ERROR}")]);
     }
 
     #[test]
@@ -572,7 +572,7 @@ mod shown {
             drop_after(2, async { with!(races_and_fails(), is_rescued() => pending::<()>().await) });
             std::process::exit(0);
         });
-        let what = "failed, and was dropped while it waited for the managers in its block";
+        let what = "failed, and was dropped while waiting for the managers in its block";
         assert_eq!(said, [format!("`races_and_fails` {what}: {DB_ERROR}")]);
     }
 
@@ -588,7 +588,7 @@ mod shown {
             });
             assert!(returned.is_ok());
         });
-        let what = "`fails` failed, and its error replaced that of its block";
+        let what = "`fails` failed and replaced the error of its block";
         assert_eq!(said, [format!("{what}: core::result::Result<(), {OPAQUE}>"), format!("{what}: {OPAQUE}")]);
     }
 
@@ -613,7 +613,7 @@ mod shown {
         assert_eq!(
             said,
             [
-                format!("`fails` failed, and its error replaced that of its block: {DB_ERROR}"),
+                format!("`fails` failed and replaced the error of its block: {DB_ERROR}"),
                 format!("`fails` failed after a cancellation; its error is lost: {DB_ERROR}"),
                 format!("`called_back` failed after a cancellation; its error is lost: {OPAQUE}"),
             ]
@@ -730,7 +730,7 @@ mod cut {
             drop_after(1, async { with!(plain() => pending::<()>().await) });
         });
         let what =
-            "was cut off in its exit phase, as its `with!` was dropped; the option `shielded` has it run to its end";
+            "was cut off in its exit phase, because its `with!` was dropped; add the option `shielded` to complete it";
         assert_eq!(said, [format!("`plain` {what}")]);
     }
 

@@ -264,7 +264,7 @@ fn one_that_nobody_polls_any_more_is_told_of() {
         drop_in_block!(stuck());
         drain();
     });
-    assert_eq!(told(&said), ["`stuck` could not be left: nobody polls it any more"], "{said}");
+    assert_eq!(told(&said), ["`stuck` could not be completed: its rescue was dropped"], "{said}");
 }
 
 /// What a process lacks can be taken from it there.
@@ -322,7 +322,7 @@ mod on_linux {
             assert_eq!(
                 what,
                 ["lease", "fails"].map(|name| {
-                    let what = format!("`{name}` could not be left: nobody polls it any more");
+                    let what = format!("`{name}` could not be completed: its rescue was dropped");
                     (LossKind::Unfinished, what)
                 })
             );

@@ -1,4 +1,4 @@
-//! A later manager of the header fails with another type than an earlier one catches.
+//! A later manager of the header fails with another error type than an earlier one catches.
 
 use std::num::ParseIntError;
 

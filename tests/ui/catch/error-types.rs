@@ -1,4 +1,4 @@
-//! The block fails with another type than its manager catches.
+//! The block fails with another error type than its manager catches.
 
 use std::num::ParseIntError;
 

@@ -1,4 +1,4 @@
-//! `catch` without an error, twice, and with a value.
+//! `catch` without an error type, repeated, and with a value.
 
 use async_context_manager::async_context_manager;
 

@@ -1,4 +1,4 @@
-//! A manager that is lent is entered in its own block.
+//! A borrowed manager is entered again in its own block.
 
 use async_context_manager::{AsyncContextManager, Outcome, with};
 

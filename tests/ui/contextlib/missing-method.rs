@@ -1,4 +1,4 @@
-//! A type that is to be a manager and lacks a method.
+//! A manager type lacks a method.
 
 use async_context_manager::{AsyncContextManager, Outcome};
 

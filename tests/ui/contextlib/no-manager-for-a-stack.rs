@@ -1,4 +1,4 @@
-//! What a stack can't enter.
+//! A stack can enter only managers.
 
 use async_context_manager::AsyncExitStack;
 

@@ -1,4 +1,4 @@
-//! A manager function is called with what it does not take.
+//! A manager function is called with wrong arguments.
 
 use async_context_manager::{async_context_manager, with};
 

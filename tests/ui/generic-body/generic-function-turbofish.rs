@@ -1,5 +1,5 @@
-//! Why a body is not generic over its block, 6: if the function itself were, its users would have to name one more type
-//! than its author has written.
+//! Why a body is not generic over its block, 6: if the function were generic, its callers would have to name one more
+//! type than its author declared.
 
 use std::future::{Future, ready};
 

@@ -1,5 +1,5 @@
-//! Why a body is not generic over its block, 4: if the function itself were, one closure could not make managers for two
-//! blocks, nor one manager be for either of two.
+//! Why a body is not generic over its block, 4: if the function were generic, one closure could not make managers for
+//! two blocks, and one manager could not be for either of two blocks.
 
 use std::future::{Future, ready};
 

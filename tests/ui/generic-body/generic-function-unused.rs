@@ -1,5 +1,5 @@
-//! Why a body is not generic over its block, 5: if the function itself were, a manager that is made and never entered would
-//! be an error, and not one that says so.
+//! Why a body is not generic over its block, 5: if the function were generic, a manager that is never entered would be
+//! an error, and an unclear one.
 
 use std::future::{Future, ready};
 

@@ -1,5 +1,5 @@
-//! Why a body is not generic over its block, 3: the future of a generic method of an opaque type is not known to be
-//! `Send`.
+//! Why a body is not generic over its block, 3: the compiler does not know whether the future of a generic method of an
+//! opaque type is `Send`.
 
 use std::future::Future;
 

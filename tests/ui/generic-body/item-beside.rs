@@ -1,5 +1,5 @@
-//! Why a body is not generic over its block, 1: an attribute can't declare a type beside a function, as it does not know
-//! whether that stands in an `impl`.
+//! Why a body is not generic over its block, 1: an attribute can't declare a type beside a function, because the
+//! function may be in an `impl`.
 
 struct Pool<T>(T);
 

@@ -1,5 +1,5 @@
-//! Why a body is not generic over its block, 2: what is declared in a function knows neither `Self` nor the generics
-//! around it.
+//! Why a body is not generic over its block, 2: an item declared in a function can't use `Self` or the generics of the
+//! function.
 
 use std::future::Future;
 

@@ -1,5 +1,5 @@
-//! What is lent with a left-out lifetime is the manager's own: else the block could store in it what the manager's caller reads
-//! later.
+//! A value lent with an elided lifetime borrows from the manager itself. Otherwise, the block could store references in
+//! it that the caller of the manager reads later.
 
 use std::cell::Cell;
 

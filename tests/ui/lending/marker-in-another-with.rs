@@ -1,4 +1,4 @@
-//! A macro that is named like `with!` can't get hold of the marker's future.
+//! Another macro named `with!` can't get the future of the marker.
 
 use async_context_manager::async_context_manager;
 

@@ -1,4 +1,4 @@
-//! The block can't store what it is lent in what the manager was given: the exit phase would find it there.
+//! The block can't store the lent value in the arguments of the manager, where the exit phase would find it.
 
 use std::cell::Cell;
 

@@ -1,5 +1,5 @@
-//! What is lent lives shorter than what is behind it, so it can't be stored there: the exit phase would find it when it
-//! is gone.
+//! A borrow from the lent value can't be stored in the lent value, which outlives it: the exit phase would read a
+//! dangling reference.
 
 use std::cell::Cell;
 

@@ -1,4 +1,4 @@
-//! `enter` gives something else than `Value` says.
+//! `enter` returns another type than `Value` requires.
 
 use async_context_manager::{AsyncContextManager, Outcome, with};
 

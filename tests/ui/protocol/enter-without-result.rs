@@ -1,4 +1,4 @@
-//! `enter` gives no `Result`, though the manager can fail.
+//! `enter` does not return a `Result`, but the manager can fail.
 
 use async_context_manager::{AsyncContextManager, Outcome, with};
 

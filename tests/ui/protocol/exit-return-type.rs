@@ -1,4 +1,4 @@
-//! `exit` gives something else than `Exit` says.
+//! `exit` returns another type than `Exit` requires.
 
 use async_context_manager::{AsyncContextManager, Outcome, with};
 

@@ -1,4 +1,4 @@
-//! `Exit` is no way to end.
+//! `Exit` is not a valid exit type.
 
 use async_context_manager::{AsyncContextManager, Outcome, with};
 

@@ -1,4 +1,4 @@
-//! The manager function itself, without the call.
+//! `with!` on the manager function itself, without a call.
 
 use async_context_manager::with;
 

@@ -1,4 +1,4 @@
-//! A future that gives a manager: `.await` is missing.
+//! `with!` on a future that returns a manager: `.await` is missing.
 
 use async_context_manager::with;
 

@@ -1,4 +1,4 @@
-//! The guard of a lock.
+//! `with!` on the guard of a lock.
 
 use async_context_manager::with;
 

@@ -1,4 +1,4 @@
-//! A `Result`.
+//! `with!` on a `Result`.
 
 use async_context_manager::with;
 

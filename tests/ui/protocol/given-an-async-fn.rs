@@ -1,4 +1,4 @@
-//! An `async fn` without the attribute.
+//! `with!` on an `async fn` without the attribute.
 
 use async_context_manager::with;
 

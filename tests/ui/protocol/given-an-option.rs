@@ -1,4 +1,4 @@
-//! An `Option`.
+//! `with!` on an `Option`.
 
 use async_context_manager::with;
 

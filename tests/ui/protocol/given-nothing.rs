@@ -1,4 +1,4 @@
-//! Nothing.
+//! `with!` on `()`.
 
 use async_context_manager::with;
 

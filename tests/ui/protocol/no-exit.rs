@@ -1,4 +1,4 @@
-//! Without a method `exit`.
+//! The method `exit` is missing.
 
 use async_context_manager::{AsyncContextManager, Outcome, with};
 

@@ -1,4 +1,4 @@
-//! A type that borrows leaves out `where Self: 'v`.
+//! A type that borrows omits `where Self: 'v`.
 
 use async_context_manager::{AsyncContextManager, Outcome, with};
 

@@ -1,4 +1,4 @@
-//! `closing` takes an `async` function, which gives `()` or a `Result<(), E>`.
+//! `closing` takes an `async` function that returns `()` or a `Result<(), E>`.
 
 use async_context_manager::{closing, with};
 

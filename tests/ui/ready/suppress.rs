@@ -1,4 +1,4 @@
-//! `suppress` takes a predicate for the error that the block fails with.
+//! `suppress` takes a predicate on the error that the block fails with.
 
 use async_context_manager::{suppress, with};
 

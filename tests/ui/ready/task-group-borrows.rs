@@ -1,4 +1,4 @@
-//! A task owns what it uses, and a group is for its block (G32).
+//! A task must own its data, and a group can't leave its block (G32).
 
 use async_context_manager::{TaskGroup, TaskGroupError, task_group, with};
 

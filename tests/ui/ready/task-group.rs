@@ -1,4 +1,4 @@
-//! What can't be a task of a group.
+//! Futures that can't be tasks of a group.
 
 use std::rc::Rc;
 

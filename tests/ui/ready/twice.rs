@@ -1,4 +1,4 @@
-//! A limit or a group is entered once (T26, T27, G30, G31), and a limit is a `Duration`.
+//! A limit or a group can be entered only once (T26, T27, G30, G31), and a limit is a `Duration`.
 
 use std::time::Duration;
 

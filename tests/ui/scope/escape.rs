@@ -1,4 +1,4 @@
-//! What is lent can't leave the block of a `scope`.
+//! The lent value can't leave the block of a `scope`.
 
 use async_context_manager::async_context_manager;
 

@@ -1,4 +1,4 @@
-//! A closure that is not `async`.
+//! The closure is not `async`.
 
 use async_context_manager::async_context_manager;
 

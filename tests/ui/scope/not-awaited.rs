@@ -1,4 +1,4 @@
-//! Without `.await` nothing runs.
+//! Without `.await`, nothing runs.
 #![deny(unused_must_use)]
 
 use async_context_manager::async_context_manager;

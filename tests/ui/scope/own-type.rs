@@ -1,4 +1,4 @@
-//! A block that gives a type of the user's own.
+//! The block returns a type of the user's own.
 
 use async_context_manager::async_context_manager;
 

@@ -1,4 +1,4 @@
-//! A shielded manager may go on when what it was given is gone, so it owns that.
+//! A shielded manager may outlive its caller's data, so it can't borrow its arguments.
 
 use std::fmt::Display;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! What a generic shielded manager has may be borrowed, or stay on its thread, unless it says that it isn't.
+//! A type parameter of a shielded manager needs the bounds `Send` and `'static`.
 
 use std::fmt::Display;
 use std::future::Future;

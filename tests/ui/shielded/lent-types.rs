@@ -1,4 +1,4 @@
-//! What is lent borrows in no other way than a reference does.
+//! A shielded manager can lend only owned values and plain references.
 
 use std::cell::Cell;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! `.shielded()` is for managers that own what they have.
+//! `.shielded()` requires a manager that owns its data.
 
 use async_context_manager::{AsyncContextManager, Outcome, async_context_manager, with};
 

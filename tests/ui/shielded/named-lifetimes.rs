@@ -1,4 +1,4 @@
-//! A lifetime that the caller chooses is not one that a shielded manager can have.
+//! A shielded manager can't have a lifetime that the caller chooses.
 
 use std::cell::Cell;
 use std::marker::PhantomData;

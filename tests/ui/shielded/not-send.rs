@@ -1,4 +1,4 @@
-//! A shielded manager may go on on another thread.
+//! A shielded manager may continue on another thread, so it must be `Send`.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! The exit phase may run when the caller's locals are gone, so the block can't store what borrows them.
+//! The exit phase may outlive the caller's locals, so the block can't store borrows of them.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};

@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use async_context_manager::{AsyncExitStack, async_context_manager};
 
-/// Reads what the block stored, when the stack is left.
+/// Reads the values that the block stored, when the stack is closed.
 #[async_context_manager]
 async fn stores<'x>(cell: &'x Mutex<Option<&'x u32>>) -> &u32 {
     let local = 5;

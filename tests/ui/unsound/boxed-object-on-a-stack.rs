@@ -1,4 +1,4 @@
-//! What a stack gives out outlives it only if the manager's locals are not borrowed.
+//! A value that a stack returns can't outlive the manager's locals if it borrows from them.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! What a thread is given is `'static`; a closure that borrows a local of a manager is not.
+//! A closure for a thread must be `'static`, so it can't borrow a local of a manager.
 
 use std::thread::{self, JoinHandle};
 

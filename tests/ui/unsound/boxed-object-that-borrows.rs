@@ -1,4 +1,4 @@
-//! A trait object without a bound is `'static`, for the body too.
+//! A trait object without a bound is `'static`, in the body, too.
 
 use async_context_manager::{async_context_manager, with};
 

@@ -1,4 +1,4 @@
-//! The block's value can't be what was lent, whether or not it is looked at: it is moved after the exit phase has freed it.
+//! The block can't return the lent value, even if it is unused: it would be moved after the exit phase freed it.
 
 use async_context_manager::{async_context_manager, with};
 

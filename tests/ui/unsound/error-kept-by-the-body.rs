@@ -1,4 +1,4 @@
-//! A lifetime that the error leaves out is that of the argument, for the body too: it can't keep the error for ever.
+//! An elided lifetime in the error is that of the argument, in the body, too: the body can't keep the error longer.
 
 use std::sync::Mutex;
 

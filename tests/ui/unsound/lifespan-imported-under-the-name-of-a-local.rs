@@ -1,4 +1,4 @@
-//! The local that says how long a body lives stays a local, whatever item has its name.
+//! An item with the name of the local that bounds the lifetime of the body does not replace that local.
 
 use std::cell::RefCell;
 use std::rc::Rc;

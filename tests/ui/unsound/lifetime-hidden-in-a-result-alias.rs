@@ -1,4 +1,4 @@
-//! A lifetime that an alias of a `Result` hides is that of the argument, for the body too.
+//! A lifetime hidden in an alias of `Result` is the lifetime of the argument, in the body, too.
 
 use async_context_manager::{async_context_manager, with};
 

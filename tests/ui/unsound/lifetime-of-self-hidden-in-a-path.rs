@@ -1,4 +1,4 @@
-//! A lifetime that a path hides is that of `self`, for the body too.
+//! A lifetime hidden in a path is the lifetime of `self`, in the body, too.
 
 use async_context_manager::{async_context_manager, with};
 

@@ -1,4 +1,4 @@
-//! `&'_ T` is a `&T`: lent for as long as the block runs.
+//! `&'_ T` means `&T`: lent while the block runs.
 
 use async_context_manager::{async_context_manager, with};
 

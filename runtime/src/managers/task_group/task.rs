@@ -196,7 +196,7 @@ impl<T, E: Send + 'static, F> Drop for TaskFuture<T, E, F> {
         let Some(parts) = &self.parts else { return };
         let expected = parts.is_aborted.load(Ordering::Acquire) || !self.tasks.are_open();
         let failure =
-            (!expected).then(|| Failure::Panic(Box::new("a task of `task_group` was dropped by its runtime")));
+            (!expected).then(|| Failure::Panic(Box::new("the runtime dropped a task of `task_group` before it ended")));
         self.leave(None, failure);
     }
 }
