@@ -92,6 +92,8 @@ mod scope_types;
 mod shielded;
 #[cfg(feature = "std")]
 mod stack;
+#[cfg(feature = "std")]
+mod stack_exit;
 mod stub;
 #[cfg(feature = "std")]
 mod sync;

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::future::{Future, Pending};
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 
 use crate::exit::Exit;
 use crate::lend::Contract;
@@ -71,9 +72,18 @@ where
     }
 }
 
+/// A manager without drop glue, which is passed to `run` next.
+///
+/// With drop glue, errors of the borrow checker would name this temporary and suggest a `;` that does not help.
+pub(crate) type UndroppedManager<B, L> = Manager<ManuallyDrop<B>, L>;
+
 impl<B, L> Manager<B, L> {
+    #[inline]
+    pub(crate) fn undropped(self) -> UndroppedManager<B, L> {
+        self.map(ManuallyDrop::new)
+    }
+
     /// Returns the manager with another body and the same contract.
-    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn map<C>(self, map: impl FnOnce(B) -> C) -> Manager<C, L> {
         Manager { body: map(self.body), contract: PhantomData }

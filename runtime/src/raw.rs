@@ -11,6 +11,8 @@
 //! | `cancel` | drops a `with!` that has not ended |
 //! | `shield` | keeps a shielded body running after its `with!` was dropped |
 //! | `stack_entry` | managers that are entered by a method call: the entries of an exit stack |
+//! | `entry_signal` | ends the block of a stack entry |
+//! | `stored` | lent values that outlive the poll in which they were lent |
 //!
 //! A `with!` is one future. Two of its locals are the [`Frame`](crate::frame::Frame), which contains the
 //! [`Header`](header::Header), and the [`Driver`], which owns the body of the manager and the block:
@@ -53,12 +55,16 @@ pub(crate) mod body;
 mod cancel;
 pub(crate) mod detached;
 mod driver;
+#[cfg(feature = "std")]
+pub(crate) mod entry_signal;
 mod finish;
 mod header;
 #[cfg(feature = "std")]
 pub(crate) mod shield;
 #[cfg(feature = "std")]
 pub(crate) mod stack_entry;
+#[cfg(feature = "std")]
+pub(crate) mod stored;
 mod yield_point;
 
 use core::cell::Cell;

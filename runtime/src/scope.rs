@@ -7,13 +7,13 @@ use crate::classify::{Classify, ReturnType};
 use crate::exit::{CatchesFrom, Exit};
 use crate::frame::{BorrowToken, End, Frame, Unbound, ValueToken};
 use crate::lend::Lends;
-use crate::manager::{Manager, OutputOf};
+use crate::manager::{Manager, OutputOf, UndroppedManager};
 use crate::raw::{Body, run};
 use crate::scope_types::Types;
 use crate::value::{Block, CatchesShape, Join, Shape, ShapeOf, Value};
 
 /// A manager that is about to be moved into a `with!`, and the frame that is created next.
-type OpenedManager<'a, 'b, 'm, M, L, S> = (Manager<M, L>, Unbound<'a, 'b, 'm, Frame<S>>);
+type OpenedManager<'a, 'b, 'm, M, L, S> = (UndroppedManager<M, L>, Unbound<'a, 'b, 'm, Frame<S>>);
 
 /// Returns the manager, and the [`Unbound`] from which its frame is created. The manager is the last one of its header,
 /// or the only one.
@@ -26,7 +26,7 @@ where
     L: Lends<'a, 'b, Exit = X, Value = V>,
     X: Exit,
 {
-    (manager, Unbound::new())
+    (manager.undropped(), Unbound::new())
 }
 
 /// Same as [`open`], for a manager that is followed by others in its header. `Rest` is the shape of these.
@@ -42,7 +42,7 @@ where
     Both: Shape,
     Rest: Shape,
 {
-    (manager, Unbound::new())
+    (manager.undropped(), Unbound::new())
 }
 
 impl<M, L> Manager<M, L>

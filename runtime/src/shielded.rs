@@ -6,7 +6,7 @@ use crate::lend::Lends;
 use crate::manager::{Manager, OutputOf};
 use crate::raw::body::Name;
 use crate::raw::shield::{Rescuable, ShieldedBody};
-use crate::raw::stack_entry::{Mut, Owned, Ref};
+use crate::raw::stored::{Mut, Owned, Ref};
 use crate::raw::{Body, FrameHandle, FunctionBody, SameContract};
 
 impl<B, L> Manager<B, L>

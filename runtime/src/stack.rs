@@ -14,7 +14,10 @@ use crate::outcome::Outcome;
 use crate::output::BodyOutput;
 use crate::panics;
 use crate::raw::Body;
-use crate::raw::stack_entry::{Entering, Owned, StackEntries, StackExit, StackOutcome, StackValue, Stored};
+use crate::raw::entry_signal::StackOutcome;
+use crate::raw::stack_entry::{Entering, StackEntries};
+use crate::raw::stored::{Owned, StackValue, Stored};
+use crate::stack_exit::StackExit;
 
 /// A stack of managers that are entered one by one and left together, the last one first: Python's
 /// `contextlib.AsyncExitStack`.

@@ -2,7 +2,7 @@
 
 use core::future::Future;
 use core::marker::{PhantomData, PhantomPinned};
-use core::mem::forget;
+use core::mem::{ManuallyDrop, forget};
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, ready};
@@ -16,7 +16,7 @@ use crate::classify::Classify;
 use crate::exit::{CatchesFrom, Exit};
 use crate::frame::{End, Frame};
 use crate::lend::Lends;
-use crate::manager::Manager;
+use crate::manager::UndroppedManager;
 use crate::named::Named;
 use crate::outcome::Outcome;
 use crate::output::BodyOutput;
@@ -62,7 +62,7 @@ where
 /// lent value outlives the `with!`. For `literal` see [`Classify`]. For `enclosing` see [`Enclosing`].
 #[inline]
 pub fn run<'h, 'a, 'b, M, L, S, B, W, Literal>(
-    manager: Manager<M, L>,
+    manager: UndroppedManager<M, L>,
     frame: &'h Frame<S>,
     enclosing: W,
     block: B,
@@ -75,7 +75,7 @@ where
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
-    let body = manager.body;
+    let body = ManuallyDrop::into_inner(manager.body);
     let name = body.name();
     let body = body.start(FrameHandle::new(frame.header()));
     Driver::Live { frame, enclosing, name, body, block, literal: PhantomData, pinned: PhantomPinned }

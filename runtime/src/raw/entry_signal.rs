@@ -1,0 +1,185 @@
+//! Ends the block of a stack entry, and passes its value and its outcome.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::mem::replace;
+use core::task::{Poll, Waker};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Enclosing;
+use super::header::Route;
+use crate::classify::{Classify, Fallible};
+use crate::named::Named;
+use crate::outcome::Outcome;
+use crate::panics::{self, Payload};
+use crate::user_code;
+
+/// The current outcome while a stack is left: the value that the next entry receives.
+pub(crate) enum StackOutcome<E> {
+    Completed,
+    Failed(E),
+    Panicked(Payload),
+    Cancelled,
+}
+
+impl<E> StackOutcome<E> {
+    /// Returns the text of the report about an error that this outcome replaces.
+    pub(super) const fn replaces(&self) -> &'static str {
+        match self {
+            Self::Panicked(_) => "panicked and replaced an earlier error",
+            Self::Failed(_) => "failed and replaced an earlier error",
+            Self::Completed | Self::Cancelled => "dropped its block and suppressed an earlier error",
+        }
+    }
+}
+
+/// The signal between a stack and the block of one of its entries.
+pub(super) trait ExitSignal<E> {
+    /// Ends the block with this outcome.
+    fn end(&self, outcome: StackOutcome<E>);
+
+    /// Returns whether the block was ended by a cancellation.
+    fn is_cancelled(&self) -> bool;
+
+    /// Takes the outcome, if the block has not received it.
+    fn take_outcome(&self) -> Option<StackOutcome<E>>;
+
+    /// Returns the name of the manager, and the function that formats its error.
+    fn named(&self) -> Named<Result<(), E>>;
+}
+
+pub(super) struct EntryShared<K, E> {
+    /// The name of the manager.
+    pub(super) named: Named<Result<(), E>>,
+    state: Mutex<EntryState<K, E>>,
+}
+
+pub(super) struct EntryState<K, E> {
+    value: Option<K>,
+    /// Whether the marker of the manager is in its body itself.
+    inline: bool,
+    outcome: Option<StackOutcome<E>>,
+    is_cancelled: bool,
+    waker: Option<Waker>,
+}
+
+impl<K, E> EntryShared<K, E> {
+    pub(super) fn new(named: Named<Result<(), E>>) -> Self {
+        let state = EntryState { value: None, inline: false, outcome: None, is_cancelled: false, waker: None };
+        Self { named, state: Mutex::new(state) }
+    }
+
+    /// Stores the value for `take_value`, until the returned guard is dropped with the block.
+    pub(super) fn put(&self, value: K) -> ValueGuard<'_, K, E> {
+        lock(&self.state).value = Some(value);
+        ValueGuard(self)
+    }
+
+    pub(super) fn is_inline(&self) -> bool {
+        lock(&self.state).inline
+    }
+
+    pub(super) fn take_value(&self) -> Option<K> {
+        lock(&self.state).value.take()
+    }
+
+    /// Waits for the end of the block, and returns its result.
+    pub(super) async fn ended(&self) -> Result<(), E> {
+        let outcome = poll_fn(|cx| {
+            let mut state = lock(&self.state);
+            if let Some(outcome) = state.outcome.take() {
+                return Poll::Ready(outcome);
+            }
+            // Each poll of the body by the stack also polls the block, except if the marker is in a future that polls
+            // only what was woken.
+            if state.inline {
+                return Poll::Pending;
+            }
+            // The waker's functions must not run under the lock.
+            drop(state);
+            let waker = user_code::clone(cx.waker());
+            let before = replace(&mut lock(&self.state).waker, waker);
+            user_code::discard(before);
+            Poll::Pending
+        });
+        match outcome.await {
+            StackOutcome::Completed | StackOutcome::Cancelled => Ok(()),
+            StackOutcome::Failed(error) => Err(error),
+            StackOutcome::Panicked(payload) => panics::resume(payload),
+        }
+    }
+}
+
+impl<K, E> Enclosing for &EntryShared<K, E> {
+    fn outcome(&self) -> Option<Outcome> {
+        self.is_cancelled().then_some(Outcome::Cancelled)
+    }
+
+    fn has_lent(&self, route: Route) {
+        lock(&self.state).inline = route != Route::Detached;
+    }
+
+    fn wants_marker(&self) -> bool {
+        false
+    }
+}
+
+/// Takes the value back if it was not taken: a manager may drop its block in the same poll in which it has lent.
+pub(super) struct ValueGuard<'l, K, E>(&'l EntryShared<K, E>);
+
+impl<K, E> Drop for ValueGuard<'_, K, E> {
+    fn drop(&mut self) {
+        drop(self.0.take_value());
+    }
+}
+
+impl<K, E> ExitSignal<E> for EntryShared<K, E> {
+    fn end(&self, outcome: StackOutcome<E>) {
+        let mut state = lock(&self.state);
+        state.is_cancelled = matches!(outcome, StackOutcome::Cancelled);
+        state.outcome = Some(outcome);
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(user_code::wake);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        lock(&self.state).is_cancelled
+    }
+
+    fn take_outcome(&self) -> Option<StackOutcome<E>> {
+        lock(&self.state).outcome.take()
+    }
+
+    fn named(&self) -> Named<Result<(), E>> {
+        self.named
+    }
+}
+
+/// The output of the block of an entry. Its error is formatted like an error of the manager.
+pub(super) struct Left<E> {
+    pub(super) result: Result<(), E>,
+    pub(super) named: Named<Result<(), E>>,
+}
+
+impl<E> Classify<i32> for Left<E> {
+    type Kind = Fallible;
+    type Error = E;
+
+    fn failed(&self) -> bool {
+        self.result.is_err()
+    }
+
+    fn without_error(self) -> Result<Self, E> {
+        self.result.map(|()| Self { result: Ok(()), named: self.named })
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.named.show(&self.result, f)
+    }
+}
+
+/// Locks a mutex. Poisoning is ignored, because no code panics under these locks.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

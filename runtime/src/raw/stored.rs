@@ -1,0 +1,100 @@
+//! Values that outlive the poll in which they were lent: on an exit stack, or lent by a shielded manager.
+
+use core::ptr::NonNull;
+
+use super::TaskPtr;
+use crate::lend::Lends;
+
+/// A contract whose value a stack can return, stored as a `K`.
+///
+/// The value may only borrow from the manager's locals as a reference. References are known to be covariant, so the
+/// caller cannot store anything through them that lives shorter than the stack.
+#[diagnostic::on_unimplemented(
+    message = "an exit stack can't return the value that this manager lends",
+    label = "the lent type borrows from the manager's locals",
+    note = "lend a value that borrows nothing from the manager, or a `&T` or a `&mut T` of one",
+    note = "if the number of managers is known, use `with!` instead"
+)]
+pub trait StackValue<K>: for<'a, 'b> Lends<'a, 'b, Value: Send> {
+    /// Converts the value into its stored form.
+    fn store(value: <Self as Lends<'_, '_>>::Value) -> K;
+}
+
+/// A stored value, which is returned for as long as the stack is borrowed.
+pub trait Stored<'s> {
+    /// The value as it is returned.
+    type Value;
+    /// Whether the value may borrow from the manager.
+    const BORROWS: bool;
+
+    /// # Safety
+    ///
+    /// For `'s`, no other code may borrow what this value was made from, and it must not be dropped or moved.
+    unsafe fn give(self) -> Self::Value;
+}
+
+/// A value that borrows nothing from the manager.
+#[derive(Debug)]
+pub struct Owned<T>(T);
+
+/// A `&T` to data of the manager.
+pub struct Ref<T: ?Sized>(TaskPtr<T>);
+
+/// A `&mut T` to data of the manager.
+pub struct Mut<T: ?Sized>(TaskPtr<T>);
+
+impl<L, T: Send> StackValue<Owned<T>> for L
+where
+    L: for<'a, 'b> Lends<'a, 'b, Value = T>,
+{
+    fn store(value: T) -> Owned<T> {
+        Owned(value)
+    }
+}
+
+impl<L, T: ?Sized + Sync> StackValue<Ref<T>> for L
+where
+    L: for<'a, 'b> Lends<'a, 'b, Value = &'a T>,
+{
+    fn store(value: &T) -> Ref<T> {
+        Ref(TaskPtr(NonNull::from(value)))
+    }
+}
+
+impl<L, T: ?Sized + Send> StackValue<Mut<T>> for L
+where
+    L: for<'a, 'b> Lends<'a, 'b, Value = &'a mut T>,
+{
+    fn store(value: &mut T) -> Mut<T> {
+        Mut(TaskPtr(NonNull::from(value)))
+    }
+}
+
+impl<T> Stored<'_> for Owned<T> {
+    type Value = T;
+    const BORROWS: bool = false;
+
+    unsafe fn give(self) -> T {
+        self.0
+    }
+}
+
+impl<'s, T: ?Sized + 's> Stored<'s> for Ref<T> {
+    type Value = &'s T;
+    const BORROWS: bool = true;
+
+    unsafe fn give(self) -> &'s T {
+        // SAFETY: guaranteed by the caller.
+        unsafe { self.0.0.as_ref() }
+    }
+}
+
+impl<'s, T: ?Sized + 's> Stored<'s> for Mut<T> {
+    type Value = &'s mut T;
+    const BORROWS: bool = true;
+
+    unsafe fn give(mut self) -> &'s mut T {
+        // SAFETY: guaranteed by the caller.
+        unsafe { self.0.0.as_mut() }
+    }
+}
