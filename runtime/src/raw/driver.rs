@@ -81,9 +81,32 @@ where
     Driver::Live { frame, enclosing, name, body, block, literal: PhantomData, pinned: PhantomPinned }
 }
 
-/// Access to the fields of a live driver by pointer. Each field is borrowed separately, because the body is borrowed
-/// while its marker uses the other fields.
-impl<'h, F, N, S, B, W, Literal> Driver<'h, F, N, S, B, W, Literal>
+/// A pointer to a driver that is live and pinned during `'p`. It borrows each field separately, because the body is
+/// borrowed while its marker uses the other fields.
+struct Live<'p, D> {
+    driver: NonNull<D>,
+    life: PhantomData<&'p ()>,
+}
+
+impl<D> Clone for Live<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for Live<'_, D> {}
+
+impl<D> Live<'_, D> {
+    /// # Safety
+    ///
+    /// The driver must be live and pinned for as long as this pointer is used.
+    #[inline]
+    const unsafe fn new(driver: NonNull<D>) -> Self {
+        Self { driver, life: PhantomData }
+    }
+}
+
+impl<'p, 'h, F, N, S, B, W, Literal> Live<'p, Driver<'h, F, N, S, B, W, Literal>>
 where
     F: Future<Output: BodyOutput>,
     N: Name<Output = F::Output>,
@@ -91,72 +114,64 @@ where
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
-    /// # Safety
-    ///
-    /// The driver must be live.
     #[inline]
-    unsafe fn frame(this: NonNull<Self>) -> &'h Frame<S> {
-        // SAFETY: guaranteed by the caller. The field is not written while the driver is live.
+    fn frame(self) -> &'h Frame<S> {
+        // SAFETY: the driver is live. The field is not written while it is.
         unsafe {
-            match *this.as_ptr() {
-                Self::Live { frame, .. } => frame,
-                Self::Done => polled_when_done(),
+            match *self.driver.as_ptr() {
+                Driver::Live { frame, .. } => frame,
+                Driver::Done => polled_when_done(),
             }
         }
     }
 
-    /// # Safety
-    ///
-    /// Same as `frame`.
     #[inline]
-    unsafe fn named(this: NonNull<Self>) -> Named<F::Output> {
+    fn header(self) -> &'h Header {
+        self.frame().header()
+    }
+
+    #[inline]
+    fn named(self) -> Named<F::Output> {
         // SAFETY: as in `frame`.
         unsafe {
-            match *this.as_ptr() {
-                Self::Live { name, .. } => name.named(),
-                Self::Done => polled_when_done(),
+            match *self.driver.as_ptr() {
+                Driver::Live { name, .. } => name.named(),
+                Driver::Done => polled_when_done(),
             }
         }
     }
 
-    /// # Safety
-    ///
-    /// Same as `frame`.
     #[inline]
-    unsafe fn enclosing(this: NonNull<Self>) -> NonNull<W> {
+    fn enclosing(self) -> &'p W {
         // SAFETY: as in `frame`.
         unsafe {
-            match *this.as_ptr() {
-                Self::Live { ref enclosing, .. } => NonNull::from(enclosing),
-                Self::Done => polled_when_done(),
+            match *self.driver.as_ptr() {
+                Driver::Live { ref enclosing, .. } => enclosing,
+                Driver::Done => polled_when_done(),
             }
         }
     }
 
-    /// # Safety
-    ///
-    /// The driver must be live, and its body must not be in use.
+    /// Returns a pointer to the body, which must not be followed while the body is in use.
     #[inline]
-    unsafe fn body(this: NonNull<Self>) -> NonNull<F> {
-        // SAFETY: guaranteed by the caller.
+    fn body(self) -> *mut F {
+        // SAFETY: the driver is live.
         unsafe {
-            match *this.as_ptr() {
-                Self::Live { ref mut body, .. } => NonNull::from(body),
-                Self::Done => polled_when_done(),
+            match *self.driver.as_ptr() {
+                Driver::Live { ref mut body, .. } => body,
+                Driver::Done => polled_when_done(),
             }
         }
     }
 
-    /// # Safety
-    ///
-    /// The driver must be live, and its block must not be in use.
+    /// Returns a pointer to the block, which must not be followed while the block is in use.
     #[inline]
-    unsafe fn block(this: NonNull<Self>) -> NonNull<B> {
-        // SAFETY: guaranteed by the caller.
+    fn block(self) -> *mut B {
+        // SAFETY: the driver is live.
         unsafe {
-            match *this.as_ptr() {
-                Self::Live { ref mut block, .. } => NonNull::from(block),
-                Self::Done => polled_when_done(),
+            match *self.driver.as_ptr() {
+                Driver::Live { ref mut block, .. } => block,
+                Driver::Done => polled_when_done(),
             }
         }
     }
@@ -165,18 +180,14 @@ where
     ///
     /// # Safety
     ///
-    /// The driver must be live and pinned, and its body must not be in use.
+    /// The body must not have been dropped, and must not be in use.
     #[inline]
-    unsafe fn poll_body(this: NonNull<Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: guaranteed by the caller.
-        let header = unsafe { Self::frame(this) }.header();
-        // SAFETY: guaranteed by the caller.
-        let mut body = unsafe { Self::body(this) };
+    unsafe fn poll_body(self, cx: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: no other code uses the body. The marker, which is part of the body, uses the other fields only.
-        let body = unsafe { body.as_mut() };
+        let body = unsafe { &mut *self.body() };
         // SAFETY: the driver is pinned. The body is not moved before it is dropped in place.
         let body = unsafe { Pin::new_unchecked(body) };
-        let panics = SetPanicked(header);
+        let panics = SetPanicked(self.header());
         let output = body.poll(cx);
         forget(panics);
         output
@@ -197,7 +208,7 @@ impl Drop for SetPanicked<'_> {
     }
 }
 
-impl<F, N, S, B, W, Literal> Driver<'_, F, N, S, B, W, Literal>
+impl<F, N, S, B, W, Literal> Live<'_, Driver<'_, F, N, S, B, W, Literal>>
 where
     F: Future<Output: BodyOutput>,
     N: Name<Output = F::Output>,
@@ -210,89 +221,65 @@ where
     ///
     /// # Safety
     ///
-    /// The driver must be live and pinned. Its block must not have been dropped, and must not be in use.
+    /// The block must not have been dropped, and must not be in use.
     #[inline]
-    unsafe fn run_block(this: NonNull<Self>, cx: &mut Context<'_>) -> bool {
-        // SAFETY: guaranteed by the caller.
-        let frame = unsafe { Self::frame(this) };
+    unsafe fn run_block(self, cx: &mut Context<'_>) -> bool {
         let ran = panics::catch(|| {
-            // SAFETY: guaranteed by the caller.
-            let mut block = unsafe { Self::block(this) };
             // SAFETY: the caller is the marker, or the driver while the body is suspended at the marker. The block
             // polls neither of them, so only one such reference exists at a time (fact 3).
-            let block_mut = unsafe { block.as_mut() };
+            let block = unsafe { &mut *self.block() };
             // SAFETY: the block is a field of the pinned driver and is dropped in place.
-            let polled = unsafe { Pin::new_unchecked(block_mut) }.poll(cx);
-            match polled {
-                Poll::Ready(value) => frame.set_return(value),
-                // The block has stored its end in the slot, and stays pending forever.
-                Poll::Pending if frame.is_over() => {}
-                Poll::Pending => return false,
+            let polled = unsafe { Pin::new_unchecked(block) }.poll(cx);
+            if !self.end_block(polled) {
+                return false;
             }
-            frame.header().outcome.set(frame.outcome());
-            frame.header().state.set(State::BlockDone);
             // SAFETY: the block has not been dropped before, because the state was not `BlockDone` until now.
-            unsafe { block.drop_in_place() };
+            unsafe { self.block().drop_in_place() };
             true
         });
         match ran {
-            // SAFETY: guaranteed by the caller.
-            Ok(ended) => ended && unsafe { Self::pass(this) },
-            // SAFETY: guaranteed by the caller.
-            Err(payload) => unsafe { Self::fail(this, payload) },
-        }
-    }
-
-    /// Completes the outcome of a block that has ended, and returns `true`. If the block completed and contains the
-    /// marker of an enclosing manager, the outcome of that marker replaces `Completed`.
-    ///
-    /// # Safety
-    ///
-    /// The driver must be live.
-    #[inline]
-    unsafe fn pass(this: NonNull<Self>) -> bool {
-        // SAFETY: guaranteed by the caller.
-        let header = unsafe { Self::frame(this) }.header();
-        // SAFETY: guaranteed by the caller.
-        let enclosing = unsafe { Self::enclosing(this) };
-        // SAFETY: the field is not written while the driver is live.
-        let enclosing = unsafe { enclosing.as_ref() };
-        if let (Outcome::Completed, Some(outcome)) = (header.outcome.get(), enclosing.outcome()) {
-            header.outcome.set(passed_by::<S::Exit>(outcome));
+            Ok(false) => return false,
+            Ok(true) => self.pass(),
+            Err(payload) => self.fail(payload),
         }
         true
     }
 
-    /// Returns whether the block contains the marker of a `with!` that is being dropped and needs this marker to be
-    /// polled.
-    ///
-    /// # Safety
-    ///
-    /// The driver must be live.
+    /// Records the end of the block, if this poll has ended it. Returns whether it has.
     #[inline]
-    unsafe fn marker_is_wanted(this: NonNull<Self>) -> bool {
-        // SAFETY: guaranteed by the caller.
-        let enclosing = unsafe { Self::enclosing(this) };
-        // SAFETY: the field is not written while the driver is live.
-        unsafe { enclosing.as_ref() }.wants_marker()
+    fn end_block(self, polled: Poll<S::Return>) -> bool {
+        let frame = self.frame();
+        match polled {
+            Poll::Ready(value) => frame.set_return(value),
+            // The block has stored its end in the slot, and stays pending forever.
+            Poll::Pending if frame.is_over() => {}
+            Poll::Pending => return false,
+        }
+        frame.header().outcome.set(frame.outcome());
+        frame.header().state.set(State::BlockDone);
+        true
     }
 
-    /// Records that the block has panicked, drops the block if it has not been dropped, and returns `true`.
-    ///
-    /// # Safety
-    ///
-    /// The driver must be live.
+    /// Completes the outcome of a block that has ended. If the block completed and contains the marker of an enclosing
+    /// manager, the outcome of that marker replaces `Completed`.
+    #[inline]
+    fn pass(self) {
+        let outcome = &self.header().outcome;
+        if let (Outcome::Completed, Some(passed)) = (outcome.get(), self.enclosing().outcome()) {
+            outcome.set(passed_by::<S::Exit>(passed));
+        }
+    }
+
+    /// Records that the block has panicked, and drops the block if it has not been dropped.
     #[cold]
-    unsafe fn fail(this: NonNull<Self>, payload: Payload) -> bool {
-        // SAFETY: guaranteed by the caller.
-        let frame = unsafe { Self::frame(this) };
-        frame.set_panic(payload);
-        if frame.header().state.replace(State::BlockDone).is_lent() {
+    fn fail(self, payload: Payload) {
+        self.frame().set_panic(payload);
+        let header = self.header();
+        if header.state.replace(State::BlockDone).is_lent() {
             // SAFETY: the previous state says that the block had not been dropped.
-            unsafe { TaskPtr(NonNull::from(frame.header())).drop_block() };
+            unsafe { TaskPtr(NonNull::from(header)).drop_block() };
         }
-        frame.header().outcome.set(Outcome::Panicked);
-        true
+        header.outcome.set(Outcome::Panicked);
     }
 }
 
@@ -316,65 +303,62 @@ where
 {
     const CATCHES: bool = <S::Exit as Exit>::CATCHES;
 
-    unsafe fn name(this: NonNull<Self>) -> &'static str {
+    unsafe fn name(this: NonNull<()>) -> &'static str {
         // SAFETY: guaranteed by the caller.
-        unsafe { Self::named(this) }.name()
+        unsafe { Live::<Self>::new(this.cast()) }.named().name()
     }
 
     #[inline]
-    unsafe fn lend(this: NonNull<Self>, value_ptr: NonNull<()>) {
+    unsafe fn lend(this: NonNull<()>, value_ptr: NonNull<()>) {
+        // SAFETY: guaranteed by the caller.
+        let this = unsafe { Live::<Self>::new(this.cast()) };
         // SAFETY: the caller guarantees that it points to an `Option` of what the manager lends. That is `S::Lent`, by
         // the signature of `run`. The lifetime of the value changes to that of the frame, which ends when the block and
         // the exit phase have ended. The value is valid that long (fact 2).
         let value_ptr = unsafe { value_ptr.cast::<Option<S::Lent>>().as_mut() };
         if let Some(value) = value_ptr.take() {
-            // SAFETY: the caller guarantees that the driver is live.
-            let frame = unsafe { Self::frame(this) };
-            frame.lend(value);
-            // SAFETY: as above.
-            let enclosing = unsafe { Self::enclosing(this) };
-            // SAFETY: the field is not written while the driver is live.
-            unsafe { enclosing.as_ref() }.has_lent(frame.header().route.get());
+            this.frame().lend(value);
+            this.enclosing().has_lent(this.header().route.get());
         }
     }
 
-    unsafe fn poll(this: NonNull<Self>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
+    unsafe fn poll(this: NonNull<()>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         if let Some(value_ptr) = value_ptr {
             // SAFETY: guaranteed by the caller, with the same conditions.
             unsafe { <Self as BlockOwner>::lend(this, value_ptr) };
         }
-        // SAFETY: the caller guarantees that the driver is live.
-        let header = unsafe { Self::frame(this) }.header();
-        match header.state.get() {
+        // SAFETY: guaranteed by the caller.
+        let this = unsafe { Live::<Self>::new(this.cast()) };
+        match this.header().state.get() {
             // SAFETY: the state says that the block has not been dropped. The caller is a marker, which the block does
             // not poll.
-            State::Running | State::RunningDetached => unsafe { Self::run_block(this, cx) },
+            State::Running | State::RunningDetached => unsafe { this.run_block(cx) },
             State::Cancelling => {
                 // SAFETY: the state says that the block has not been dropped.
-                unsafe { TaskPtr(NonNull::from(header)).cancel_block() };
+                unsafe { TaskPtr(NonNull::from(this.header())).cancel_block() };
                 true
             }
             _ => panic!("the future of a `yield!` was polled after completion"),
         }
     }
 
-    unsafe fn drop_block(this: NonNull<Self>) {
-        // SAFETY: the caller guarantees that the block is not in use.
-        let block = unsafe { Self::block(this) };
+    unsafe fn drop_block(this: NonNull<()>) {
         // SAFETY: guaranteed by the caller.
+        let block = unsafe { Live::<Self>::new(this.cast()) }.block();
+        // SAFETY: the caller guarantees that the block is not in use.
         unsafe { block.drop_in_place() };
     }
 
-    unsafe fn set_panic(this: NonNull<Self>, payload: Payload) {
-        // SAFETY: the caller guarantees that the driver is live.
-        unsafe { Self::frame(this) }.set_panic(payload);
+    unsafe fn set_panic(this: NonNull<()>, payload: Payload) {
+        // SAFETY: guaranteed by the caller.
+        unsafe { Live::<Self>::new(this.cast()) }.frame().set_panic(payload);
     }
 
-    unsafe fn take_error(this: NonNull<Self>, value_ptr: NonNull<()>) {
+    unsafe fn take_error(this: NonNull<()>, value_ptr: NonNull<()>) {
         // SAFETY: the caller guarantees that it points to an `Option` of the caught error.
         let value_ptr = unsafe { value_ptr.cast::<Option<<S::Exit as Exit>::Caught>>().as_mut() };
-        // SAFETY: the caller guarantees that the driver is live.
-        *value_ptr = unsafe { Self::frame(this) }.take_error();
+        // SAFETY: guaranteed by the caller.
+        *value_ptr = unsafe { Live::<Self>::new(this.cast()) }.frame().take_error();
     }
 }
 
@@ -392,24 +376,20 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: nothing is moved out of the driver.
-        let this = NonNull::from(unsafe { self.get_unchecked_mut() });
-        // SAFETY: the driver is live.
-        let frame = unsafe { Self::frame(this) };
-        match frame.header().state.get() {
-            State::Unpolled => frame.header().begin(this),
+        let driver = NonNull::from(unsafe { self.get_unchecked_mut() });
+        // SAFETY: the driver is live and pinned.
+        let this = unsafe { Live::new(driver) };
+        match this.header().state.get() {
+            State::Unpolled => this.header().begin(driver),
             // SAFETY: the state says that the block has not been dropped, and that the body is suspended at its marker.
-            State::Running if !unsafe { Self::run_block(this, cx) } => return Poll::Pending,
-            // SAFETY: the driver is live.
-            State::RunningDetached if unsafe { Self::marker_is_wanted(this) } => {
-                frame.header().wants_marker.set(true);
-            }
+            State::Running if !unsafe { this.run_block(cx) } => return Poll::Pending,
+            // The block contains the marker of a `with!` that is being dropped, and that needs this marker to be polled.
+            State::RunningDetached if this.enclosing().wants_marker() => this.header().wants_marker.set(true),
             _ => {}
         }
-        // SAFETY: the driver is live and pinned, and no other code polls the body.
-        let output = ready!(unsafe { Self::poll_body(this, cx) });
-        // SAFETY: the driver is live.
-        let named = || unsafe { Self::named(this) };
-        Poll::Ready(conclude(frame, output, named))
+        // SAFETY: no other code polls the body.
+        let output = ready!(unsafe { this.poll_body(cx) });
+        Poll::Ready(conclude(this.frame(), output, || this.named()))
     }
 }
 
@@ -483,15 +463,15 @@ where
 {
     #[inline]
     fn drop(&mut self) {
-        let this = NonNull::from(self);
-        let _done = SetDone(this);
-        // SAFETY: the driver is live.
-        let state = unsafe { Self::frame(this) }.header().state.get();
+        let driver = NonNull::from(self);
+        let _done = SetDone(driver);
+        // SAFETY: the driver is live until `SetDone` makes it `Done`. It was pinned if it was polled.
+        let this = unsafe { Live::new(driver) };
         // A body that has ended holds nothing that must be dropped. It is an `async` block, or a shielded body, which
         // is empty once it has ended.
-        if state != State::Done {
+        if this.header().state.get() != State::Done {
             // SAFETY: the driver is being dropped, so its body and block are not used afterwards.
-            unsafe { drop_unfinished(&Dropping(this)) };
+            unsafe { drop_unfinished(&this) };
         }
     }
 }
@@ -527,10 +507,7 @@ impl<D: HasDone> Drop for SetDone<D> {
     }
 }
 
-/// A driver that is being dropped.
-struct Dropping<D>(NonNull<D>);
-
-impl<F, N, S, B, W, Literal> Cancel for Dropping<Driver<'_, F, N, S, B, W, Literal>>
+impl<F, N, S, B, W, Literal> Cancel for Live<'_, Driver<'_, F, N, S, B, W, Literal>>
 where
     F: Future<Output: BodyOutput>,
     N: Name<Output = F::Output>,
@@ -539,13 +516,11 @@ where
     W: Enclosing,
 {
     fn header(&self) -> &Header {
-        // SAFETY: the driver is live until `SetDone` makes it `Done`.
-        unsafe { Driver::frame(self.0) }.header()
+        Live::header(*self)
     }
 
     fn name(&self) -> &'static str {
-        // SAFETY: as above.
-        unsafe { Driver::named(self.0) }.name()
+        self.named().name()
     }
 
     fn can_be_cut(&self) -> bool {
@@ -553,11 +528,10 @@ where
     }
 
     unsafe fn poll_body(&self, cx: &mut Context<'_>) -> Poll<()> {
-        // SAFETY: guaranteed by the caller. The driver is pinned, because it was polled before it was dropped.
-        let output = ready!(unsafe { Driver::poll_body(self.0, cx) });
+        // SAFETY: guaranteed by the caller.
+        let output = ready!(unsafe { Live::poll_body(*self, cx) });
         if output.as_error().is_some() {
-            // SAFETY: the driver is live until `SetDone` makes it `Done`.
-            unsafe { Driver::named(self.0) }.report(rescue::failed, rescue::CANCELLED, &output);
+            self.named().report(rescue::failed, rescue::CANCELLED, &output);
         }
         panics::contain(|| drop(output));
         Poll::Ready(())
@@ -565,20 +539,15 @@ where
 
     unsafe fn drop_body(&self) {
         // SAFETY: guaranteed by the caller.
-        let body = unsafe { Driver::body(self.0) };
-        // SAFETY: guaranteed by the caller.
-        unsafe { body.drop_in_place() };
+        unsafe { self.body().drop_in_place() };
     }
 
     unsafe fn drop_block(&self) {
         // SAFETY: guaranteed by the caller.
-        let block = unsafe { Driver::block(self.0) };
-        // SAFETY: guaranteed by the caller.
-        unsafe { block.drop_in_place() };
+        unsafe { self.block().drop_in_place() };
     }
 
     fn clear(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel> {
-        // SAFETY: the driver is live until `SetDone` makes it `Done`.
-        unsafe { Driver::frame(self.0) }.clear(report)
+        self.frame().clear(report)
     }
 }

@@ -79,7 +79,7 @@ struct Owner {
 
 /// The owner of the block as the marker sees it: a driver, or a proxy that reaches the driver.
 ///
-/// Each function takes the pointer that was passed to [`Header::begin`]. Its target must still be alive.
+/// Each function takes the pointer that was passed to [`Header::begin`], without its type. Its target must still be alive.
 ///
 /// # Safety
 ///
@@ -87,12 +87,12 @@ struct Owner {
 pub(super) unsafe trait BlockOwner: Sized {
     /// The functions of this owner, for the marker.
     const VTABLE: &'static Vtable = &Vtable {
-        name: name::<Self>,
-        lend: lend::<Self>,
-        poll: poll::<Self>,
-        drop_block: drop_block::<Self>,
-        set_panic: set_panic::<Self>,
-        take_error: if Self::CATCHES { take_error::<Self> } else { no_error },
+        name: Self::name,
+        lend: Self::lend,
+        poll: Self::poll,
+        drop_block: Self::drop_block,
+        set_panic: Self::set_panic,
+        take_error: if Self::CATCHES { Self::take_error } else { no_error },
     };
 
     /// Whether the manager receives the errors of the block.
@@ -103,14 +103,14 @@ pub(super) unsafe trait BlockOwner: Sized {
     /// # Safety
     ///
     /// The owner must be alive.
-    unsafe fn name(this: NonNull<Self>) -> &'static str;
+    unsafe fn name(this: NonNull<()>) -> &'static str;
 
     /// Takes the value out of `value_ptr`, for the block.
     ///
     /// # Safety
     ///
     /// The owner must be alive.
-    unsafe fn lend(this: NonNull<Self>, value_ptr: NonNull<()>);
+    unsafe fn lend(this: NonNull<()>, value_ptr: NonNull<()>);
 
     /// Polls the block, or drops it if the `with!` is being cancelled. Returns whether the block has ended. A block
     /// that has ended has been dropped, and the header holds its outcome. If `value_ptr` is `Some`, the value in it is
@@ -119,28 +119,28 @@ pub(super) unsafe trait BlockOwner: Sized {
     /// # Safety
     ///
     /// Same as `lend`.
-    unsafe fn poll(this: NonNull<Self>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool;
+    unsafe fn poll(this: NonNull<()>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool;
 
     /// Drops the block in place.
     ///
     /// # Safety
     ///
     /// The owner must be alive. The block must not have been dropped, and must not be used again.
-    unsafe fn drop_block(this: NonNull<Self>);
+    unsafe fn drop_block(this: NonNull<()>);
 
     /// Stores the panic that was caught when the block was dropped.
     ///
     /// # Safety
     ///
     /// The owner must be alive.
-    unsafe fn set_panic(this: NonNull<Self>, payload: Payload);
+    unsafe fn set_panic(this: NonNull<()>, payload: Payload);
 
     /// Writes the error of the block to `value_ptr`, if the manager receives it.
     ///
     /// # Safety
     ///
     /// The owner must be alive. `value_ptr` must point to an `Option` of the error type in the outcome of the manager.
-    unsafe fn take_error(this: NonNull<Self>, value_ptr: NonNull<()>);
+    unsafe fn take_error(this: NonNull<()>, value_ptr: NonNull<()>);
 }
 
 /// The functions of a [`BlockOwner`]. Each takes the pointer to the owner as its first argument.
@@ -153,37 +153,7 @@ pub(super) struct Vtable {
     take_error: unsafe fn(NonNull<()>, NonNull<()>),
 }
 
-unsafe fn name<O: BlockOwner>(owner: NonNull<()>) -> &'static str {
-    // SAFETY: the caller guarantees that the pointer points to an `O`, and fulfils the conditions of the trait.
-    unsafe { O::name(owner.cast()) }
-}
-
-unsafe fn lend<O: BlockOwner>(owner: NonNull<()>, value_ptr: NonNull<()>) {
-    // SAFETY: as in `name`.
-    unsafe { O::lend(owner.cast(), value_ptr) };
-}
-
-unsafe fn poll<O: BlockOwner>(owner: NonNull<()>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
-    // SAFETY: as in `name`.
-    unsafe { O::poll(owner.cast(), value_ptr, cx) }
-}
-
-unsafe fn drop_block<O: BlockOwner>(owner: NonNull<()>) {
-    // SAFETY: as in `name`.
-    unsafe { O::drop_block(owner.cast()) };
-}
-
-unsafe fn set_panic<O: BlockOwner>(owner: NonNull<()>, payload: Payload) {
-    // SAFETY: as in `name`.
-    unsafe { O::set_panic(owner.cast(), payload) };
-}
-
-unsafe fn no_error(_owner: NonNull<()>, _slot: NonNull<()>) {}
-
-unsafe fn take_error<O: BlockOwner>(owner: NonNull<()>, value_ptr: NonNull<()>) {
-    // SAFETY: as in `name`.
-    unsafe { O::take_error(owner.cast(), value_ptr) };
-}
+unsafe fn no_error(_owner: NonNull<()>, _value_ptr: NonNull<()>) {}
 
 impl Header {
     #[inline]

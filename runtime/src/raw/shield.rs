@@ -399,14 +399,14 @@ impl<L: Contract> Proxy<L> {
 unsafe impl<L: Contract> BlockOwner for Proxy<L> {
     const CATCHES: bool = L::Exit::CATCHES;
 
-    unsafe fn name(this: NonNull<Self>) -> &'static str {
+    unsafe fn name(this: NonNull<()>) -> &'static str {
         // SAFETY: the caller guarantees that the proxy is alive. Only shared references to it are made, here and below.
-        unsafe { this.as_ref() }.name
+        unsafe { this.cast::<Self>().as_ref() }.name
     }
 
-    unsafe fn lend(this: NonNull<Self>, value_ptr: NonNull<()>) {
+    unsafe fn lend(this: NonNull<()>, value_ptr: NonNull<()>) {
         // SAFETY: as in `name`.
-        let this = unsafe { this.as_ref() };
+        let this = unsafe { this.cast::<Self>().as_ref() };
         if let (Some(outer), Some(header)) = (this.outer.get(), this.connected()) {
             header.set_route(this.header.route.get().max(Route::Shielded));
             header.begin_lending();
@@ -415,18 +415,18 @@ unsafe impl<L: Contract> BlockOwner for Proxy<L> {
         }
     }
 
-    unsafe fn poll(this: NonNull<Self>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
+    unsafe fn poll(this: NonNull<()>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         if let Some(value_ptr) = value_ptr {
             // SAFETY: guaranteed by the caller, with the same conditions.
             unsafe { Self::lend(this, value_ptr) };
         }
         // SAFETY: as in `name`.
-        unsafe { this.as_ref() }.poll_as_owner(cx)
+        unsafe { this.cast::<Self>().as_ref() }.poll_as_owner(cx)
     }
 
-    unsafe fn drop_block(this: NonNull<Self>) {
+    unsafe fn drop_block(this: NonNull<()>) {
         // SAFETY: as in `name`.
-        let this = unsafe { this.as_ref() };
+        let this = unsafe { this.cast::<Self>().as_ref() };
         if let Some(outer) = this.outer.get() {
             // SAFETY: the frame is alive: see `connected`.
             unsafe { outer.release() };
@@ -434,16 +434,16 @@ unsafe impl<L: Contract> BlockOwner for Proxy<L> {
         this.error.take();
     }
 
-    unsafe fn set_panic(this: NonNull<Self>, payload: Payload) {
+    unsafe fn set_panic(this: NonNull<()>, payload: Payload) {
         // SAFETY: as in `name`.
-        rescue::panicked(unsafe { this.as_ref() }.name, payload);
+        rescue::panicked(unsafe { this.cast::<Self>().as_ref() }.name, payload);
     }
 
-    unsafe fn take_error(this: NonNull<Self>, value_ptr: NonNull<()>) {
+    unsafe fn take_error(this: NonNull<()>, value_ptr: NonNull<()>) {
         // SAFETY: the caller guarantees that it points to an `Option` of the caught error.
         let value_ptr = unsafe { value_ptr.cast::<Option<Caught<L>>>().as_mut() };
         // SAFETY: as in `name`.
-        *value_ptr = unsafe { this.as_ref() }.error.take();
+        *value_ptr = unsafe { this.cast::<Self>().as_ref() }.error.take();
     }
 }
 
