@@ -1,5 +1,5 @@
-//! `hello.rs` without the macros: what they make of its manager and of its `with!`, with shorter paths, and with
-//! comments. It prints the same.
+//! `hello.rs` without the macros: what they make of its manager and of its `with!`, with shorter paths and names, and
+//! with comments. It prints the same. `tests/tests/expansion.rs` compares it with what the macros write.
 //!
 //! Nothing to build on: `__private` belongs to the macros and may change in any release. For code of your own, see
 //! `cargo +nightly rustc --example hello -- -Zunpretty=expanded`.
@@ -35,33 +35,30 @@ fn welcome(
     // It is of no size, and made outside of the body. By its type, which is that of the signature, the body and whoever
     // calls this function agree on every lifetime of what is lent.
     let return_type = SameContract::new();
-    Manager::new(
-        return_type,
-        // By the type that the body ends in, the compiler tells here how an error could be shown.
-        || Known::<()>::new("welcome").__acm_named(),
-        move |handle| async move {
-            // By its type, the yield point can't outlive this local, and so the block can't outlive the body. (For a `yield!`
-            // in an `async` block, which may be raced, there is more to look after: a `DetachedGuard` stands here.)
-            let __this_manager = BodyToken::new();
-            // The body owns all arguments, even those that it does not use, as that of an `async fn` does.
-            let _ = &name;
-            // Tells the compiler what the body ends in, before it comes to the first `?`.
-            if false {
-                return expected::<()>().value;
-            }
-            {
-                println!("Hello, {name}!");
-                let mut seats = vec![1, 2, 3];
-                // Was: `r#yield!(&mut seats)`
-                //
-                // This future holds the borrow of `seats`, and polls the block. When it is ready, the block has ended and
-                // has been dropped.
-                let outcome = lend1(SameContract::point(return_type, &handle, &__this_manager), &mut seats).await;
-                yield_now().await;
-                println!("Goodbye, {name}! {outcome:?}, seats left: {seats:?}");
-            }
-        },
-    )
+    // By the type that the body ends in, the compiler tells here how an error could be shown.
+    let __acm_name = || Known::<()>::new("welcome").__acm_named();
+    Manager::new(return_type, __acm_name, move |handle| async move {
+        // By its type, the yield point can't outlive this local, and so the block can't outlive the body. (For a `yield!`
+        // in an `async` block, which may be raced, there is more to look after: a `DetachedGuard` stands here.)
+        let __this_manager = BodyToken::new();
+        // The body owns all arguments, even those that it does not use, as that of an `async fn` does.
+        let name = name;
+        // Tells the compiler what the body ends in, before it comes to the first `?`.
+        if false {
+            return expected::<()>().value;
+        }
+        {
+            println!("Hello, {name}!");
+            let mut seats = vec![1, 2, 3];
+            // Was: `r#yield!(&mut seats)`
+            //
+            // This future holds the borrow of `seats`, and polls the block. When it is ready, the block has ended and
+            // has been dropped.
+            let outcome = lend1(SameContract::point(return_type, &handle, &__this_manager), &mut seats).await;
+            yield_now().await;
+            println!("Goodbye, {name}! {outcome:?}, seats left: {seats:?}");
+        }
+    })
 }
 
 async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
@@ -77,24 +74,24 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
             let __lent_value = BorrowToken::new();
             let __lent_value = BorrowToken::inside(&__lent_value);
             // The frame takes what is lent to the block, and brings back how the block ended.
-            let frame = &opened.until(&__lent_value, &value_of_block);
+            let frame0 = &opened.until(&__lent_value, &value_of_block);
             // Each `if false` only tells the compiler a type, so that the block is inferred as if it stood outside.
             if false {
-                return frame.returned().value;
+                return frame0.returned().value;
             }
             if false {
                 // There are no values of what this returns, and so there is no way past the block.
-                frame.typed().value
+                frame0.typed().value
             } else {
                 // The future of the block. It ends in the type of the function, so `?` and `return` have what they need.
                 // They end this future; the function is left below, after the exit phase.
-                let future = frame.future(async {
+                let future = frame0.future(async {
                     if false {
-                        return frame.returned().value;
+                        return frame0.returned().value;
                     }
-                    let block = frame.block();
+                    let block = frame0.block();
                     let end = {
-                        let seats = frame.value();
+                        let seats = frame0.value();
                         // `if true`, so that the compiler goes on behind a block that never ends.
                         block.end(if true {
                             let wish: usize = wish.parse()?;
@@ -104,14 +101,14 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                         })
                     };
                     // The number is for the compiler: by it, it tells a `Result` from other types.
-                    let end = frame.end(end, 0);
+                    let end = frame0.end(end, 0);
                     // The value is in the frame now, and the block waits here to be dropped.
                     match end.await {}
                 });
                 // The future of `run` polls the body of the manager. The future of the yield point polls the block,
                 // wherever the manager has put it. A `with!` that has a `yield!` in its block would pass its yield
                 // point in place of `()`.
-                match run(manager, frame, (), future, 0).await {
+                match run(manager, frame0, (), future, 0).await {
                     // A `break` or `continue` in the block would have an arm here, too.
                     End::Value(value) => value,
                     End::Return(value) => return value,

@@ -1,6 +1,8 @@
-//! What the tests share: a log of events, an executor that counts its polls, and futures that pend.
+//! Shared by the tests: a log of events, an executor that counts its polls, futures that pend, and managers.
 
 #![forbid(unsafe_code)]
+
+pub mod managers;
 
 use std::any::Any;
 use std::env;
@@ -73,6 +75,16 @@ pub struct OnDrop {
 impl Drop for OnDrop {
     fn drop(&mut self) {
         self.log.add(std::mem::take(&mut self.event));
+    }
+}
+
+/// Panics with "in drop" when it is dropped.
+#[derive(Debug)]
+pub struct PanicsInDrop;
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        panic!("in drop");
     }
 }
 

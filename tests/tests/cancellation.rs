@@ -5,7 +5,7 @@
 use std::future::pending;
 
 use async_context_manager::{Outcome, async_context_manager, with};
-use tests::{Log, drop_after, yields};
+use tests::{Log, PanicsInDrop, drop_after, yields};
 
 /// Pends once before the block and twice after it.
 #[async_context_manager]
@@ -155,12 +155,6 @@ mod in_the_block {
 
     #[test]
     fn a_panic_of_the_blocks_drop_is_contained_and_seen() {
-        struct PanicsInDrop;
-        impl Drop for PanicsInDrop {
-            fn drop(&mut self) {
-                panic!("in drop");
-            }
-        }
         let log = Log::new();
         drop_after(1, async {
             with!(at_once(&log, "a") => {
@@ -197,12 +191,6 @@ mod in_the_block {
 
     #[test]
     fn a_panic_in_the_drop_of_the_managers_locals_is_contained() {
-        struct PanicsInDrop;
-        impl Drop for PanicsInDrop {
-            fn drop(&mut self) {
-                panic!("in drop");
-            }
-        }
         #[async_context_manager]
         async fn holds(log: &Log) {
             let _local = PanicsInDrop;
@@ -341,12 +329,6 @@ mod while_leaving {
 
     #[test]
     fn a_panic_under_way_whose_payload_panics_too_is_contained() {
-        struct PanicsInDrop;
-        impl Drop for PanicsInDrop {
-            fn drop(&mut self) {
-                panic!("in drop");
-            }
-        }
         let log = Log::new();
         drop_after(2, async { with!(plain(&log) => std::panic::panic_any(PanicsInDrop)) });
         assert_eq!(log.take(), ["enter", "entered", "Panicked", "local dropped"]);

@@ -7,6 +7,7 @@ use std::fmt::{Debug, Display};
 use std::task::Poll;
 
 use async_context_manager::{Outcome, async_context_manager, with};
+use tests::managers::named as plain;
 use tests::{Log, block_on, drop_after, panic_message, panic_of, yields};
 
 /// What a manager does after its block.
@@ -42,14 +43,6 @@ async fn shown<E: Display>(log: &Log) -> Result<(), E> {
         log.add(format!("failed: {error}"));
     }
     outcome.into_result()
-}
-
-#[async_context_manager]
-async fn plain(log: &Log, name: &str) {
-    log.add(format!("enter {name}"));
-    let outcome = r#yield!();
-    yields(1).await;
-    log.add(format!("exit {name} {outcome:?}"));
 }
 
 #[async_context_manager(catch)]

@@ -6,18 +6,8 @@
 use std::future::pending;
 
 use async_context_manager::{async_context_manager, with};
+use tests::managers::lends_name as named;
 use tests::{Log, block_on, drop_after, panic_message, yields};
-
-/// The manager that the others are made of.
-#[async_context_manager]
-async fn named(log: &Log, name: &'static str) -> &mut String {
-    let mut local = name.to_string();
-    log.add(format!("enter {name}"));
-    yields(1).await;
-    let outcome = r#yield!(&mut local);
-    yields(1).await;
-    log.add(format!("exit {local} {outcome:?}"));
-}
 
 #[async_context_manager]
 async fn fallible(log: &Log, name: &'static str, fails: &str) -> Result<(), String> {

@@ -6,26 +6,8 @@
 use std::convert::Infallible;
 
 use async_context_manager::{async_context_manager, with};
-use tests::{Log, block_on, panic_message, panic_of, yields};
-
-/// Awaits before and after, so that all that is logged after the block shows that the exit phase was waited for.
-#[async_context_manager]
-async fn plain(log: &Log) {
-    log.add("enter");
-    yields(1).await;
-    let outcome = r#yield!();
-    log.add(format!("{outcome:?}"));
-    yields(2).await;
-    log.add("exit");
-}
-
-#[async_context_manager]
-async fn named(log: &Log, name: &str) {
-    log.add(format!("enter {name}"));
-    let outcome = r#yield!();
-    yields(1).await;
-    log.add(format!("exit {name} {outcome:?}"));
-}
+use tests::managers::{named, plain};
+use tests::{Log, PanicsInDrop, block_on, panic_message, panic_of, yields};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fails {
@@ -1024,12 +1006,6 @@ mod panics {
 
     #[test]
     fn of_a_local_that_is_dropped_at_the_end_of_the_block() {
-        struct PanicsInDrop;
-        impl Drop for PanicsInDrop {
-            fn drop(&mut self) {
-                panic!("in drop");
-            }
-        }
         let log = Log::new();
         let message = panic_message(async {
             with!(plain(&log) => {
@@ -1043,12 +1019,6 @@ mod panics {
 
     #[test]
     fn of_a_moved_in_value_that_is_dropped_with_the_block() {
-        struct PanicsInDrop;
-        impl Drop for PanicsInDrop {
-            fn drop(&mut self) {
-                panic!("in drop");
-            }
-        }
         let log = Log::new();
         let message = panic_message(async {
             loop {

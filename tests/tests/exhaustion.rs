@@ -9,14 +9,14 @@ use scenario::named::{Depth, exhaust_all};
 use scenario::runners::{by_hand, given_up};
 
 #[test]
-fn polled_by_hand() {
+fn scenarios_hold_when_polled_by_hand() {
     let tried = exhaust_all(by_hand, Depth::All);
-    assert!(tried.drops > 1500 && tried.ills > 7000 && tried.both > 45_000, "{tried:?}");
+    assert!(tried.drops > 1500 && tried.faults > 7000 && tried.both > 45_000, "{tried:?}");
 }
 
 /// The executor drops each rescue when it has polled it once.
 #[test]
-fn rescued_from_the_executor() {
+fn scenarios_hold_when_the_executor_drops_rescues() {
     exhaust_all(given_up, Depth::PanicsIfShielded);
 }
 
@@ -25,7 +25,7 @@ mod word_for_word {
     use std::sync::Arc;
 
     use super::scenario::Step::{Await, Join};
-    use super::scenario::env::Ill;
+    use super::scenario::env::Fault;
     use super::scenario::run::{Way, run_and_check, told};
     use super::scenario::{Kind, Node, Steps, function};
     use super::*;
@@ -96,10 +96,9 @@ mod word_for_word {
     #[test]
     fn a_time_limit_that_panics_waits_for_what_it_has_raced_away() {
         let inner = function('b', [0, 0], [0, 1]).shielded().with([Await, Await]);
-        let steps = vec![function('a', [0, 0], [0, 0]).kind(Kind::Racing(1)).leaves(Ill::Panics).with([inner])];
+        let steps = vec![function('a', [0, 0], [0, 0]).kind(Kind::Racing(1)).leaves(Fault::Panics).with([inner])];
         let begun = "a Begun, a Acquired, a BlockBegun, b Begun, b Acquired, b BlockBegun, b InBlock";
-        let raced =
-            "a BlockEnded(Dropped), b WithEnded(Dropped), b BlockEnded(Dropped), a Sees(Raced), a Ill(Panics), a Lost";
+        let raced = "a BlockEnded(Dropped), b WithEnded(Dropped), b BlockEnded(Dropped), a Sees(Raced), a Fault(Panics), a Lost";
         let rescued = "b Sees(Cancelled), b Released, b Awaited, b Left";
         assert_eq!(dropped(steps, 9), format!("{begun}, {raced}, {rescued}, a WithEnded(Panicked), - Gone"));
     }

@@ -5,16 +5,8 @@
 #![allow(clippy::never_loop, reason = "blocks that always jump are what is tested")]
 
 use async_context_manager::{async_context_manager, with};
+use tests::managers::named as plain;
 use tests::{Log, block_on, panic_message, yields};
-
-#[async_context_manager]
-async fn plain(log: &Log, name: &str) {
-    log.add(format!("enter {name}"));
-    yields(1).await;
-    let outcome = r#yield!();
-    yields(1).await;
-    log.add(format!("exit {name} {outcome:?}"));
-}
 
 /// Fails at "entering" or "leaving" the one of this name.
 #[async_context_manager]

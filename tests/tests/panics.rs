@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use async_context_manager::{async_context_manager, with};
-use tests::{Log, block_on, drop_after, panic_message, yields};
+use tests::{Log, PanicsInDrop, block_on, drop_after, panic_message, yields};
 
 #[async_context_manager]
 async fn logged(log: &Log) {
@@ -62,12 +62,6 @@ mod before_the_yield {
 
     #[test]
     fn in_the_drop_of_a_local_when_entering_fails() {
-        struct PanicsInDrop;
-        impl Drop for PanicsInDrop {
-            fn drop(&mut self) {
-                panic!("in drop");
-            }
-        }
         #[async_context_manager]
         async fn fails() -> Result<(), &'static str> {
             let _local = PanicsInDrop;

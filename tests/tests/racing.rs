@@ -13,7 +13,7 @@ use async_context_manager::{Outcome, async_context_manager, with};
 use futures::StreamExt;
 use futures::future::{Either, FutureExt, select};
 use futures::stream::FuturesUnordered;
-use tests::{Log, block_on, drop_after, panic_message, yields};
+use tests::{Log, PanicsInDrop, block_on, drop_after, panic_message, yields};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -547,12 +547,6 @@ mod losing {
 
     #[test]
     fn a_panic_of_the_blocks_drop_goes_on_after_the_exit_phase() {
-        struct PanicsInDrop;
-        impl Drop for PanicsInDrop {
-            fn drop(&mut self) {
-                panic!("in drop");
-            }
-        }
         let log = Log::new();
         let message = panic_message(async {
             with!(polled_at_most(&log, 2) as _local => {

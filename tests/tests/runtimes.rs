@@ -8,26 +8,26 @@ use scenario::named::{Depth, exhaust_all};
 use scenario::runners::{aborted, but_for_rescues, selected_away, shut_down, timed_out};
 
 #[test]
-fn without_a_runtime() {
+fn scenarios_hold_without_a_runtime() {
     exhaust_all(but_for_rescues, Depth::PanicsIfShielded);
 }
 
 #[test]
-fn under_a_time_limit() {
+fn scenarios_hold_under_a_time_limit() {
     exhaust_all(timed_out, Depth::PanicsIfShielded);
 }
 
 #[test]
-fn in_a_task_that_is_aborted() {
+fn scenarios_hold_in_an_aborted_task() {
     exhaust_all(aborted, Depth::PanicsIfShielded);
 }
 
 #[test]
-fn in_a_select_in_a_task() {
+fn scenarios_hold_in_a_select_in_a_task() {
     exhaust_all(selected_away, Depth::PanicsIfShielded);
 }
 
 #[test]
-fn on_a_runtime_that_is_shut_down() {
+fn scenarios_hold_on_a_runtime_that_is_shut_down() {
     exhaust_all(shut_down, Depth::DropsOnly);
 }

@@ -11,24 +11,24 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestError, TestRng, TestRunner};
-use scenario::env::{Ill, Injection, Seen, What};
+use scenario::env::{EventKind, Fault, Injection, SeenOutcome};
 use scenario::run::{Ran, Runner, Way, run_and_check};
 use scenario::runners::{aborted, by_hand, timed_out};
 use scenario::{Kind, Node, Step, Steps, each, name_all};
 
-fn ill() -> impl Strategy<Value = Ill> {
-    prop_oneof![Just(Ill::Fails), Just(Ill::Panics)]
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![Just(Fault::Fails), Just(Fault::Panics)]
 }
 
 /// A manager function, which has no name yet.
 fn function() -> impl Strategy<Value = Node> {
     let awaits = || [0..3_usize, 0..3_usize];
-    let ill = || option::weighted(0.05, ill());
+    let fault = || option::weighted(0.05, fault());
     let node = |(shielded, enter, exit, enters, leaves)| {
         let (name, kind) = ('?', Kind::Function);
         Node { name, kind, shielded, enter, exit, enters, leaves }
     };
-    (any::<bool>(), awaits(), awaits(), ill(), ill()).prop_map(node)
+    (any::<bool>(), awaits(), awaits(), fault(), fault()).prop_map(node)
 }
 
 fn racing() -> impl Strategy<Value = Kind> {
@@ -49,7 +49,7 @@ fn node() -> impl Strategy<Value = Node> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let leaf = prop_oneof![8 => Just(Step::Await), 1 => ill().prop_map(Step::Goes)];
+    let leaf = prop_oneof![8 => Just(Step::Await), 1 => fault().prop_map(Step::GoesWrong)];
     leaf.prop_recursive(4, 24, 4, |step| {
         let steps = || vec(step.clone(), 0..4);
         prop_oneof![
@@ -69,22 +69,22 @@ fn tree() -> impl Strategy<Value = Steps> {
 }
 
 /// Where it is dropped, and where what goes wrong.
-type Points = (Option<usize>, Option<(usize, Ill)>);
+type Points = (Option<usize>, Option<(usize, Fault)>);
 
 /// Beyond the end of a tree is at its end, so that they stay in their place when the tree is made smaller.
 fn points() -> impl Strategy<Value = Points> {
     let place = |few: usize, many: usize| prop_oneof![0..few, 0..many];
-    (option::weighted(0.8, place(10, 40)), option::weighted(0.5, (place(20, 80), ill())))
+    (option::weighted(0.8, place(10, 40)), option::weighted(0.5, (place(20, 80), fault())))
 }
 
 /// Runs a tree as it is, to know the places, and then that way.
-fn run(runner: Runner, steps: Steps, (drop, ill): Points) -> Result<Ran, String> {
+fn run(runner: Runner, steps: Steps, (drop, fault): Points) -> Result<Ran, String> {
     let steps = Arc::from(steps);
     let as_it_is = run_and_check(runner, &steps, Way::default())?;
     let drop_at = drop.map(|drop| drop.min(as_it_is.stops.saturating_sub(1)));
     let dropped = run_and_check(runner, &steps, Way { drop_at, injection: None })?;
-    let Some((point, ill)) = ill else { return Ok(dropped) };
-    let injection = Some(Injection { point: point.min(dropped.points.saturating_sub(1)), ill });
+    let Some((point, fault)) = fault else { return Ok(dropped) };
+    let injection = Some(Injection { point: point.min(dropped.points.saturating_sub(1)), fault });
     run_and_check(runner, &steps, Way { drop_at, injection })
 }
 
@@ -125,14 +125,14 @@ fn in_a_task_that_is_aborted() {
 fn a_counterexample_is_a_small_one() {
     let never_cancelled = |(steps, points)| {
         let ran = run(by_hand, steps, points).map_err(TestCaseError::fail)?;
-        let cancelled = ran.events.iter().any(|event| event.what == What::Sees(Seen::Cancelled));
+        let cancelled = ran.events.iter().any(|event| event.what == EventKind::Sees(SeenOutcome::Cancelled));
         if cancelled { Err(TestCaseError::fail("cancelled")) } else { Ok(()) }
     };
     let always_the_same = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let found = TestRunner::new_with_rng(cases(1000), always_the_same).run(&(tree(), points()), never_cancelled);
-    let Err(TestError::Fail(why, (steps, (drop, ill)))) = found else { panic!("it does not hold") };
+    let Err(TestError::Fail(why, (steps, (drop, fault)))) = found else { panic!("it does not hold") };
     assert_eq!(why.message(), "cancelled");
-    assert!(drop.is_some() && ill.is_none());
+    assert!(drop.is_some() && fault.is_none());
     let (mut managers, mut tree) = (0, steps.clone());
     each(&mut tree, &mut |_, shielded| managers += usize::from(shielded.is_some()));
     assert_eq!(managers, 1, "{steps:#?}");

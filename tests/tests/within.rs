@@ -7,26 +7,8 @@ use std::future::pending;
 use std::sync::Arc;
 
 use async_context_manager::{Outcome, async_context_manager, with, within};
+use tests::managers::{lends_name as named, plain};
 use tests::{Log, block_on, drop_after, panic_message, yields};
-
-/// Awaits after the body, so that all that is logged then shows that the exit phase was waited for.
-#[async_context_manager]
-async fn plain(log: &Log) {
-    log.add("enter");
-    let outcome = r#yield!();
-    log.add(format!("{outcome:?}"));
-    yields(2).await;
-    log.add("exit");
-}
-
-#[async_context_manager]
-async fn named(log: &Log, name: &str) -> &mut String {
-    let mut local = name.to_string();
-    log.add(format!("enter {name}"));
-    let outcome = r#yield!(&mut local);
-    yields(1).await;
-    log.add(format!("exit {local} {outcome:?}"));
-}
 
 #[derive(Debug, PartialEq)]
 struct DbError(&'static str);
@@ -227,7 +209,7 @@ mod ways {
             pending::<()>().await;
         }
         let log = Log::new();
-        drop_after(1, work(&log));
+        drop_after(2, work(&log));
         assert_eq!(log.take(), ["enter", "local dropped", "Cancelled"]);
     }
 

@@ -12,28 +12,28 @@ fn file(name: &str) -> Replay {
 }
 
 #[test]
-fn statements() {
+fn statements_are_as_in_python_or_by_rule() {
     let replay = file("traces_seed1");
     assert_eq!(replay.count(), 2000);
     assert_eq!(replay.run(&Way::detached()), (1674, 326));
 }
 
 #[test]
-fn stacks() {
+fn stacks_are_as_in_python_or_by_rule() {
     let replay = file("stack_seed1");
     assert_eq!(replay.count(), 500);
     assert_eq!(replay.run(&Way::detached_on_stacks()), (421, 79));
 }
 
 #[test]
-fn panics_that_no_manager_means_to_stop() {
+fn panics_that_no_manager_means_to_stop_are_as_in_python() {
     let replay = file("panic_seed1_refused");
     assert_eq!(replay.count(), 300);
     assert_eq!(replay.run(&Way::detached()), (300, 0));
 }
 
 #[test]
-fn panics_that_managers_mean_to_stop() {
+fn panics_that_managers_mean_to_stop_go_on() {
     let replay = file("panic_seed1").with_panics_refused(file("panic_seed1_refused"));
     assert_eq!(replay.count(), 300);
     assert_eq!(replay.run(&Way::detached()), (211, 89));
@@ -41,7 +41,7 @@ fn panics_that_managers_mean_to_stop() {
 
 /// Rules R1 and R2: a manager ends before its marker, or reaches it again.
 #[test]
-fn broken_protocol() {
+fn broken_protocol_is_a_panic() {
     silence_lawless();
     let replay = file("proto_seed1");
     assert_eq!(replay.count(), 200);
@@ -49,22 +49,22 @@ fn broken_protocol() {
 }
 
 #[test]
-fn statements_dropped_everywhere() {
+fn statements_dropped_everywhere_see_a_cancellation() {
     assert_eq!(file("traces_seed1").drop_everywhere(&Way::detached(), PARTS), 19_556);
 }
 
 #[test]
-fn stacks_dropped_everywhere() {
+fn stacks_dropped_everywhere_see_a_cancellation() {
     assert_eq!(file("stack_seed1").drop_everywhere(&Way::detached_on_stacks(), PARTS), 3253);
 }
 
 #[test]
-fn panicking_programs_dropped_everywhere() {
+fn panicking_programs_dropped_everywhere_see_a_cancellation() {
     assert_eq!(file("panic_seed1_refused").drop_everywhere(&Way::detached(), PARTS), 2592);
 }
 
 #[test]
-fn broken_protocol_dropped_everywhere() {
+fn broken_protocol_dropped_everywhere_sees_a_cancellation() {
     silence_lawless();
     assert_eq!(file("proto_seed1").drop_everywhere(&Way::detached(), PARTS), 1420);
 }
@@ -78,33 +78,33 @@ mod stacks_as_a_whole {
     }
 
     #[test]
-    fn statements() {
+    fn statements_are_as_in_python_or_by_rule() {
         assert_eq!(file("traces_seed1").run(&Way::statements_on_detached_stacks()), (1745, 255));
     }
 
     #[test]
-    fn stacks() {
+    fn stacks_are_as_in_python_or_by_rule() {
         assert_eq!(file("stack_seed1").run(&Way::detached_stacks()), (432, 68));
     }
 
     #[test]
-    fn panics_that_no_manager_means_to_stop() {
+    fn panics_that_no_manager_means_to_stop_are_as_in_python() {
         assert_eq!(file("panic_seed1_refused").run(&Way::statements_on_detached_stacks()), (300, 0));
     }
 
     #[test]
-    fn broken_protocol() {
+    fn broken_protocol_is_a_panic() {
         silence_lawless();
         assert_eq!(file("proto_seed1").run(&Way::statements_on_detached_stacks()), (81, 119));
     }
 
     #[test]
-    fn statements_dropped_everywhere() {
+    fn statements_dropped_everywhere_see_a_cancellation() {
         assert_eq!(file("traces_seed1").drop_everywhere(&Way::statements_on_detached_stacks(), PARTS), 19_556);
     }
 
     #[test]
-    fn stacks_dropped_everywhere() {
+    fn stacks_dropped_everywhere_see_a_cancellation() {
         assert_eq!(file("stack_seed1").drop_everywhere(&Way::detached_stacks(), PARTS), 3253);
     }
 }

@@ -71,7 +71,7 @@ fn compare(name: &str, text: &str, refused: Option<&str>) {
 }
 
 #[test]
-fn fresh_programs() {
+fn fresh_programs_are_as_in_the_python_that_is_found() {
     if !is_recent_enough() {
         return;
     }

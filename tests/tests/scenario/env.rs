@@ -36,12 +36,12 @@ pub(crate) struct Blame {
 
 /// What can go wrong at a point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ill {
+pub(crate) enum Fault {
     Fails,
     Panics,
 }
 
-impl Ill {
+impl Fault {
     fn happen(self, blame: Blame) -> Failure {
         match self {
             Self::Fails => Failure(blame),
@@ -61,7 +61,7 @@ pub(crate) enum End {
 
 /// What a manager sees at its marker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Seen {
+pub(crate) enum SeenOutcome {
     Completed,
     Failed,
     Panicked,
@@ -70,7 +70,7 @@ pub(crate) enum Seen {
     Raced,
 }
 
-impl<E> From<Outcome<E>> for Seen {
+impl<E> From<Outcome<E>> for SeenOutcome {
     fn from(outcome: Outcome<E>) -> Self {
         match outcome {
             Outcome::Completed => Self::Completed,
@@ -82,20 +82,20 @@ impl<E> From<Outcome<E>> for Seen {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum What {
+pub(crate) enum EventKind {
     /// The manager's own code has begun.
     Begun,
     /// An await in its phases is over.
     Awaited,
     Acquired,
-    Sees(Seen),
+    Sees(SeenOutcome),
     Released,
     /// Its code has come to its end.
     Left,
     /// The resource was dropped without having been released.
     Lost,
     /// Something went wrong in its own code.
-    Ill(Ill),
+    Fault(Fault),
     BlockBegun,
     /// An await in its block is over.
     InBlock,
@@ -110,14 +110,14 @@ pub(crate) enum What {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Event {
     pub(crate) who: char,
-    pub(crate) what: What,
+    pub(crate) what: EventKind,
 }
 
 /// What goes wrong, and at which point: each await has one before it and one after it, and each phase has one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Injection {
     pub(crate) point: usize,
-    pub(crate) ill: Ill,
+    pub(crate) fault: Fault,
 }
 
 /// How an await pends.
@@ -159,7 +159,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn add(&self, what: What) {
+    pub(crate) fn add(&self, what: EventKind) {
         self.tally.add(OUTSIDE, what);
     }
 
@@ -196,7 +196,7 @@ impl Record {
 }
 
 impl Tally {
-    fn add(&self, who: char, what: What) {
+    fn add(&self, who: char, what: EventKind) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(Event { who, what });
     }
 }
@@ -210,7 +210,7 @@ impl Env {
         (Self(Arc::new(Inner { tally, injection, pend, _alive: alive })), record)
     }
 
-    pub(crate) fn add(&self, who: char, what: What) {
+    pub(crate) fn add(&self, who: char, what: EventKind) {
         self.0.tally.add(who, what);
     }
 
@@ -218,17 +218,17 @@ impl Env {
     pub(crate) fn point(&self, who: char, own: bool) -> Result<(), Failure> {
         let point = self.0.tally.points.fetch_add(1, SeqCst);
         match self.0.injection {
-            Some(injection) if injection.point == point => self.go(who, own, injection.ill),
+            Some(injection) if injection.point == point => self.go(who, own, injection.fault),
             _ => Ok(()),
         }
     }
 
     /// Something goes wrong.
-    pub(crate) fn go(&self, who: char, own: bool, ill: Ill) -> Result<(), Failure> {
+    pub(crate) fn go(&self, who: char, own: bool, fault: Fault) -> Result<(), Failure> {
         if own {
-            self.add(who, What::Ill(ill));
+            self.add(who, EventKind::Fault(fault));
         }
-        Err(ill.happen(self.blame(who)))
+        Err(fault.happen(self.blame(who)))
     }
 
     /// The block of `who` did not end in time.
@@ -250,7 +250,7 @@ impl Env {
             Pend::Sleeping => tokio::time::sleep(MILLISECOND).await,
         }
         self.point(who, own)?;
-        self.add(who, if own { What::Awaited } else { What::InBlock });
+        self.add(who, if own { EventKind::Awaited } else { EventKind::InBlock });
         Ok(())
     }
 
@@ -262,7 +262,13 @@ impl Env {
     }
 
     /// Follows `future`: `begun` and `ended` are what happens to `who`.
-    pub(crate) fn watch<F>(&self, who: char, begun: Option<What>, ended: fn(End) -> What, future: F) -> Watched<F>
+    pub(crate) fn watch<F>(
+        &self,
+        who: char,
+        begun: Option<EventKind>,
+        ended: fn(End) -> EventKind,
+        future: F,
+    ) -> Watched<F>
     where
         F: Future<Output = Result<(), Failure>>,
     {
@@ -288,8 +294,8 @@ async fn woken_by(another: &mpsc::Sender<oneshot::Sender<()>>) {
 pub(crate) struct Watched<F> {
     env: Env,
     who: char,
-    begun: Option<What>,
-    ended: fn(End) -> What,
+    begun: Option<EventKind>,
+    ended: fn(End) -> EventKind,
     state: State,
     future: Pin<Box<F>>,
 }
@@ -341,13 +347,13 @@ pub(crate) struct Resource {
 impl Resource {
     /// The enter phase of `node`.
     pub(crate) async fn acquire(env: &Env, node: &Node) -> Result<Self, Failure> {
-        env.add(node.name, What::Begun);
+        env.add(node.name, EventKind::Begun);
         env.point(node.name, true)?;
         env.pauses(node.name, node.enter[0]).await?;
-        env.add(node.name, What::Acquired);
+        env.add(node.name, EventKind::Acquired);
         let resource = Self { env: env.clone(), name: node.name, is_held: true };
         env.pauses(node.name, node.enter[1]).await?;
-        node.enters.map_or(Ok(()), |ill| env.go(node.name, true, ill))?;
+        node.enters.map_or(Ok(()), |fault| env.go(node.name, true, fault))?;
         Ok(resource)
     }
 
@@ -356,11 +362,11 @@ impl Resource {
         let env = self.env.clone();
         env.point(node.name, true)?;
         env.pauses(node.name, node.exit[0]).await?;
-        node.leaves.map_or(Ok(()), |ill| env.go(node.name, true, ill))?;
+        node.leaves.map_or(Ok(()), |fault| env.go(node.name, true, fault))?;
         self.is_held = false;
-        env.add(node.name, What::Released);
+        env.add(node.name, EventKind::Released);
         env.pauses(node.name, node.exit[1]).await?;
-        env.add(node.name, What::Left);
+        env.add(node.name, EventKind::Left);
         Ok(())
     }
 
@@ -375,7 +381,7 @@ impl Resource {
 impl Drop for Resource {
     fn drop(&mut self) {
         if self.is_held {
-            self.env.add(self.name, What::Lost);
+            self.env.add(self.name, EventKind::Lost);
         }
     }
 }

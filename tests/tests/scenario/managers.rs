@@ -7,13 +7,13 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tests::yields;
 
 use super::Node;
-use super::env::{Env, Failure, Resource, Seen, What};
+use super::env::{Env, EventKind, Failure, Resource, SeenOutcome};
 
 #[async_context_manager]
 pub(crate) async fn function(env: Env, node: Node) -> Result<&mut Resource, Failure> {
     let mut resource = Resource::acquire(&env, &node).await?;
     let outcome = r#yield!(&mut resource);
-    env.add(node.name, What::Sees(outcome.into()));
+    env.add(node.name, EventKind::Sees(outcome.into()));
     resource.release(&node).await
 }
 
@@ -22,7 +22,7 @@ pub(crate) async fn function(env: Env, node: Node) -> Result<&mut Resource, Fail
 pub(crate) async fn shielded_function(env: Env, node: Node) -> Result<&mut Resource, Failure> {
     let mut resource = Resource::acquire(&env, &node).await?;
     let outcome = r#yield!(&mut resource);
-    env.add(node.name, What::Sees(outcome.into()));
+    env.add(node.name, EventKind::Sees(outcome.into()));
     resource.release(&node).await
 }
 
@@ -41,7 +41,7 @@ impl AsyncContextManager for Type {
     }
 
     async fn exit(&mut self, outcome: Outcome) -> Result<(), Failure> {
-        self.env.add(self.node.name, What::Sees(outcome.into()));
+        self.env.add(self.node.name, EventKind::Sees(outcome.into()));
         let mut resource = self.resource.take().expect("it has been entered");
         resource.release(&self.node).await
     }
@@ -54,11 +54,11 @@ pub(crate) async fn racing(env: Env, node: Node, polls: usize) -> Result<&mut Re
     let seen = tokio::select! {
         biased;
         outcome = async { r#yield!(&mut resource) } => outcome.into(),
-        () = yields(polls) => Seen::Raced,
+        () = yields(polls) => SeenOutcome::Raced,
     };
-    env.add(node.name, What::Sees(seen));
+    env.add(node.name, EventKind::Sees(seen));
     resource.release(&node).await?;
-    if seen == Seen::Raced { Err(env.raced(node.name)) } else { Ok(()) }
+    if seen == SeenOutcome::Raced { Err(env.raced(node.name)) } else { Ok(()) }
 }
 
 #[async_context_manager]
@@ -68,7 +68,7 @@ pub(crate) async fn selecting(env: Env, node: Node) -> Result<&mut Resource, Fai
         outcome = async { r#yield!(&mut resource) } => outcome,
         never = pending() => never,
     };
-    env.add(node.name, What::Sees(outcome.into()));
+    env.add(node.name, EventKind::Sees(outcome.into()));
     resource.release(&node).await
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn gathering(env: Env, node: Node) -> Result<&mut Resource, Fai
     gathered.push(async { r#yield!(&mut resource) });
     let outcome = gathered.next().await.expect("there is one");
     drop(gathered);
-    env.add(node.name, What::Sees(outcome.into()));
+    env.add(node.name, EventKind::Sees(outcome.into()));
     resource.release(&node).await
 }
 
@@ -94,7 +94,7 @@ macro_rules! composed {
             with!($manager as resource => {
                 $env.point(node.name, true)?;
                 let outcome = r#yield!(resource);
-                $env.add(node.name, What::Sees(outcome.into()));
+                $env.add(node.name, EventKind::Sees(outcome.into()));
                 $env.pauses(node.name, after).await?;
             })?;
             own.release(&node).await

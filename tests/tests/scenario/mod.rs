@@ -11,7 +11,7 @@ pub(crate) mod run;
 pub(crate) mod runners;
 pub(crate) mod tree;
 
-use env::Ill;
+use env::Fault;
 
 /// What a block does, one after the other.
 pub(crate) type Steps = Vec<Step>;
@@ -21,7 +21,7 @@ pub(crate) enum Step {
     /// An await that pends once.
     Await,
     /// The block ends so.
-    Goes(Ill),
+    GoesWrong(Fault),
     With(Node, Steps),
     /// Side by side.
     Join(Vec<Steps>),
@@ -42,9 +42,9 @@ pub(crate) struct Node {
     /// How many before the resource is released, and afterwards.
     pub(crate) exit: [usize; 2],
     /// What the enter phase ends in, with the resource acquired.
-    pub(crate) enters: Option<Ill>,
+    pub(crate) enters: Option<Fault>,
     /// What the exit phase ends in, with the resource not yet released.
-    pub(crate) leaves: Option<Ill>,
+    pub(crate) leaves: Option<Fault>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,12 +82,12 @@ impl Node {
         self.kind(Kind::Composed(Box::new(inner), after))
     }
 
-    pub(crate) fn enters(self, ill: Ill) -> Self {
-        Self { enters: Some(ill), ..self }
+    pub(crate) fn enters(self, fault: Fault) -> Self {
+        Self { enters: Some(fault), ..self }
     }
 
-    pub(crate) fn leaves(self, ill: Ill) -> Self {
-        Self { leaves: Some(ill), ..self }
+    pub(crate) fn leaves(self, fault: Fault) -> Self {
+        Self { leaves: Some(fault), ..self }
     }
 
     pub(crate) fn with(self, block: impl Into<Steps>) -> Step {
@@ -99,7 +99,7 @@ impl Node {
 pub(crate) fn each(steps: &mut [Step], change: &mut impl FnMut(&mut char, Option<&mut bool>)) {
     for step in steps {
         match step {
-            Step::Await | Step::Goes(_) => {}
+            Step::Await | Step::GoesWrong(_) => {}
             Step::With(node, steps) => {
                 change(&mut node.name, Some(&mut node.shielded));
                 if let Kind::Composed(inner, _) = &mut node.kind {

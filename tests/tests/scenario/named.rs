@@ -1,7 +1,7 @@
 //! The scenarios that have names.
 
-use super::Step::{Await, Goes, Join, Race, Stack};
-use super::env::Ill::{self, Fails, Panics};
+use super::Step::{Await, GoesWrong, Join, Race, Stack};
+use super::env::Fault::{self, Fails, Panics};
 use super::run::{Runner, Tried, exhaust};
 use super::{Kind, Node, Step, Steps, function, shielded_or_not};
 
@@ -35,14 +35,14 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
         ("a manager that waits twice in each place", one(function('a', [2, 2], [2, 2]))),
         ("a manager that is a type", one(full('a').kind(Kind::Type))),
         ("a block that never pends", vec![full('a').with([])]),
-        ("a block that fails", vec![full('a').with([Await, Goes(Fails)])]),
-        ("a block that panics", vec![full('a').with([Await, Goes(Panics)])]),
+        ("a block that fails", vec![full('a').with([Await, GoesWrong(Fails)])]),
+        ("a block that panics", vec![full('a').with([Await, GoesWrong(Panics)])]),
         ("an enter phase that fails", vec![full('a').with([full('b').enters(Fails).with([Await])])]),
         ("an enter phase that panics", vec![full('a').with([full('b').enters(Panics).with([Await])])]),
         ("an exit phase that fails", vec![full('a').with([full('b').leaves(Fails).with([Await])])]),
         ("an exit phase that panics", vec![full('a').with([full('b').leaves(Panics).with([Await])])]),
-        ("an exit phase that fails after a block that panics", vec![full('a').leaves(Fails).with([Goes(Panics)])]),
-        ("an exit phase that panics after a block that fails", vec![full('a').leaves(Panics).with([Goes(Fails)])]),
+        ("an exit phase that fails after a block that panics", vec![full('a').leaves(Fails).with([GoesWrong(Panics)])]),
+        ("an exit phase that panics after a block that fails", vec![full('a').leaves(Panics).with([GoesWrong(Fails)])]),
         ("two levels", two(full('a'), full('b'))),
         ("two levels, and the outer one is left at once", two(function('a', [1, 0], [0, 1]), full('b'))),
         ("two levels, and the inner one is left at once", two(full('a'), at_once('b'))),
@@ -67,7 +67,7 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
             vec![
                 at_once('a')
                     .around(at_once('b'), 1)
-                    .with([Join(vec![vec![Await, Goes(Panics)], vec![function('c', [0, 0], [0, 3]).with([])]])]),
+                    .with([Join(vec![vec![Await, GoesWrong(Panics)], vec![function('c', [0, 0], [0, 3]).with([])]])]),
             ],
         ),
         ("a marker among futures", two(full('a').kind(Kind::Gathering), full('b').kind(Kind::Gathering))),
@@ -102,7 +102,10 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
         ),
         (
             "siblings, one of which panics",
-            vec![full('a').with([Join(vec![vec![full('b').with([Await])], vec![Await, Await, Await, Goes(Panics)]])])],
+            vec![
+                full('a')
+                    .with([Join(vec![vec![full('b').with([Await])], vec![Await, Await, Await, GoesWrong(Panics)]])]),
+            ],
         ),
         ("a stack", vec![Stack('s', vec![full('a'), full('b')], vec![Await])]),
         ("a stack of what is left at once", vec![Stack('s', vec![at_once('a'), at_once('b')], vec![Await])]),
@@ -135,12 +138,12 @@ pub(crate) fn exhaust_all(runner: Runner, depth: Depth) -> Tried {
         let choices = shielded_or_not(&steps);
         let last = choices.len() - 1;
         for (choice, steps) in choices.enumerate() {
-            let ills: &[Ill] = match depth {
+            let faults: &[Fault] = match depth {
                 Depth::All => &[Fails, Panics],
                 Depth::PanicsIfShielded if choice == last => &[Panics],
                 Depth::PanicsIfShielded | Depth::DropsOnly => &[],
             };
-            tried += exhaust(runner, steps, ills).unwrap_or_else(|why| panic!("{name}: {why}"));
+            tried += exhaust(runner, steps, faults).unwrap_or_else(|why| panic!("{name}: {why}"));
         }
     }
     println!("{tried:?}");

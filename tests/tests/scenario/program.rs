@@ -7,7 +7,7 @@ use async_context_manager::{AsyncContextManager, AsyncExitStack, with};
 use futures::future::join_all;
 use tests::yields;
 
-use super::env::{Env, Failure, OUTSIDE, Resource, What};
+use super::env::{Env, EventKind, Failure, OUTSIDE, Resource};
 use super::managers::{
     Type, composed, composed_of_racing, composed_of_shielded, composed_of_shielded_racing, function, gathering, racing,
     selecting, shielded_function,
@@ -36,8 +36,8 @@ fn run<'s>(env: &'s Env, who: char, steps: &'s [Step]) -> Running<'s> {
 async fn run_one(env: &Env, who: char, step: &Step) -> Result<(), Failure> {
     match step {
         Step::Await => env.pause(who, false).await,
-        Step::Goes(ill) => env.go(who, false, *ill),
-        Step::With(node, steps) => env.watch(node.name, None, What::WithEnded, within(env, node, steps)).await,
+        Step::GoesWrong(fault) => env.go(who, false, *fault),
+        Step::With(node, steps) => env.watch(node.name, None, EventKind::WithEnded, within(env, node, steps)).await,
         Step::Join(all) => join_all(all.iter().map(|steps| run(env, who, steps))).await.into_iter().collect(),
         Step::Race(polls, steps) => tokio::select! {
             biased;
@@ -45,7 +45,7 @@ async fn run_one(env: &Env, who: char, step: &Step) -> Result<(), Failure> {
             () = yields(*polls) => Ok(()),
         },
         Step::Stack(name, nodes, steps) => {
-            env.watch(*name, None, What::WithEnded, with_stack(env, *name, nodes, steps)).await
+            env.watch(*name, None, EventKind::WithEnded, with_stack(env, *name, nodes, steps)).await
         }
     }
 }
@@ -125,7 +125,7 @@ async fn block_with(env: &Env, who: char, lent: (char, &mut Resource), steps: &[
         resource.check(owner);
         Ok(())
     };
-    env.watch(who, Some(What::BlockBegun), What::BlockEnded, steps).await
+    env.watch(who, Some(EventKind::BlockBegun), EventKind::BlockEnded, steps).await
 }
 
 /// A `with!` of an exit stack with these managers on it, whose block has these steps.
@@ -137,7 +137,7 @@ async fn with_stack(env: &Env, name: char, nodes: &[Node], steps: &[Step]) -> Re
                 let manager = function(env.clone(), node.clone());
                 let resource =
                     if node.shielded { stack.enter(manager.shielded()).await? } else { stack.enter(manager).await? };
-                env.add(node.name, What::BlockBegun);
+                env.add(node.name, EventKind::BlockBegun);
                 resources.push((node.name, resource));
             }
             run(env, name, steps).await?;
@@ -146,7 +146,7 @@ async fn with_stack(env: &Env, name: char, nodes: &[Node], steps: &[Step]) -> Re
             }
             Ok(())
         };
-        env.watch(name, Some(What::BlockBegun), What::BlockEnded, steps).await?;
+        env.watch(name, Some(EventKind::BlockBegun), EventKind::BlockEnded, steps).await?;
     });
     ended.map(|_completed| ())
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_context_manager::rescue;
 use futures::executor::block_on;
 
-use super::env::{Blame, Event, Failure, Ill, Injection, Planned, Record};
+use super::env::{Blame, Event, Failure, Fault, Injection, Planned, Record};
 use super::rules::check;
 use super::{Step, Steps};
 
@@ -115,7 +115,7 @@ fn no_panics() -> Result<(), String> {
 pub(crate) struct Tried {
     pub(crate) drops: usize,
     /// A failure at each point, and a panic.
-    pub(crate) ills: usize,
+    pub(crate) faults: usize,
     /// The same, of a scenario that is dropped.
     pub(crate) both: usize,
 }
@@ -123,18 +123,18 @@ pub(crate) struct Tried {
 impl AddAssign for Tried {
     fn add_assign(&mut self, other: Self) {
         self.drops += other.drops;
-        self.ills += other.ills;
+        self.faults += other.faults;
         self.both += other.both;
     }
 }
 
 /// Runs a scenario in every way: as it is; dropped at each of its stops; with something going wrong at each of its
 /// points; and with both.
-pub(crate) fn exhaust(runner: Runner, steps: Steps, ills: &[Ill]) -> Result<Tried, String> {
+pub(crate) fn exhaust(runner: Runner, steps: Steps, faults: &[Fault]) -> Result<Tried, String> {
     let steps = Arc::from(steps);
     let as_it_is = run_and_check(runner, &steps, Way::default())?;
-    let points = |drop_at, points| exhaust_points(runner, &steps, drop_at, points, ills);
-    let mut tried = Tried { ills: points(None, as_it_is.points)?, ..Tried::default() };
+    let points = |drop_at, points| exhaust_points(runner, &steps, drop_at, points, faults);
+    let mut tried = Tried { faults: points(None, as_it_is.points)?, ..Tried::default() };
     for stop in 0..as_it_is.stops {
         let dropped = run_and_check(runner, &steps, Way { drop_at: Some(stop), injection: None })?;
         tried.drops += 1;
@@ -149,12 +149,12 @@ fn exhaust_points(
     steps: &Arc<[Step]>,
     drop_at: Option<usize>,
     points: usize,
-    ills: &[Ill],
+    faults: &[Fault],
 ) -> Result<usize, String> {
     for point in 0..points {
-        for &ill in ills {
-            run_and_check(runner, steps, Way { drop_at, injection: Some(Injection { point, ill }) })?;
+        for &fault in faults {
+            run_and_check(runner, steps, Way { drop_at, injection: Some(Injection { point, fault }) })?;
         }
     }
-    Ok(points * ills.len())
+    Ok(points * faults.len())
 }

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinError;
 
 use super::Step;
-use super::env::{Env, Failure, MILLISECOND, Pend, Record, What};
+use super::env::{Env, EventKind, Failure, MILLISECOND, Pend, Record};
 use super::program::{Program, program};
 use super::run::{Ran, Way, planned};
 
@@ -66,7 +66,7 @@ pub(crate) fn but_for_rescues(steps: &Arc<[Step]>, way: Way) -> Result<Ran, Stri
     let (env, record) = Env::new(way.injection, Pend::AtOnce);
     let mut hand = Hand { woken: Arc::default(), rescues: Vec::new(), patience: 0 };
     let polls = hand.poll(program(env, steps.clone()), way.drop_at)?;
-    record.add(What::Gone);
+    record.add(EventKind::Gone);
     Ran::new(&record, polls)
 }
 
@@ -76,7 +76,7 @@ fn by_hand_until(steps: &Arc<[Step]>, way: Way, patience: usize) -> Result<Ran, 
     let (env, record) = Env::new(way.injection, Pend::AtOnce);
     let mut hand = Hand { woken: Arc::default(), rescues: Vec::new(), patience };
     let polls = hand.poll(program(env, steps.clone()), way.drop_at)?;
-    record.add(What::Gone);
+    record.add(EventKind::Gone);
     while hand.poll_rescues()? {
         hand.is_woken()?;
     }
@@ -159,7 +159,7 @@ pub(crate) fn timed_out(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
         runtime.block_on(async { limited(limit + MILLISECOND / 2, future).await.map_or(Ok(()), |ended| ended) })
     }));
     ended.map_or_else(|payload| planned(&*payload), |_ended| Ok(()))?;
-    record.add(What::Gone);
+    record.add(EventKind::Gone);
     // The rescues of other tests are not on this runtime.
     runtime
         .block_on(rescue::drain_timeout(Duration::from_secs(10)))
@@ -244,7 +244,7 @@ impl Run {
             drop();
             let Arrived::AtEnd = self.arrives() else { panic!("there is one stop") };
         }
-        self.record.add(What::Gone);
+        self.record.add(EventKind::Gone);
         // It may be past the stop.
         let _ = self.go_on.send(());
     }

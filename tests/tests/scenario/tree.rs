@@ -56,7 +56,7 @@ pub(crate) fn places(steps: &[Step]) -> Vec<Place<'_>> {
 fn walk<'s>(steps: &'s [Step], within: &[char], places: &mut Vec<Place<'s>>) {
     for step in steps {
         match step {
-            Step::Await | Step::Goes(_) => {}
+            Step::Await | Step::GoesWrong(_) => {}
             Step::With(node, steps) => walk_with(node, steps, within, places),
             Step::Join(all) => all.iter().for_each(|steps| walk(steps, within, places)),
             Step::Race(_, steps) => walk(steps, within, places),

@@ -1,0 +1,160 @@
+//! `examples/expanded.rs` is what the macros make of `examples/hello.rs`, but for comments and shorter paths.
+//!
+//! The modules of the macros are compiled into this test, as a crate of macros has no functions to call.
+
+#![forbid(unsafe_code)]
+#![allow(dead_code, unexpected_cfgs, unused_imports)]
+
+/// The modules find each other at the root of the crate, as in their own.
+use macros::{args, errors, expand, fallback, input, lifetime, marker, returns, tokens, validate, with, yields};
+
+#[path = "../../macros/src"]
+mod macros {
+    pub(crate) mod args;
+    pub(crate) mod errors;
+    pub(crate) mod expand;
+    pub(crate) mod fallback;
+    pub(crate) mod input;
+    pub(crate) mod lifetime;
+    pub(crate) mod marker;
+    pub(crate) mod returns;
+    pub(crate) mod tokens;
+    pub(crate) mod validate;
+    pub(crate) mod with;
+    pub(crate) mod yields;
+}
+
+use std::fs;
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{Item, ItemFn};
+
+/// The names in front of a path that `expanded.rs` imports.
+const PREFIXES: [&str; 5] = ["async_context_manager", "__private", "core", "future", "std"];
+
+/// The functions of an example, in order.
+fn functions(example: &str) -> Vec<ItemFn> {
+    let path = format!("{}/../examples/{example}.rs", env!("CARGO_MANIFEST_DIR"));
+    let file = syn::parse_file(&fs::read_to_string(path).expect("an example")).expect("a file of Rust");
+    let functions = file.items.into_iter().filter_map(|item| match item {
+        Item::Fn(function) => Some(function),
+        _ => None,
+    });
+    functions.collect()
+}
+
+/// A function as the compiler sees it when the macros have been expanded.
+fn expanded(mut function: ItemFn) -> TokenStream {
+    let attributes = function.attrs.len();
+    function.attrs.retain(|attribute| !attribute.path().is_ident("async_context_manager"));
+    let is_manager = function.attrs.len() < attributes;
+    let tokens = function.into_token_stream();
+    if is_manager { expand::manager_fn(TokenStream::new(), &tokens) } else { expand_with(tokens) }
+}
+
+/// Expands each `with!(...)`.
+fn expand_with(tokens: TokenStream) -> TokenStream {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    let mut expanded = TokenStream::new();
+    let mut rest = &*tokens;
+    while let [token, after @ ..] = rest {
+        rest = after;
+        match (token, after) {
+            (TokenTree::Ident(name), [TokenTree::Punct(bang), TokenTree::Group(input), after @ ..])
+                if name == "with" && bang.as_char() == '!' =>
+            {
+                let input = input.stream();
+                expanded.extend(without_braces(with::expand(quote!((::async_context_manager) #input))));
+                rest = after;
+            }
+            (TokenTree::Group(group), _) => {
+                let inner = expand_with(group.stream());
+                expanded.extend([TokenTree::Group(proc_macro2::Group::new(group.delimiter(), inner))]);
+            }
+            _ => token.to_tokens(&mut expanded),
+        }
+    }
+    expanded
+}
+
+/// What is in the braces around an expansion, which the end of a function does not need.
+fn without_braces(tokens: TokenStream) -> TokenStream {
+    match &*tokens.clone().into_iter().collect::<Vec<_>>() {
+        [TokenTree::Group(group)] if group.delimiter() == Delimiter::Brace => group.stream(),
+        _ => tokens,
+    }
+}
+
+/// The tokens one by one, without attributes and comments, prefixes of paths and of names, and commas at an end.
+fn normalized(tokens: TokenStream) -> Vec<String> {
+    let mut words = Vec::new();
+    flatten(tokens, &mut words);
+    let mut kept: Vec<String> = Vec::new();
+    for word in words {
+        if matches!(&*word, ")" | "]" | "}" | ">") && kept.last().is_some_and(|last| last == ",") {
+            kept.pop();
+        }
+        kept.push(word);
+    }
+    kept
+}
+
+fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    let is = |at: usize, char| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == char);
+    let is_path = |at| is(at, ':') && is(at + 1, ':');
+    let is_prefix = |at: usize| match tokens.get(at) {
+        Some(TokenTree::Ident(name)) => PREFIXES.contains(&&*name.to_string()) && is_path(at + 1),
+        _ => false,
+    };
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        match token {
+            TokenTree::Punct(_) if is(at, '#') => at += 2,
+            TokenTree::Punct(_) if is_path(at) && is_prefix(at + 2) => at += 2,
+            TokenTree::Ident(_) if is_prefix(at) => at += 3,
+            TokenTree::Ident(name) => {
+                let name = name.to_string();
+                let bare = ["__acm_", "__"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name);
+                words.push(bare.to_owned());
+                at += 1;
+            }
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::None => ("", ""),
+                };
+                words.push(open.to_owned());
+                flatten(group.stream(), words);
+                words.push(close.to_owned());
+                at += 1;
+            }
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {
+                let word = token.to_string();
+                words.push(word.strip_suffix("usize").unwrap_or(&word).to_owned());
+                at += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn expanded_example_equals_expansion_of_hello() {
+    let (hello, by_hand) = (functions("hello"), functions("expanded"));
+    assert_eq!(hello.len(), by_hand.len());
+    for (function, by_hand) in hello.into_iter().zip(by_hand) {
+        let name = function.sig.ident.clone();
+        let (expanded, by_hand) = (normalized(expanded(function)), normalized(by_hand.into_token_stream()));
+        let same = expanded.iter().zip(&by_hand).take_while(|(one, other)| one == other).count();
+        assert!(
+            expanded == by_hand,
+            "`{name}` differs behind `{}`:\n  the macros write: {}\n  expanded.rs has: {}",
+            expanded[same.saturating_sub(15)..same].join(" "),
+            expanded[same..].iter().take(40).cloned().collect::<Vec<_>>().join(" "),
+            by_hand[same..].iter().take(40).cloned().collect::<Vec<_>>().join(" "),
+        );
+    }
+}
