@@ -1,7 +1,7 @@
-//! `hello.rs` without the macros: what they make of its manager and of its `with!`, with shorter paths and names, and
-//! with comments. It prints the same. `tests/tests/expansion.rs` compares it with what the macros write.
+//! `hello.rs` without the macros: the expansion of its manager and of its `with!`, with shorter paths and names, and with
+//! comments. It prints the same. `tests/tests/expansion.rs` compares it with the output of the macros.
 //!
-//! Nothing to build on: `__private` belongs to the macros and may change in any release. For code of your own, see
+//! Do not write such code yourself: `__private` may change in any release. To see the expansion of your own code, run
 //! `cargo +nightly rustc --example hello -- -Zunpretty=expanded`.
 //!
 //! `cargo run -p examples --example expanded`
@@ -20,30 +20,31 @@ use tokio::task::yield_now;
 
 /// Was: `async fn welcome(name: &str) -> &mut Vec<u32>`
 ///
-/// Now it returns a manager. Its body is a closure that gets the handle on its `with!` and returns the future that the
-/// `async fn` was. This future is the one opaque type that matters: the `with!` is `Send` when everything in it is.
+/// The function now returns a manager. The body is a closure that takes the handle to its `with!` and returns the future of
+/// the `async fn`. The `with!` is `Send` if everything in this future is.
 ///
-/// `FnContract` says what is lent. The lifetime that was left out of `&mut Vec<u32>` stands for "while the block runs", and
-/// whoever calls this function does not know it yet; hence the `for<'y>`. The `dyn` is the place to write that in, and
-/// there never is such an object.
+/// `FnContract` contains the lent type. The elided lifetime of `&mut Vec<u32>` means "while the block runs". The caller does
+/// not know this lifetime yet, so the type is generic over it: `for<'y>`. Only a `dyn` type can contain a `for<'y>` here. No
+/// such trait object is ever created.
 fn welcome(
     name: &str,
 ) -> Manager<
     impl Body<Future = impl Future<Output = ()>>,
     FnContract<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1, ()>,
 > {
-    // It is of no size, and made outside of the body. By its type, which is that of the signature, the body and whoever
-    // calls this function agree on every lifetime of what is lent.
+    // A value without size. The body and the signature use the same value, so they agree on every lifetime of the lent
+    // type.
     let return_type = SameContract::new();
-    // By the type that the body ends in, the compiler tells here how an error could be shown.
+    // The name of the manager. Method lookup finds out how to show its error: by `Display`, by `Debug`, or by the name of
+    // its type.
     let __acm_name = || Known::<()>::new("welcome").__acm_named();
     Manager::new(return_type, __acm_name, move |handle| async move {
-        // By its type, the yield point can't outlive this local, and so the block can't outlive the body. (For a `yield!`
-        // in an `async` block, which may be raced, there is more to look after: a `DetachedGuard` stands here.)
+        // The yield point borrows this local, so the block can't outlive the body. (If the `yield!` is in an `async` block,
+        // which may be raced, this local is a `DetachedGuard`.)
         let __this_manager = BodyToken::new();
-        // The body owns all arguments, even those that it does not use, as that of an `async fn` does.
+        // Moves each argument into the body, even unused ones, as in an `async fn`.
         let name = name;
-        // Tells the compiler what the body ends in, before it comes to the first `?`.
+        // Fixes the return type of the body for type inference, before the first `?`.
         if false {
             return expected::<()>().value;
         }
@@ -52,8 +53,7 @@ fn welcome(
             let mut seats = vec![1, 2, 3];
             // Was: `r#yield!(&mut seats)`
             //
-            // This future holds the borrow of `seats`, and polls the block. When it is ready, the block has ended and
-            // has been dropped.
+            // This future borrows `seats` and polls the block. When it is ready, the block has been dropped.
             let outcome = lend1(SameContract::point(return_type, &handle, &__this_manager), &mut seats).await;
             yield_now().await;
             println!("Goodbye, {name}! {outcome:?}, seats left: {seats:?}");
@@ -63,28 +63,28 @@ fn welcome(
 
 async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
     // Was: `with!(welcome(name) as seats => { ... })`
-    // A `match`, so that temporaries of `welcome(name)` live as long as all this.
+    // A `match`, so that the temporaries of `welcome(name)` live until its end.
     match open(IntoManager::into_manager(assert_manager(welcome(name)))) {
         (manager, opened) => {
-            // The value of the block is still here when the manager has ended. By this local it can't be what was lent,
-            // not even if nobody looks at it.
+            // The value of the block is stored until the manager has ended. This local keeps it from borrowing the lent
+            // value, even if the value is not used.
             let value_of_block = ValueToken::new();
-            // By its type, what is lent borrows from the second of these, and what is behind it from the first; so the
-            // block can't let it escape, and can't store it where it would be found when it is gone.
+            // The lent value borrows from the second of these locals, and the data behind it from the first. So the block
+            // can't keep the value, and can't store it anywhere that outlives it.
             let __lent_value = BorrowToken::new();
             let __lent_value = BorrowToken::inside(&__lent_value);
-            // The frame takes what is lent to the block, and brings back how the block ended.
+            // The frame passes the lent value to the block, and the end of the block back.
             let frame0 = &opened.until(&__lent_value, &value_of_block);
-            // Each `if false` only tells the compiler a type, so that the block is inferred as if it stood outside.
+            // Each `if false` only fixes a type for inference, as if the code of the block were outside of it.
             if false {
                 return frame0.returned().value;
             }
             if false {
-                // There are no values of what this returns, and so there is no way past the block.
+                // The type of this value is uninhabited, so the borrow checker sees no path that skips the block.
                 frame0.typed().value
             } else {
-                // The future of the block. It ends in the type of the function, so `?` and `return` have what they need.
-                // They end this future; the function is left below, after the exit phase.
+                // The future of the block. Its output is the return type of the function, so `?` and `return` compile in it.
+                // They only end this future. The function returns below, after the exit phase.
                 let future = frame0.future(async {
                     if false {
                         return frame0.returned().value;
@@ -92,7 +92,7 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                     let block = frame0.block();
                     let end = {
                         let seats = frame0.value();
-                        // `if true`, so that the compiler goes on behind a block that never ends.
+                        // `if true`, so that the code after a block that never ends is reachable.
                         block.end(if true {
                             let wish: usize = wish.parse()?;
                             Ok(seats.remove(wish))
@@ -100,16 +100,15 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                             block.typed().value
                         })
                     };
-                    // The number is for the compiler: by it, it tells a `Result` from other types.
+                    // The type that is inferred for this integer distinguishes a `Result` from other types.
                     let end = frame0.end(end, 0);
-                    // The value is in the frame now, and the block waits here to be dropped.
+                    // The value is in the frame now. The block is pending until it is dropped.
                     match end.await {}
                 });
-                // The future of `run` polls the body of the manager. The future of the yield point polls the block,
-                // wherever the manager has put it. A `with!` that has a `yield!` in its block would pass its yield
-                // point in place of `()`.
+                // The future of `run` polls the body, and the future of the `yield!` polls the block. A `with!` with a
+                // `yield!` in its block passes its yield point instead of `()`.
                 match run(manager, frame0, (), future, 0).await {
-                    // A `break` or `continue` in the block would have an arm here, too.
+                    // Each `break` or `continue` in the block has an arm here, too.
                     End::Value(value) => value,
                     End::Return(value) => return value,
                 }

@@ -15,7 +15,7 @@ pub(crate) struct Transfer {
     pub(crate) cents: i64,
     pub(crate) class: usize,
     pub(crate) review: Duration,
-    /// What is to become of it.
+    /// The expected result.
     pub(crate) ends: &'static str,
 }
 

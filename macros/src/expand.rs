@@ -58,7 +58,7 @@ pub(crate) fn function(args: TokenStream, input: FnInput, mut errors: Errors) ->
             let header = signature(header, &returns, krate);
             quote!(#header { let _ = async { #saved }; #krate::Manager::stub() })
         }
-        FnBody::Stub(semi) => {
+        FnBody::Missing(semi) => {
             let header = signature(header, &returns, krate);
             quote!(#header #semi)
         }
@@ -72,7 +72,7 @@ pub(crate) fn function(args: TokenStream, input: FnInput, mut errors: Errors) ->
 /// Output:
 ///
 /// ```text
-/// fn connection(pool: &Pool) -> Manager<impl FnBody<Future = impl Future<Output = Result<(), E>>>, ...> {
+/// fn connection(pool: &Pool) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, ...> {
 ///     let __return_type = SameContract::new();
 ///     let __acm_name = || Known::<Result<(), E>>::new("connection").__acm_named();
 ///     Manager::new(__return_type, __acm_name, move |__acm_handle| async move { ... })

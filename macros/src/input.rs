@@ -23,7 +23,7 @@ pub(crate) enum FnBody {
     /// A body that cannot be parsed, and the error.
     Broken(Group, syn::Error),
     /// A `;` instead of a body, in a trait.
-    Stub(TokenStream),
+    Missing(TokenStream),
 }
 
 impl Parse for FnInput {
@@ -32,7 +32,7 @@ impl Parse for FnInput {
         let mut header = FnHeader { attrs, vis: input.parse()?, sig: input.parse()? };
         let body = match input.parse()? {
             TokenTree::Group(group) => FnBody::parse(group, &mut header.attrs),
-            other => FnBody::Stub(other.into()),
+            other => FnBody::Missing(other.into()),
         };
         Ok(Self { header, body })
     }

@@ -46,7 +46,7 @@ pub(crate) fn function(args: TokenStream, item: &TokenStream) -> TokenStream {
             let saved = fallback::salvage(body.stream());
             stand_in(&attributes, &quote!(#saved ::core::unreachable!()))
         }
-        FnBody::Stub(semi) => {
+        FnBody::Missing(semi) => {
             errors.on(
                 &semi,
                 "`#[within(...)]` needs a function body: write one, or move the attribute to the implementation",

@@ -213,7 +213,7 @@ fn not_lent<S>(_slot: S) -> ! {
 }
 
 impl<S: Scope> Frame<S> {
-    /// Returns the future of the block unchanged, and gives the compiler its output type.
+    /// Returns `block` unchanged. Its signature fixes the output type of the block for type inference.
     #[inline]
     pub fn future<B: Future<Output = S::Return>>(&self, block: B) -> B {
         block

@@ -96,7 +96,7 @@ use std::boxed::Box;
 
 use crate::{panics, user_code};
 pub use cancellable::cancellable;
-pub(crate) use cancellable::{Counted, Phase, Watched};
+pub(crate) use cancellable::{Counted, Phase, poll_watched};
 pub(crate) use collector::{begin_block, block_before_manager, end_block, sequentially};
 pub(crate) use context::{is_in_place, outside};
 pub(crate) use drain::PendingGuard;
@@ -201,7 +201,7 @@ impl Drop for Rescue {
     fn drop(&mut self) {
         let Some(parts) = self.parts.take() else { return };
         if self.poller == Poller::Executor {
-            return thread::spawn(Self { parts: Some(parts), poller: Poller::Thread });
+            return thread::spawn(Self { parts: Some(parts), poller: self.poller });
         }
         user_code::call(|| parts.cleanup.report_unfinished());
         parts.discard();

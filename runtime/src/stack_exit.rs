@@ -51,6 +51,7 @@ impl<E> StackExit<E> for Result<(), E> {
     }
 }
 
+// The same as above. One implementation for both, by their output, would report a wrong error type twice.
 impl<E: Send> StackExit<E> for Catch<E> {
     fn error(error: E) -> E {
         error

@@ -433,6 +433,18 @@ mod size {
         assert!(with <= by_hand + MOST, "{with} bytes, by hand {by_hand}");
     }
 
+    #[async_context_manager]
+    async fn lends_by_value() -> [u64; 1000] {
+        r#yield!([5; 1000]);
+    }
+
+    #[test]
+    fn a_value_that_is_lent_by_value_is_there_three_times_at_most() {
+        let with = async { with!(lends_by_value() as value => { pause().await; value[0] }) };
+        let bytes = size_of_val(&with);
+        assert!(bytes <= 3 * size_of::<[u64; 1000]>() + 2 * MOST, "{bytes} bytes");
+    }
+
     async fn with_error() -> Result<u64, String> {
         let number = with!(manager() as local => {
             let number = work(local).await;

@@ -78,7 +78,7 @@ fn expand_with(tokens: TokenStream) -> TokenStream {
     expanded
 }
 
-/// What is in the braces around an expansion, which the end of a function does not need.
+/// Removes the braces around an expansion. The end of a function needs none.
 fn without_braces(tokens: TokenStream) -> TokenStream {
     match &*tokens.clone().into_iter().collect::<Vec<_>>() {
         [TokenTree::Group(group)] if group.delimiter() == Delimiter::Brace => group.stream(),

@@ -51,7 +51,7 @@ fn losses(test: &str, run: impl FnOnce()) -> Vec<(String, LossKind)> {
     told
 }
 
-/// What is on standard error, of this crate's, when `run` is run in such a process without a hook.
+/// Runs `run` in a child process without a hook. Returns the lines that this crate writes to standard error.
 fn said(test: &str, run: impl FnOnce()) -> Vec<String> {
     let child = in_child(test, || {
         run();

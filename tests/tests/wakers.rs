@@ -22,9 +22,9 @@ impl Wake for Counter {
 
 /// A place to put wakers.
 #[derive(Clone, Default)]
-struct ValueToken(Arc<Mutex<Vec<Waker>>>);
+struct Kept(Arc<Mutex<Vec<Waker>>>);
 
-impl ValueToken {
+impl Kept {
     /// Keeps a clone of the waker that this is polled with; pending once.
     async fn keep(&self) {
         let mut polled = false;
@@ -40,7 +40,7 @@ impl ValueToken {
 }
 
 #[async_context_manager]
-async fn keeps(kept: &ValueToken) {
+async fn keeps(kept: &Kept) {
     kept.keep().await;
     kept.keep().await;
     r#yield!();
@@ -48,7 +48,7 @@ async fn keeps(kept: &ValueToken) {
 }
 
 #[async_context_manager]
-async fn keeps_in_async(kept: &ValueToken) {
+async fn keeps_in_async(kept: &Kept) {
     kept.keep().await;
     kept.keep().await;
     let _ = async { r#yield!() }.await;
@@ -56,7 +56,7 @@ async fn keeps_in_async(kept: &ValueToken) {
 }
 
 /// Polls a future that often with one waker; all that it has kept must be this one.
-fn assert_one_waker(polls: usize, kept: &ValueToken, future: impl Future<Output = ()>) {
+fn assert_one_waker(polls: usize, kept: &Kept, future: impl Future<Output = ()>) {
     let counter = Arc::new(Counter::default());
     let waker = Waker::from(Arc::clone(&counter));
     {
@@ -80,29 +80,29 @@ fn assert_one_waker(polls: usize, kept: &ValueToken, future: impl Future<Output 
 
 #[test]
 fn all_phases_have_the_waker_of_the_task() {
-    let kept = ValueToken::default();
+    let kept = Kept::default();
     assert_one_waker(5, &kept, async { with!(keeps(&kept) => kept.keep().await) });
 }
 
 #[test]
 fn all_phases_have_it_when_the_marker_is_in_an_async_block() {
-    let kept = ValueToken::default();
+    let kept = Kept::default();
     assert_one_waker(5, &kept, async { with!(keeps_in_async(&kept) => kept.keep().await) });
 }
 
 #[test]
 fn nested_ones_have_it() {
-    let kept = ValueToken::default();
+    let kept = Kept::default();
     assert_one_waker(8, &kept, async { with!(keeps(&kept), keeps_in_async(&kept) => kept.keep().await) });
 }
 
 #[test]
 fn composed_ones_have_it() {
     #[async_context_manager]
-    async fn composed(kept: &ValueToken) {
+    async fn composed(kept: &Kept) {
         with!(keeps(kept), keeps_in_async(kept) => { r#yield!(); });
     }
-    let kept = ValueToken::default();
+    let kept = Kept::default();
     assert_one_waker(8, &kept, async { with!(composed(&kept) => kept.keep().await) });
 }
 
@@ -116,7 +116,7 @@ fn a_block_that_is_reached_in_the_first_poll_has_it() {
     async fn composed() {
         with!(at_once() => { r#yield!(); });
     }
-    let kept = ValueToken::default();
+    let kept = Kept::default();
     assert_one_waker(2, &kept, async { with!(at_once() => kept.keep().await) });
     assert_one_waker(2, &kept, async { with!(at_once(), composed() => kept.keep().await) });
 }
@@ -127,7 +127,7 @@ fn a_waker_that_changes_is_passed_on() {
     async fn at_once() {
         r#yield!();
     }
-    let kept = ValueToken::default();
+    let kept = Kept::default();
     let mut future = pin!(async {
         with!(at_once() => {
             kept.keep().await;

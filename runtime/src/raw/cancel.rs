@@ -55,20 +55,17 @@ pub(super) trait Cancel {
 #[cold]
 pub(super) unsafe fn drop_unfinished(driver: &dyn Cancel) {
     let header = driver.header();
-    let cut;
-    if header.state.get().is_lent() && !header.panicked.get() {
+    let has_block = header.state.get().is_lent() && !header.panicked.get();
+    let cut = {
         // The rescues of the block run before the rescue of the manager.
-        let _level = rescue::block_before_manager();
-        // SAFETY: the caller guarantees that the body has not been dropped.
-        let polled = unsafe { cancel(driver) };
-        cut = if polled.is_pending() { cut_at(driver) } else { None };
+        let _scope = has_block.then(rescue::block_before_manager);
+        // SAFETY: the state says that neither the body nor the block has been dropped.
+        let has_ended = has_block && unsafe { cancel(driver) }.is_ready();
+        let cut = if has_ended { None } else { cut_at(driver) };
         // SAFETY: guaranteed by the caller.
         panics::contain(|| unsafe { driver.drop_body() });
-    } else {
-        cut = cut_at(driver);
-        // SAFETY: guaranteed by the caller.
-        panics::contain(|| unsafe { driver.drop_body() });
-    }
+        cut
+    };
     match header.state.get() {
         State::Running | State::RunningDetached | State::Cancelling => abort_leaked(driver.name()),
         // SAFETY: the block has not been dropped, because no marker has lent.
@@ -94,13 +91,15 @@ fn cut_at(driver: &dyn Cancel) -> Option<&'static str> {
     }
     match header.state.get() {
         State::Unpolled | State::Entering | State::Done => None,
-        State::Running | State::RunningDetached | State::Cancelling => {
-            Some("did not await its `yield!` when it was cancelled; the rest of its body is lost")
-        }
+        State::Running | State::RunningDetached | State::Cancelling => Some(NOT_AWAITED),
         State::BlockDone | State::BlockDropped => Some(CUT),
     }
 }
 
+/// Describes a body that is dropped because it waits for something else than its marker, which has the block.
+pub(super) const NOT_AWAITED: &str = "did not await its `yield!` when it was cancelled; the rest of its body is lost";
+
+/// Describes a body that is dropped in its exit phase.
 const CUT: &str =
     "was cut off in its exit phase, because its `with!` was dropped; add the option `shielded` to complete it";
 
@@ -120,8 +119,8 @@ fn replace(driver: &dyn Cancel) {
 /// runs to the first `.await` that is not ready.
 ///
 /// If the body itself is suspended at the marker, the block is dropped here before that poll, so that dropping uses no
-/// more stack than polling. Otherwise the marker drops the block. The body is polled outside of the budget that tokio
-/// gives a task: a future that is ready must not appear pending because the block has used up the budget.
+/// more stack than polling. Otherwise the marker drops the block. The body is polled without tokio's budget for the
+/// task. Otherwise a future that is ready would return `Pending` if the block has used up the budget.
 ///
 /// # Safety
 ///

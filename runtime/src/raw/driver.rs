@@ -27,9 +27,9 @@ use crate::value::{JoinSame, ShapeOf, Value};
 
 /// The future of a `with!`. Runs the manager, and the block at its marker.
 ///
-/// The body and the block are fields without a wrapper type, because each wrapper lowers the depth to which `with!`s
-/// can be nested before the compiler gives up. Without a wrapper such as `ManuallyDrop`, the driver must not drop them
-/// implicitly: the code that drops them then sets the driver to `Done`. `Done` is encoded as the null value of `frame`
+/// The body and the block are fields without a wrapper type such as `ManuallyDrop`, because each wrapper lowers the depth
+/// to which `with!`s can be nested before the compiler reports an overflow. The driver must not drop them a second time,
+/// so the code that drops them sets the driver to `Done`. `Done` is encoded as the null value of `frame`
 /// and needs no extra memory.
 #[must_use = "a driver does nothing until it is awaited"]
 #[expect(clippy::manual_non_exhaustive, reason = "both are hidden from users")]
@@ -81,8 +81,8 @@ where
     Driver::Live { frame, enclosing, name, body, block, literal: PhantomData, pinned: PhantomPinned }
 }
 
-/// A pointer to a driver that is live and pinned during `'p`. It borrows each field separately, because the body is
-/// borrowed while its marker uses the other fields.
+/// A pointer to a driver that is live during `'p`, and pinned if it has been polled. It borrows each field separately,
+/// because the body is borrowed while its marker uses the other fields.
 struct Live<'p, D> {
     driver: NonNull<D>,
     life: PhantomData<&'p ()>,
@@ -99,11 +99,25 @@ impl<D> Copy for Live<'_, D> {}
 impl<D> Live<'_, D> {
     /// # Safety
     ///
-    /// The driver must be live and pinned for as long as this pointer is used.
+    /// The driver must be live for as long as this pointer is used, and pinned if it has been polled.
     #[inline]
     const unsafe fn new(driver: NonNull<D>) -> Self {
         Self { driver, life: PhantomData }
     }
+}
+
+/// Evaluates to `value`, in which `field` is bound. Creates no reference to another field.
+macro_rules! with_field {
+    ($live:ident, [$($field:tt)*] => $value:expr) => {
+        // SAFETY: the driver is live. A shared field is not written while it is. Of the body and the block, only a pointer
+        // leaves this block.
+        unsafe {
+            match *$live.driver.as_ptr() {
+                Driver::Live { $($field)*, .. } => $value,
+                Driver::Done => polled_when_done(),
+            }
+        }
+    };
 }
 
 impl<'p, 'h, F, N, S, B, W, Literal> Live<'p, Driver<'h, F, N, S, B, W, Literal>>
@@ -116,13 +130,7 @@ where
 {
     #[inline]
     fn frame(self) -> &'h Frame<S> {
-        // SAFETY: the driver is live. The field is not written while it is.
-        unsafe {
-            match *self.driver.as_ptr() {
-                Driver::Live { frame, .. } => frame,
-                Driver::Done => polled_when_done(),
-            }
-        }
+        with_field!(self, [frame] => frame)
     }
 
     #[inline]
@@ -132,60 +140,37 @@ where
 
     #[inline]
     fn named(self) -> Named<F::Output> {
-        // SAFETY: as in `frame`.
-        unsafe {
-            match *self.driver.as_ptr() {
-                Driver::Live { name, .. } => name.named(),
-                Driver::Done => polled_when_done(),
-            }
-        }
+        with_field!(self, [name] => name).named()
     }
 
     #[inline]
     fn enclosing(self) -> &'p W {
-        // SAFETY: as in `frame`.
-        unsafe {
-            match *self.driver.as_ptr() {
-                Driver::Live { ref enclosing, .. } => enclosing,
-                Driver::Done => polled_when_done(),
-            }
-        }
+        with_field!(self, [ref enclosing] => enclosing)
     }
 
     /// Returns a pointer to the body, which must not be followed while the body is in use.
     #[inline]
     fn body(self) -> *mut F {
-        // SAFETY: the driver is live.
-        unsafe {
-            match *self.driver.as_ptr() {
-                Driver::Live { ref mut body, .. } => body,
-                Driver::Done => polled_when_done(),
-            }
-        }
+        with_field!(self, [ref mut body] => body)
     }
 
     /// Returns a pointer to the block, which must not be followed while the block is in use.
     #[inline]
     fn block(self) -> *mut B {
-        // SAFETY: the driver is live.
-        unsafe {
-            match *self.driver.as_ptr() {
-                Driver::Live { ref mut block, .. } => block,
-                Driver::Done => polled_when_done(),
-            }
-        }
+        with_field!(self, [ref mut block] => block)
     }
 
     /// Polls the body once.
     ///
     /// # Safety
     ///
-    /// The body must not have been dropped, and must not be in use.
+    /// The driver must be pinned. The body must not have been dropped, and must not be in use.
     #[inline]
     unsafe fn poll_body(self, cx: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: no other code uses the body. The marker, which is part of the body, uses the other fields only.
         let body = unsafe { &mut *self.body() };
-        // SAFETY: the driver is pinned. The body is not moved before it is dropped in place.
+        // SAFETY: the driver is being polled, or was polled before, so it is pinned. The body is not moved before it is
+        // dropped in place.
         let body = unsafe { Pin::new_unchecked(body) };
         let panics = SetPanicked(self.header());
         let output = body.poll(cx);
@@ -221,7 +206,7 @@ where
     ///
     /// # Safety
     ///
-    /// The block must not have been dropped, and must not be in use.
+    /// The driver must be pinned. The block must not have been dropped, and must not be in use.
     #[inline]
     unsafe fn run_block(self, cx: &mut Context<'_>) -> bool {
         let ran = panics::catch(|| {
@@ -387,7 +372,7 @@ where
             State::RunningDetached if this.enclosing().wants_marker() => this.header().wants_marker.set(true),
             _ => {}
         }
-        // SAFETY: no other code polls the body.
+        // SAFETY: the driver is pinned, and no other code polls the body.
         let output = ready!(unsafe { this.poll_body(cx) });
         Poll::Ready(conclude(this.frame(), output, || this.named()))
     }
@@ -465,7 +450,7 @@ where
     fn drop(&mut self) {
         let driver = NonNull::from(self);
         let _done = SetDone(driver);
-        // SAFETY: the driver is live until `SetDone` makes it `Done`. It was pinned if it was polled.
+        // SAFETY: the driver is live until `SetDone` makes it `Done`. It is pinned if it has been polled.
         let this = unsafe { Live::new(driver) };
         // A body that has ended holds nothing that must be dropped. It is an `async` block, or a shielded body, which
         // is empty once it has ended.
@@ -528,7 +513,7 @@ where
     }
 
     unsafe fn poll_body(&self, cx: &mut Context<'_>) -> Poll<()> {
-        // SAFETY: guaranteed by the caller.
+        // SAFETY: guaranteed by the caller. A driver whose body is polled in its drop has been polled, so it is pinned.
         let output = ready!(unsafe { Live::poll_body(*self, cx) });
         if output.as_error().is_some() {
             self.named().report(rescue::failed, rescue::CANCELLED, &output);

@@ -26,6 +26,7 @@ use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
 
 use super::body::{Body, FrameHandle, Name, Uncut};
+use super::cancel::NOT_AWAITED;
 use super::header::{BlockOwner, Header, Route, State};
 use super::{Caught, TaskPtr};
 use crate::exit::Exit;
@@ -35,7 +36,8 @@ use crate::named::Named;
 use crate::outcome::Outcome;
 use crate::output::BodyOutput;
 use crate::panics::{self, Payload};
-use crate::rescue::{self, Cleanup, Counted, Lost, Origin, Phase, Rescue, Rescues, Show, Watched};
+use crate::rescue::{self, Cleanup, Counted, Lost, Origin, Phase, Rescue, Rescues, Show, poll_watched};
+use crate::user_code;
 
 /// A contract that borrows nothing from the place of the `with!`, so that the manager can end elsewhere.
 pub trait Rescuable:
@@ -221,9 +223,7 @@ impl<F: Future, L: Contract> ShieldedState<F, L> {
             self.origin = Some(Origin::here());
             self.proxy.header.begin(NonNull::from(&self.proxy));
         }
-        let watched = Watched::begin(self.proxy.phase(), cx.waker());
-        let polled = panics::catch(|| body.poll(cx));
-        let is_pending = watched.end();
+        let (polled, is_pending) = poll_watched(self.proxy.phase(), cx, |cx| body.poll(cx));
         if is_pending {
             self.counted.set(cx.waker());
         }
@@ -263,7 +263,7 @@ impl<F: Future, L: Contract> ShieldedState<F, L> {
         if has_block {
             this.drop_body();
             let name = this.proxy.name;
-            rescue::unfinished(name, "did not await its `yield!` when it was cancelled; the rest of its body is lost");
+            rescue::unfinished(name, NOT_AWAITED);
         }
         this.proxy.outer.set(None);
         this.proxy.is_cancelled.set(false);
@@ -312,7 +312,7 @@ where
 impl<L: Contract> Proxy<L> {
     /// Returns the header of the driver. `None` if the `with!` was dropped.
     fn connected(&self) -> Option<&Header> {
-        // SAFETY: the frame outlives `Shielded` (fact 1), which disconnects the proxy before it gives the state away.
+        // SAFETY: the frame outlives `Shielded` (fact 1), which disconnects the proxy before it moves the state into a rescue.
         // While `Shielded` owns the state, no other code polls or drops the state.
         self.outer.get().map(|outer| unsafe { outer.header() })
     }
@@ -386,8 +386,7 @@ impl<L: Contract> Proxy<L> {
             if rescues.is_empty() {
                 self.rescues.set(left);
                 ready!(polled);
-                let waiting = self.waiting.take();
-                panics::contain(|| waiting.into_iter().for_each(Waker::wake));
+                self.waiting.take().into_iter().for_each(user_code::wake);
                 return Poll::Ready(());
             }
             left.extend(rescues);
@@ -457,8 +456,8 @@ impl<L: Contract> Proxy<L> {
             return false;
         }
         if !self.has_no_rescues() {
-            let before = self.waiting.replace(Some(cx.waker().clone()));
-            panics::contain(|| drop(before));
+            let before = self.waiting.replace(user_code::clone(cx.waker()));
+            user_code::discard(before);
             return false;
         }
         self.header.state.set(State::BlockDone);

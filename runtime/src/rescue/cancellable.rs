@@ -4,9 +4,10 @@ use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 use super::context::{Watch, replace_watch, watch};
+use crate::panics::{self, Payload};
 use crate::waker::identity;
 
 /// The phase of a shielded manager in which its body is polled.
@@ -20,32 +21,24 @@ pub(crate) enum Phase {
     Leaving,
 }
 
-/// A poll of a shielded body, during which pending [`cancellable`] futures are counted. [`end`](Self::end) must be
-/// called, also if the poll panics.
-#[must_use]
-pub(crate) struct Watched {
-    /// The watch of the poll around this one. `None` if this poll has no watch of its own.
-    around: Option<Watch>,
-}
-
-impl Watched {
-    #[inline]
-    pub(crate) fn begin(phase: Phase, waker: &Waker) -> Self {
-        let around = match phase {
-            Phase::Entering => Some(replace_watch(Watch { waker: identity(waker), ..Watch::NONE })),
-            // A future in the block may be part of the enter phase of a manager around this one.
-            Phase::Lent => None,
-            Phase::Leaving => Some(replace_watch(Watch::NONE)),
-        };
-        Self { around }
-    }
-
-    /// Returns whether the body is pending in a [`cancellable`] future. If so, the caller must [count](Counted) the
-    /// body as such a future.
-    #[inline]
-    pub(crate) fn end(self) -> bool {
-        self.around.is_some_and(|around| replace_watch(around).pending > 0)
-    }
+/// Runs `poll`, which polls a shielded body, and counts the [`cancellable`] futures that are pending in it.
+///
+/// Returns the result of `poll`, and whether such a future is pending. If so, the caller must [count](Counted) the body
+/// as one.
+#[inline]
+pub(crate) fn poll_watched<T>(
+    phase: Phase,
+    cx: &mut Context<'_>,
+    poll: impl FnOnce(&mut Context<'_>) -> T,
+) -> (Result<T, Payload>, bool) {
+    let around = match phase {
+        Phase::Entering => Some(replace_watch(Watch { waker: identity(cx.waker()), ..Watch::NONE })),
+        // A future in the block may be part of the enter phase of a manager around this one.
+        Phase::Lent => None,
+        Phase::Leaving => Some(replace_watch(Watch::NONE)),
+    };
+    let polled = panics::catch(|| poll(cx));
+    (polled, around.is_some_and(|around| replace_watch(around).pending > 0))
 }
 
 fn next() -> u64 {

@@ -103,7 +103,8 @@ impl Loss<'_> {
         self.kind
     }
 
-    /// Returns the error or the panic payload, if a shielded manager ended with it.
+    /// Returns the error of a rescue or of a task, or the payload of a panic after a cancellation. `None` for all other
+    /// losses, whose error may borrow.
     ///
     /// ```
     /// use async_context_manager::rescue;

@@ -100,6 +100,7 @@ impl Drop for Waits {
 /// Runs `f`. Returns the rescues that have begun in it and are not done.
 pub(crate) fn collect(f: &mut dyn FnMut()) -> Rescues {
     let handles = collector::collect(f);
+    // Each poll of a shielded manager gets here, mostly without handles.
     if handles.is_empty() { Rescues::default() } else { Rescues::new(handles) }
 }
 

@@ -8,7 +8,7 @@ use crate::program::{Expected, Program};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Misuse {
     /// Keeps it where it outlives the block.
-    ValueToken,
+    Kept,
     /// Gives another one, which borrows a local.
     Replaced,
     /// Stores a borrow of a local in it.
@@ -60,7 +60,7 @@ pub fn all() -> Vec<Program> {
     let mut programs = Vec::new();
     for (row, form) in form::all().iter().filter(|form| form.error && !form.ty.contains("'a")).enumerate() {
         for (column, usage) in USAGES.into_iter().enumerate() {
-            for (layer, misuse) in [Misuse::ValueToken, Misuse::Replaced, Misuse::Stored].into_iter().enumerate() {
+            for (layer, misuse) in [Misuse::Kept, Misuse::Replaced, Misuse::Stored].into_iter().enumerate() {
                 let place = row + 3 * column + 5 * layer;
                 let twins = [Twin::Bad, Twin::Longer, Twin::Good];
                 programs.extend(twins.into_iter().filter_map(|twin| program(form, usage, misuse, twin, place)));
@@ -76,11 +76,11 @@ fn program(form: &Form, usage: Usage, misuse: Misuse, twin: Twin, place: usize) 
     match (misuse, twin) {
         (Misuse::Stored, _) if form.store.is_none() => return None,
         // What lives for ever is all that may be kept; and it has none to store in.
-        (Misuse::ValueToken, Twin::Longer) if lasting => {}
+        (Misuse::Kept, Twin::Longer) if lasting => {}
         (_, Twin::Longer) => return None,
         _ => {}
     }
-    let of_the_block = if lasting && !(misuse == Misuse::ValueToken && twin == Twin::Bad) { form.outer } else { local };
+    let of_the_block = if lasting && !(misuse == Misuse::Kept && twin == Twin::Bad) { form.outer } else { local };
     let text = format!(
         "{}\n{}{}",
         form.items,
@@ -102,11 +102,7 @@ fn expected(form: &Form, usage: Usage, twin: Twin) -> Expected {
 }
 
 fn kept_type(form: &Form, misuse: Misuse, twin: Twin) -> String {
-    if twin == Twin::Good || misuse != Misuse::ValueToken {
-        "String".into()
-    } else {
-        form.escaped.replace("'t", "'static")
-    }
+    if twin == Twin::Good || misuse != Misuse::Kept { "String".into() } else { form.escaped.replace("'t", "'static") }
 }
 
 fn manager(form: &Form, usage: Usage, misuse: Misuse, twin: Twin) -> String {
@@ -151,8 +147,8 @@ fn misused(form: &Form, misuse: Misuse, twin: Twin) -> String {
     let (setup, value) = form.local.unwrap_or_default();
     let store = |text: &str| form.store.unwrap_or_default().replace("v.", "error.").replace('$', text);
     match (misuse, twin) {
-        (Misuse::ValueToken, Twin::Good) => format!("kept.lock().unwrap().push({});", form.read.replace('$', "error")),
-        (Misuse::ValueToken, _) => "kept.lock().unwrap().push(error);".into(),
+        (Misuse::Kept, Twin::Good) => format!("kept.lock().unwrap().push({});", form.read.replace('$', "error")),
+        (Misuse::Kept, _) => "kept.lock().unwrap().push(error);".into(),
         (Misuse::Replaced, Twin::Bad) => format!("{setup} return Err({value});"),
         (Misuse::Replaced, _) => "return Err(error);".into(),
         (Misuse::Stored, Twin::Bad) => format!("let stored = local.as_str(); {}; return Err(error);", store("stored")),
@@ -186,7 +182,7 @@ fn user(form: &Form, usage: Usage, misuse: Misuse, twin: Twin, (setup, value): (
     let drop_value = if usage == Usage::Within { "" } else { ".map(drop)" };
     let typed = format!("let result: Result<(), {error}> = async {{ {entered} }}.await{drop_value};");
     let (inside, outside) = match misuse {
-        Misuse::ValueToken => {
+        Misuse::Kept => {
             let read = if twin == Twin::Good { "out".into() } else { form.read.replace('$', "out") };
             // In a statement, so that temporaries of edition 2021 end before `out`.
             let shown = format!("let shown = {read}; shown");
@@ -197,7 +193,7 @@ fn user(form: &Form, usage: Usage, misuse: Misuse, twin: Twin, (setup, value): (
         }
     };
     format!(
-        "type Keeps = ValueToken<{kept}>;\n{item}pub fn run() -> String {{ let kept = Keeps::default(); let mut shown = String::new();\n\
+        "type Keeps = Kept<{kept}>;\n{item}pub fn run() -> String {{ let kept = Keeps::default(); let mut shown = String::new();\n\
          block_on(async {{ let anchor = String::new(); let text = String::from(TEXT); let mut local = String::from(TEXT); {setup} \
          let error: {error} = {value}; {typed} {inside} }}); {outside} }}\n"
     )

@@ -40,7 +40,7 @@ impl Say for String {
 pub type Alias<'a> = Option<&'a String>;
 pub type ConnResult<'a> = Result<&'a String, String>;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-pub type ValueToken<T> = Arc<Mutex<Vec<T>>>;
+pub type Kept<T> = Arc<Mutex<Vec<T>>>;
 
 pub fn tx(text: &str) -> Tx {
     Tx { text }

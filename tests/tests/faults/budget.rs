@@ -131,6 +131,28 @@ manager!(shielded_in_a_set(shielded), &value, {
     set.next().await.expect("there is one")
 });
 
+/// Calls a macro with the managers that are not shielded, and with what each logs.
+macro_rules! plain_ones {
+    ($check:ident) => {
+        $check!(plain, selects, selects_in_order, selects_with_futures, joins, in_a_set =>
+            ["exit Cancelled", "rolled back"])
+    };
+}
+
+/// Calls a macro with the shielded managers, and with what each logs.
+macro_rules! shielded_ones {
+    ($check:ident) => {
+        $check!(
+            shielded,
+            shielded_selects,
+            shielded_selects_in_order,
+            shielded_selects_with_futures,
+            shielded_selects_nothing,
+            shielded_in_a_set => ["exit Cancelled", "rolled back", "given back"]
+        )
+    };
+}
+
 macro_rules! the_same {
     ($($manager:ident),* => $expected:expr) => {
         $({
@@ -144,7 +166,7 @@ macro_rules! the_same {
 
 #[test]
 fn of_a_plain_manager() {
-    the_same!(plain, selects, selects_in_order, selects_with_futures, joins, in_a_set => ["exit Cancelled", "rolled back"]);
+    plain_ones!(the_same);
 }
 
 #[test]
@@ -164,14 +186,7 @@ fn of_one_with_a_time_limit() {
 
 #[test]
 fn of_a_shielded_manager() {
-    the_same!(
-        shielded,
-        shielded_selects,
-        shielded_selects_in_order,
-        shielded_selects_with_futures,
-        shielded_selects_nothing,
-        shielded_in_a_set => ["exit Cancelled", "rolled back", "given back"]
-    );
+    shielded_ones!(the_same);
 }
 
 #[test]
@@ -247,7 +262,7 @@ fn of_one_around_an_exit_phase() {
     the_same(task, &["exit Cancelled", "rolled back"]);
 }
 
-/// Many messages, and whoever stops it does so in the same poll.
+/// The block receives many messages. The `select!` around it stops it in the poll in which it uses up the budget.
 #[test]
 fn of_one_in_a_select() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
@@ -313,20 +328,12 @@ mod of_one_in_a_time_limit {
 
     #[test]
     fn a_plain_manager_begins_to_leave() {
-        limited!(plain, selects, selects_in_order, selects_with_futures, joins, in_a_set =>
-            ["exit Cancelled", "rolled back"]);
+        plain_ones!(limited);
     }
 
     #[test]
     fn a_shielded_manager_is_not_lost() {
-        limited!(
-            shielded,
-            shielded_selects,
-            shielded_selects_in_order,
-            shielded_selects_with_futures,
-            shielded_selects_nothing,
-            shielded_in_a_set => ["exit Cancelled", "rolled back", "given back"]
-        );
+        shielded_ones!(limited);
     }
 
     #[test]
@@ -346,7 +353,7 @@ mod of_one_in_a_time_limit {
         assert_eq!(limited(with), ["callback 2", "callback 1", "callback 0"]);
     }
 
-    /// The crate's own is looked at before the block, with a budget that nobody has used.
+    /// The crate's own time limit is polled before the block, so the block has not used up the budget yet.
     #[test]
     fn of_the_crates_own() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
@@ -363,7 +370,8 @@ mod of_one_in_a_time_limit {
     }
 }
 
-/// A channel with many messages, and whoever stops it does so in the same poll: what is shielded is left as well.
+/// The block receives many messages. The `select!` around it stops it in the same poll. The shielded manager is left
+/// nevertheless.
 #[test]
 fn of_a_shielded_one_in_a_select() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");

@@ -137,7 +137,7 @@ struct TaskParts<T, F> {
 }
 
 impl<T, F> TaskParts<T, F> {
-    /// Drops the future, and sends the value if there is one. Returns the first panic of a destructor of the user.
+    /// Drops the future, and sends the value if there is one. Returns the first panic of the user's destructors.
     ///
     /// The handle is woken in either case. A panic of its waker goes no further.
     fn finish(self, value: Option<T>) -> Result<(), Payload> {
@@ -147,7 +147,14 @@ impl<T, F> TaskParts<T, F> {
             Some(value) => unreceived = self.sender.send(value).err(),
             None => drop(self.sender),
         });
-        dropped.and(catch(|| drop(unreceived)))
+        let unreceived = catch(|| drop(unreceived));
+        match dropped {
+            Ok(()) => unreceived,
+            Err(first) => {
+                user_code::discard(unreceived);
+                Err(first)
+            }
+        }
     }
 }
 
