@@ -66,9 +66,9 @@ pub trait Exit: sealed::Sealed {
     #[doc(hidden)]
     const CATCHES: bool;
 
-    /// Returns the content of `Failed` for an error that bypasses the manager. `None` if the manager catches errors.
+    /// The content of `Failed` for an error that bypasses the manager. `None` if the manager catches errors.
     #[doc(hidden)]
-    fn unseen() -> Option<Self::Caught>;
+    const UNSEEN: Option<Self::Caught>;
 }
 
 /// The exit type of a manager through which the error of the block goes: the option `catch` of the attribute.
@@ -165,10 +165,7 @@ impl Exit for () {
     type Caught = ();
     type Suppression = Never;
     const CATCHES: bool = false;
-
-    fn unseen() -> Option<()> {
-        Some(())
-    }
+    const UNSEEN: Option<()> = Some(());
 }
 
 impl<E> Exit for Result<(), E> {
@@ -176,10 +173,7 @@ impl<E> Exit for Result<(), E> {
     type Caught = ();
     type Suppression = Never;
     const CATCHES: bool = false;
-
-    fn unseen() -> Option<()> {
-        Some(())
-    }
+    const UNSEEN: Option<()> = Some(());
 }
 
 impl<E> Exit for Catch<E> {
@@ -187,10 +181,7 @@ impl<E> Exit for Catch<E> {
     type Caught = E;
     type Suppression = Never;
     const CATCHES: bool = true;
-
-    fn unseen() -> Option<E> {
-        None
-    }
+    const UNSEEN: Option<E> = None;
 }
 
 impl<X: Exit> Exit for Suppress<X> {
@@ -198,10 +189,7 @@ impl<X: Exit> Exit for Suppress<X> {
     type Caught = X::Caught;
     type Suppression = Possible;
     const CATCHES: bool = X::CATCHES;
-
-    fn unseen() -> Option<X::Caught> {
-        X::unseen()
-    }
+    const UNSEEN: Option<X::Caught> = X::UNSEEN;
 }
 
 mod sealed {

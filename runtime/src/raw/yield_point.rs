@@ -227,7 +227,7 @@ impl<L: Contract, H: Placement> YieldPoint<'_, L, H> {
     fn outcome(&self) -> Outcome<Caught<L>> {
         match self.header().outcome.get() {
             Outcome::Completed => Outcome::Completed,
-            Outcome::Failed(()) => match L::Exit::unseen() {
+            Outcome::Failed(()) => match L::Exit::UNSEEN {
                 Some(unseen) => Outcome::Failed(unseen),
                 None => self.take_error().map_or(Outcome::Cancelled, Outcome::Failed),
             },
