@@ -5,7 +5,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use crate::classify::{Classify, Fallible, Plain};
-use crate::output::{BodyOutput, JoinSameOutput, JoinSuppression, Never, Possible, Suppression};
+use crate::output::{BodyOutput, JoinOutput, Never, Possible, Suppression};
 
 /// The exit type of a manager: one of the types below. It determines what `with!` evaluates to for a block of type `T`.
 ///
@@ -55,12 +55,12 @@ use crate::output::{BodyOutput, JoinSameOutput, JoinSuppression, Never, Possible
 )]
 pub trait Exit: sealed::Sealed {
     /// The type that the exit phase returns: `()` or `Result<(), E>`.
-    type Output: BodyOutput + JoinSameOutput<(), Both = Self::Output>;
+    type Output: JoinOutput<(), Both<()> = Self::Output>;
     /// The content of [`Outcome::Failed`](crate::Outcome::Failed).
     type Caught;
     /// Whether `with!` may lack the value of the block.
     #[doc(hidden)]
-    type Suppression: Suppression + JoinSuppression<Never, Both = Self::Suppression>;
+    type Suppression: Suppression<Both<Never> = Self::Suppression>;
 
     /// Whether the block's error goes through the manager.
     #[doc(hidden)]

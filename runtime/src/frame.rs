@@ -16,8 +16,8 @@ use crate::outcome::Outcome;
 use crate::panics::{self, Parcel, Payload};
 use crate::raw::{Header, TaskLocalCell};
 use crate::rescue::Show;
-use crate::scope_types::Scope;
-use crate::value::{self, CatchesShape, JoinSame, Value};
+use crate::scope_types::{BothOf, Scope};
+use crate::value::{self, CatchesShape, Finished, Value};
 
 /// The end of a block. `with!` matches on it and continues in the user's function.
 #[derive(Debug)]
@@ -177,7 +177,7 @@ pub struct Frame<S: Scope> {
 type SlotOf<S> = Slot<
     <<S as Scope>::Exit as Exit>::Caught,
     <S as Scope>::Lent,
-    Value<<S as Scope>::Rest, <S as Scope>::Value>,
+    Finished<<S as Scope>::Rest, <S as Scope>::Value>,
     <S as Scope>::Jump,
     <S as Scope>::Return,
 >;
@@ -223,12 +223,12 @@ impl<S: Scope> Frame<S> {
     #[inline]
     pub const fn inside<O>(&self, _outer: &Frame<O>)
     where
-        O: Scope<Rest = S::Both, Value = S::Value, Jump = S::Jump, Return = S::Return>,
+        O: Scope<Rest = BothOf<S>, Value = S::Value, Jump = S::Jump, Return = S::Return>,
     {
     }
 
     /// Gives the compiler the type of the `with!`.
-    pub fn typed(&self) -> TypeHint<Value<S::Both, S::Value>> {
+    pub fn typed(&self) -> TypeHint<Value<BothOf<S>, S::Value>> {
         TypeHint::none()
     }
 
@@ -279,6 +279,7 @@ impl<S: Scope> Frame<S> {
     where
         S: Scope<Value: Classify<Literal>, Exit: CatchesFrom<S::Value, Literal> + CatchesShape<S::Rest>>,
     {
+        let value = value::finished::<S::Rest, S::Value>(value);
         self.set(if <S::Exit as Exit>::CATCHES {
             value::split::<S::Exit, S::Rest, S::Value, _>(value).map_or_else(Slot::Caught, Slot::Value)
         } else {
@@ -339,12 +340,12 @@ impl<S: Scope> Frame<S> {
         }
     }
 
-    /// Takes the end of the block as the end of a `with!` whose manager has succeeded. `None` if the block was dropped
-    /// before its end, or if the manager has caught its error. A panic of the block is resumed.
+    /// Takes the end of the block of a manager that has succeeded. `None` if the block was dropped before its end, or
+    /// if the manager has caught its error. A panic of the block is resumed.
     #[inline]
-    pub(crate) fn take_end<L: JoinSame<S::Rest>>(&self) -> Option<End<Value<L::Both, S::Value>, S::Jump, S::Return>> {
+    pub(crate) fn take_end(&self) -> Option<End<Finished<S::Rest, S::Value>, S::Jump, S::Return>> {
         match self.take() {
-            Slot::Value(value) | Slot::FailedValue(value) => Some(End::Value(L::value(value))),
+            Slot::Value(value) | Slot::FailedValue(value) => Some(End::Value(value)),
             Slot::Jump(jump) => Some(End::Jump(jump)),
             Slot::Return(value) => Some(End::Return(value)),
             Slot::Panicked(parcel) => parcel.resume(),

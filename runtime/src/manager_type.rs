@@ -258,7 +258,7 @@ fn manager<M: AsyncContextManager>(
     let contract = SameContract::<TypeContract<M>>::new();
     Manager::new(contract, TypeName::<M, _>::new(), move |frame| async move {
         let this = BodyToken::new();
-        let block = match <OutputOf<TypeContract<M>>>::split(manager.enter().await) {
+        let block = match <OutputOf<TypeContract<M>>>::result(manager.enter().await) {
             // The value is lent at once. If it were held across an `.await`, the compiler could not prove that the
             // future of a manager that borrows is `Send`.
             Ok(value) => lend_from_type::<_, M, _>(contract.point(&frame, &this), value),

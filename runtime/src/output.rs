@@ -13,6 +13,10 @@ use crate::classify::{Fallible, Plain};
 pub trait BodyOutput: Sized {
     /// `V` or `Result<V, E>`: the result of the enter phase that lends a `V`, and of a `with!` whose value is a `V`.
     type Value<V>;
+    /// The output of a manager and those after it (`Rest`): it can fail if either can. Differing errors are allowed
+    /// here, so that only [`JoinOutput`] reports them.
+    #[doc(hidden)]
+    type Both<Rest: BodyOutput>: BodyOutput;
     /// Whether an error is possible: `Fallible` or `Plain`.
     #[doc(hidden)]
     type Kind;
@@ -21,92 +25,102 @@ pub trait BodyOutput: Sized {
     type Error;
 
     #[doc(hidden)]
-    fn value<V>(value: V) -> Self::Value<V>;
+    fn value<V>(result: Result<V, Self::Error>) -> Self::Value<V>;
+
+    #[doc(hidden)]
+    fn result<V>(value: Self::Value<V>) -> Result<V, Self::Error>;
 
     #[doc(hidden)]
     fn failed(error: Self::Error) -> Self;
 
     #[doc(hidden)]
-    fn error(self) -> Option<Self::Error>;
+    fn check(self) -> Result<(), Self::Error>;
 
     #[doc(hidden)]
     fn as_error(&self) -> Option<&Self::Error>;
-
-    #[doc(hidden)]
-    fn map<V, W>(value: Self::Value<V>, map: impl FnOnce(V) -> W) -> Self::Value<W>;
-
-    #[doc(hidden)]
-    fn split<V>(value: Self::Value<V>) -> Result<V, Self::Error>;
-
-    #[doc(hidden)]
-    fn peek<V>(value: &Self::Value<V>) -> Option<&V>;
 }
 
 impl BodyOutput for () {
     type Value<V> = V;
+    type Both<Rest: BodyOutput> = Rest;
     type Kind = Plain;
     type Error = Infallible;
 
-    fn value<V>(value: V) -> V {
+    fn value<V>(Ok(value): Result<V, Infallible>) -> V {
         value
+    }
+
+    fn result<V>(value: V) -> Result<V, Infallible> {
+        Ok(value)
     }
 
     fn failed(error: Infallible) {
         match error {}
     }
 
-    fn error(self) -> Option<Infallible> {
-        None
+    fn check(self) -> Result<(), Infallible> {
+        Ok(())
     }
 
     fn as_error(&self) -> Option<&Infallible> {
         None
     }
-
-    fn map<V, W>(value: V, map: impl FnOnce(V) -> W) -> W {
-        map(value)
-    }
-
-    fn split<V>(value: V) -> Result<V, Infallible> {
-        Ok(value)
-    }
-
-    fn peek<V>(value: &V) -> Option<&V> {
-        Some(value)
-    }
 }
 
 impl<E> BodyOutput for Result<(), E> {
     type Value<V> = Result<V, E>;
+    type Both<Rest: BodyOutput> = Self;
     type Kind = Fallible;
     type Error = E;
 
-    fn value<V>(value: V) -> Result<V, E> {
-        Ok(value)
+    fn value<V>(result: Result<V, E>) -> Result<V, E> {
+        result
+    }
+
+    fn result<V>(value: Result<V, E>) -> Result<V, E> {
+        value
     }
 
     fn failed(error: E) -> Self {
         Err(error)
     }
 
-    fn error(self) -> Option<E> {
-        self.err()
+    fn check(self) -> Self {
+        self
     }
 
     fn as_error(&self) -> Option<&E> {
         self.as_ref().err()
     }
+}
 
-    fn map<V, W>(value: Result<V, E>, map: impl FnOnce(V) -> W) -> Result<W, E> {
-        value.map(map)
+/// Combines the output of a manager with that of the managers after it (`Rest`), which has the same error type if both
+/// can fail.
+#[diagnostic::on_unimplemented(
+    message = "the managers of one `with!` must fail with the same error type",
+    label = "this manager ends in `{Self}`, the managers after it end in `{Rest}`",
+    note = "nest them, so that `?` converts the error: `with!(a() => with!(b() => ...)?)`"
+)]
+pub trait JoinOutput<Rest: BodyOutput>: BodyOutput {
+    /// Joins the result of this manager with the one in it, which is that of the managers after it.
+    fn join<V>(own: Result<Result<V, Rest::Error>, Self::Error>) -> Result<V, <Self::Both<Rest> as BodyOutput>::Error>;
+}
+
+impl<Rest: BodyOutput> JoinOutput<Rest> for () {
+    fn join<V>(Ok(rest): Result<Result<V, Rest::Error>, Infallible>) -> Result<V, Rest::Error> {
+        rest
     }
+}
 
-    fn split<V>(value: Result<V, E>) -> Result<V, E> {
-        value
+impl<E> JoinOutput<()> for Result<(), E> {
+    fn join<V>(own: Result<Result<V, Infallible>, E>) -> Result<V, E> {
+        own.map(|Ok(value)| value)
     }
+}
 
-    fn peek<V>(value: &Result<V, E>) -> Option<&V> {
-        value.as_ref().ok()
+impl<E> JoinOutput<Self> for Result<(), E> {
+    fn join<V>(own: Result<Result<V, E>, E>) -> Result<V, E> {
+        own.and_then(|rest| rest)
     }
 }
 
@@ -114,12 +128,21 @@ impl<E> BodyOutput for Result<(), E> {
 pub trait Suppression {
     /// `T` or `Option<T>`.
     type Value<T>;
+    /// The suppression of a manager and those after it (`Rest`): `Possible` if either is.
+    type Both<Rest: Suppression>: Suppression;
+    /// What there is in place of a missing value: `()`, or `Infallible` if the value is always present.
+    type Missing;
+    /// `None` if the value is always present.
+    const MISSING: Option<Self::Missing>;
 
-    fn get<T>(value: Self::Value<T>) -> Option<T>;
+    fn value<T>(result: Result<T, Self::Missing>) -> Self::Value<T>;
 
-    fn peek<T>(value: &Self::Value<T>) -> Option<&T>;
+    fn result<T>(value: Self::Value<T>) -> Result<T, Self::Missing>;
 
-    fn try_map<T, E>(value: Self::Value<T>, map: impl FnOnce(T) -> Result<T, E>) -> Result<Self::Value<T>, E>;
+    /// Joins the result of this manager with the one in it, which is that of the managers after it.
+    fn join<T, Rest: Suppression>(
+        own: Result<Result<T, Rest::Missing>, Self::Missing>,
+    ) -> Result<T, <Self::Both<Rest> as Suppression>::Missing>;
 }
 
 /// The value is always present.
@@ -132,130 +155,38 @@ pub struct Possible;
 
 impl Suppression for Never {
     type Value<T> = T;
+    type Both<Rest: Suppression> = Rest;
+    type Missing = Infallible;
+    const MISSING: Option<Infallible> = None;
 
-    fn get<T>(value: T) -> Option<T> {
-        Some(value)
+    fn value<T>(Ok(value): Result<T, Infallible>) -> T {
+        value
     }
 
-    fn peek<T>(value: &T) -> Option<&T> {
-        Some(value)
+    fn result<T>(value: T) -> Result<T, Infallible> {
+        Ok(value)
     }
 
-    fn try_map<T, E>(value: T, map: impl FnOnce(T) -> Result<T, E>) -> Result<T, E> {
-        map(value)
+    fn join<T, Rest: Suppression>(Ok(rest): Result<Result<T, Rest::Missing>, Infallible>) -> Result<T, Rest::Missing> {
+        rest
     }
 }
 
 impl Suppression for Possible {
     type Value<T> = Option<T>;
+    type Both<Rest: Suppression> = Self;
+    type Missing = ();
+    const MISSING: Option<()> = Some(());
 
-    fn get<T>(value: Option<T>) -> Option<T> {
-        value
+    fn value<T>(result: Result<T, ()>) -> Option<T> {
+        result.ok()
     }
 
-    fn peek<T>(value: &Option<T>) -> Option<&T> {
-        value.as_ref()
+    fn result<T>(value: Option<T>) -> Result<T, ()> {
+        value.ok_or(())
     }
 
-    fn try_map<T, E>(value: Option<T>, map: impl FnOnce(T) -> Result<T, E>) -> Result<Option<T>, E> {
-        value.map(map).transpose()
-    }
-}
-
-/// Combines the output of a manager with that of the managers after it (`Rest`).
-pub trait JoinOutput<Rest: BodyOutput>: BodyOutput {
-    /// The output that can fail, if either can.
-    type Both: BodyOutput;
-}
-
-impl<Rest: BodyOutput> JoinOutput<Rest> for () {
-    type Both = Rest;
-}
-
-impl<E> JoinOutput<()> for Result<(), E> {
-    type Both = Self;
-}
-
-impl<E, F> JoinOutput<Result<(), F>> for Result<(), E> {
-    type Both = Self;
-}
-
-/// Combines two outputs that have the same error type, if both can fail.
-#[diagnostic::on_unimplemented(
-    message = "the managers of one `with!` must fail with the same error type",
-    label = "this manager ends in `{Self}`, the managers after it end in `{Rest}`",
-    note = "nest them, so that `?` converts the error: `with!(a() => with!(b() => ...)?)`"
-)]
-pub trait JoinSameOutput<Rest: BodyOutput>: JoinOutput<Rest> {
-    /// Returns the result of the inner managers, with its value converted by `value`.
-    fn around<V, W>(rest: Rest::Value<V>, value: impl FnOnce(V) -> W) -> <Self::Both as BodyOutput>::Value<W>;
-
-    /// Returns `Err(error)`.
-    fn fail<W>(error: Self::Error) -> <Self::Both as BodyOutput>::Value<W>;
-}
-
-impl<Rest: BodyOutput> JoinSameOutput<Rest> for () {
-    fn around<V, W>(rest: Rest::Value<V>, value: impl FnOnce(V) -> W) -> Rest::Value<W> {
-        Rest::map(rest, value)
-    }
-
-    fn fail<W>(error: Infallible) -> Rest::Value<W> {
-        match error {}
-    }
-}
-
-impl<E> JoinSameOutput<()> for Result<(), E> {
-    fn around<V, W>(rest: V, value: impl FnOnce(V) -> W) -> Result<W, E> {
-        Ok(value(rest))
-    }
-
-    fn fail<W>(error: E) -> Result<W, E> {
-        Err(error)
-    }
-}
-
-impl<E> JoinSameOutput<Self> for Result<(), E> {
-    fn around<V, W>(rest: Result<V, E>, value: impl FnOnce(V) -> W) -> Result<W, E> {
-        rest.map(value)
-    }
-
-    fn fail<W>(error: E) -> Result<W, E> {
-        Err(error)
-    }
-}
-
-/// Combines the suppression of a manager with that of the managers after it (`Rest`).
-pub trait JoinSuppression<Rest: Suppression>: Suppression {
-    /// `Possible` if one of them is.
-    type Both: Suppression;
-
-    /// Converts the value of the inner managers.
-    fn around<T>(rest: Rest::Value<T>) -> <Self::Both as Suppression>::Value<T>;
-
-    /// Returns the missing value. `None` if this manager cannot suppress.
-    fn nothing<T>() -> Option<<Self::Both as Suppression>::Value<T>>;
-}
-
-impl<Rest: Suppression> JoinSuppression<Rest> for Never {
-    type Both = Rest;
-
-    fn around<T>(rest: Rest::Value<T>) -> Rest::Value<T> {
-        rest
-    }
-
-    fn nothing<T>() -> Option<Rest::Value<T>> {
-        None
-    }
-}
-
-impl<Rest: Suppression> JoinSuppression<Rest> for Possible {
-    type Both = Self;
-
-    fn around<T>(rest: Rest::Value<T>) -> Option<T> {
-        Rest::get(rest)
-    }
-
-    fn nothing<T>() -> Option<Option<T>> {
-        Some(None)
+    fn join<T, Rest: Suppression>(own: Result<Result<T, Rest::Missing>, ()>) -> Result<T, ()> {
+        own.and_then(|rest| rest.map_err(|_missing| ()))
     }
 }

@@ -10,7 +10,7 @@ use crate::lend::Lends;
 use crate::manager::{Manager, OutputOf, UndroppedManager};
 use crate::raw::{Body, run};
 use crate::scope_types::Types;
-use crate::value::{Block, CatchesShape, Join, Shape, ShapeOf, Value};
+use crate::value::{Block, CatchesShape, Shape, ShapeOf, Value};
 
 /// A manager that is about to be moved into a `with!`, and the frame that is created next.
 type OpenedManager<'a, 'b, 'm, M, L, S> = (UndroppedManager<M, L>, Unbound<'a, 'b, 'm, Frame<S>>);
@@ -20,7 +20,7 @@ type OpenedManager<'a, 'b, 'm, M, L, S> = (UndroppedManager<M, L>, Unbound<'a, '
 #[inline]
 pub fn open<'a, 'b, 'm, M, L, X, V, T, Jump, Return>(
     manager: Manager<M, L>,
-) -> OpenedManager<'a, 'b, 'm, M, L, Types<X, V, ShapeOf<X>, Block, T, Jump, Return>>
+) -> OpenedManager<'a, 'b, 'm, M, L, Types<X, V, Block, T, Jump, Return>>
 where
     M: 'm,
     L: Lends<'a, 'b, Exit = X, Value = V>,
@@ -31,15 +31,13 @@ where
 
 /// Same as [`open`], for a manager that is followed by others in its header. `Rest` is the shape of these.
 #[inline]
-pub fn open_around<'a, 'b, 'm, M, L, X, V, Both, Rest, T, Jump, Return>(
+pub fn open_around<'a, 'b, 'm, M, L, X, V, Rest, T, Jump, Return>(
     manager: Manager<M, L>,
-) -> OpenedManager<'a, 'b, 'm, M, L, Types<X, V, Both, Rest, T, Jump, Return>>
+) -> OpenedManager<'a, 'b, 'm, M, L, Types<X, V, Rest, T, Jump, Return>>
 where
     M: 'm,
     L: Lends<'a, 'b, Exit = X, Value = V>,
     X: Exit,
-    ShapeOf<X>: Join<Rest, Both = Both>,
-    Both: Shape,
     Rest: Shape,
 {
     (manager.undropped(), Unbound::new())

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use crate::exit::Exit;
-use crate::value::Shape;
+use crate::value::{Both, Shape};
 
 /// The types of one manager of a `with!`. The expansion of `with!` infers them.
 ///
@@ -14,9 +14,7 @@ pub trait Scope {
     type Exit: Exit;
     /// The type of the lent value, for the life of the `with!`.
     type Lent;
-    /// The shape of the manager together with the managers after it in the header.
-    type Both: Shape;
-    /// The shape of the managers after it.
+    /// The shape of the managers after this one in the header.
     type Rest: Shape;
     /// The value of the block.
     type Value;
@@ -27,16 +25,18 @@ pub trait Scope {
 }
 
 /// The only [`Scope`].
-pub struct Types<X, V, Both, Rest, T, Jump, Return>(PhantomData<fn() -> Members<X, V, Both, Rest, T, Jump, Return>>);
+pub struct Types<X, V, Rest, T, Jump, Return>(PhantomData<fn() -> Members<X, V, Rest, T, Jump, Return>>);
 
-type Members<X, V, Both, Rest, T, Jump, Return> = (X, V, Both, Rest, T, Jump, Return);
+type Members<X, V, Rest, T, Jump, Return> = (X, V, Rest, T, Jump, Return);
 
-impl<X: Exit, V, Both: Shape, Rest: Shape, T, Jump, Return> Scope for Types<X, V, Both, Rest, T, Jump, Return> {
+impl<X: Exit, V, Rest: Shape, T, Jump, Return> Scope for Types<X, V, Rest, T, Jump, Return> {
     type Exit = X;
     type Lent = V;
-    type Both = Both;
     type Rest = Rest;
     type Value = T;
     type Jump = Jump;
     type Return = Return;
 }
+
+/// The shape of a manager together with the managers after it in the header.
+pub(crate) type BothOf<S> = Both<<S as Scope>::Exit, <S as Scope>::Rest>;

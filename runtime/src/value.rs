@@ -1,10 +1,13 @@
 //! The type of a `with!`: it combines all managers of one header into at most one `Result` with one `Option` in it.
+//!
+//! The user sees a [`Value`], which has no `Result` if no manager can fail, and no `Option` if none can suppress. The
+//! crate converts it to a [`Finished`], which always has both parts, so that one function is enough for all managers.
 
 use core::marker::PhantomData;
 
 use crate::classify::Classify;
 use crate::exit::{Catches, CatchesFrom, Exit};
-use crate::output::{BodyOutput, JoinOutput, JoinSameOutput, JoinSuppression, Never, Suppression};
+use crate::output::{BodyOutput, JoinOutput, Never, Suppression};
 
 /// The shape of a `with!`: it determines what the `with!` evaluates to for a block of type `T`.
 pub trait Shape {
@@ -29,9 +32,18 @@ pub(crate) type Block = Shaped<(), Never>;
 /// The shape of a `with!` whose only manager has the exit type `X`.
 pub(crate) type ShapeOf<X> = Shaped<<X as Exit>::Output, <X as Exit>::Suppression>;
 
+/// The combined shape of a manager with the exit type `X` and of the managers after it in the same header (`Rest`).
+pub(crate) type Both<X, Rest> = Shaped<
+    <<X as Exit>::Output as BodyOutput>::Both<<Rest as Shape>::BodyOutput>,
+    <<X as Exit>::Suppression as Suppression>::Both<<Rest as Shape>::Suppression>,
+>;
+
 /// The type of a `with!` of shape `S` with a block of type `T`.
 pub(crate) type Value<S, T> =
     <<S as Shape>::BodyOutput as BodyOutput>::Value<<<S as Shape>::Suppression as Suppression>::Value<T>>;
+
+/// The same as a [`Value`], always with both parts. A part that is not possible has the type `Infallible`.
+pub(crate) type Finished<S, T> = Result<Result<T, <<S as Shape>::Suppression as Suppression>::Missing>, OutputError<S>>;
 
 /// Whether a `with!` of shape `S` can fail: `Fallible` or `Plain`.
 pub(crate) type OutputKind<S> = <<S as Shape>::BodyOutput as BodyOutput>::Kind;
@@ -49,69 +61,50 @@ pub trait CatchesShape<S: Shape>: Catches<OutputKind<S>, OutputError<S>> {}
 
 impl<X: Catches<OutputKind<S>, OutputError<S>>, S: Shape> CatchesShape<S> for X {}
 
-/// Returns whether `value` is an `Err`, either of the `with!` or of its block.
-pub(crate) fn failed<S: Shape, T: Classify<Literal>, Literal>(value: &Value<S, T>) -> bool {
-    S::BodyOutput::peek(value).is_none_or(|value| S::Suppression::peek(value).is_some_and(T::failed))
+/// Converts a value to the form that has both parts.
+pub(crate) fn finished<S: Shape, T>(value: Value<S, T>) -> Finished<S, T> {
+    S::BodyOutput::result(value).map(S::Suppression::result)
 }
 
-/// Separates the error, if any, from the value, for a manager with the exit type `X`.
-pub(crate) fn split<X, S, T, Literal>(value: Value<S, T>) -> Result<Value<S, T>, X::Caught>
+/// Returns whether this is an `Err`, either of the `with!` or of its block.
+pub(crate) fn failed<S: Shape, T: Classify<Literal>, Literal>(finished: &Finished<S, T>) -> bool {
+    match finished {
+        Ok(Ok(value)) => value.failed(),
+        Ok(Err(_missing)) => false,
+        Err(_error) => true,
+    }
+}
+
+/// Separates the error, if any, from the rest, for a manager with the exit type `X`.
+pub(crate) fn split<X, S, T, Literal>(finished: Finished<S, T>) -> Result<Finished<S, T>, X::Caught>
 where
     X: CatchesFrom<T, Literal> + CatchesShape<S>,
     S: Shape,
     T: Classify<Literal>,
 {
-    let value = S::BodyOutput::split(value).map_err(<X as Catches<OutputKind<S>, OutputError<S>>>::take)?;
-    let split = |value: T| value.without_error().map_err(<X as Catches<T::Kind, T::Error>>::take);
-    S::Suppression::try_map(value, split).map(S::BodyOutput::value)
+    match finished {
+        Ok(Ok(value)) => match value.without_error() {
+            Ok(value) => Ok(Ok(Ok(value))),
+            Err(error) => Err(<X as Catches<T::Kind, T::Error>>::take(error)),
+        },
+        Ok(missing) => Ok(Ok(missing)),
+        Err(error) => Err(<X as Catches<OutputKind<S>, OutputError<S>>>::take(error)),
+    }
 }
 
-/// Combines the shape of a manager with that of the managers after it in the same header (`Rest`).
-///
-/// It is implemented for differing errors too, so that only [`JoinSame`] reports them.
-pub trait Join<Rest: Shape>: Shape {
-    /// The combined shape.
-    type Both: Shape;
-}
-
-impl<E, P, F, Q> Join<Shaped<F, Q>> for Shaped<E, P>
+/// Returns the value of a `with!` whose manager, with the exit type `X`, has finished. The value in `own` is that of the
+/// managers after it.
+#[inline]
+pub(crate) fn join<X, Rest, T>(own: Finished<ShapeOf<X>, Finished<Rest, T>>) -> Value<Both<X, Rest>, T>
 where
-    E: JoinOutput<F>,
-    P: JoinSuppression<Q>,
-    F: BodyOutput,
-    Q: Suppression,
+    X: Exit<Output: JoinOutput<Rest::BodyOutput>>,
+    Rest: Shape,
 {
-    type Both = Shaped<E::Both, P::Both>;
-}
-
-/// Computes the value of a `with!` from a manager's output and the result of the managers after it (`Rest`).
-pub trait JoinSame<Rest: Shape>: Join<Rest> {
-    /// Returns the value if this manager neither failed nor suppressed.
-    fn value<T>(rest: Value<Rest, T>) -> Value<Self::Both, T>;
-
-    /// Returns the value if this manager failed. `None` if `ending` is no error.
-    fn error<T>(ending: Self::BodyOutput) -> Option<Value<Self::Both, T>>;
-
-    /// Returns the value if this manager ended the block without one. `None` if its exit type does not allow that.
-    fn nothing<T>() -> Option<Value<Self::Both, T>>;
-}
-
-impl<E, P, F, Q> JoinSame<Shaped<F, Q>> for Shaped<E, P>
-where
-    E: JoinSameOutput<F>,
-    P: JoinSuppression<Q>,
-    F: BodyOutput,
-    Q: Suppression,
-{
-    fn value<T>(rest: Value<Shaped<F, Q>, T>) -> Value<Self::Both, T> {
-        E::around(rest, P::around)
-    }
-
-    fn error<T>(ending: E) -> Option<Value<Self::Both, T>> {
-        ending.error().map(E::fail)
-    }
-
-    fn nothing<T>() -> Option<Value<Self::Both, T>> {
-        P::nothing().map(E::Both::value)
-    }
+    let join = X::Suppression::join::<T, Rest::Suppression>;
+    let own = own.map(|own| match own {
+        Ok(rest) => rest.map(|value| join(Ok(value))),
+        Err(missing) => Ok(join(Err(missing))),
+    });
+    let value = X::Output::join(own);
+    <Both<X, Rest> as Shape>::BodyOutput::value(value.map(<Both<X, Rest> as Shape>::Suppression::value))
 }

@@ -4,19 +4,19 @@ use core::convert::Infallible;
 
 use crate::classify::{Fallible, Plain};
 use crate::frame::Frame;
-use crate::output::{BodyOutput, Never, Possible, Suppression};
-use crate::scope_types::Scope;
-use crate::value::{OutputError, OutputKind, Shape, Value};
+use crate::output::{Never, Possible, Suppression};
+use crate::scope_types::{BothOf, Scope};
+use crate::value::{OutputError, OutputKind, Shape, Value, finished};
 
 impl<S: Scope<Value = Infallible>> Frame<S> {
     /// Converts the value of a `with!` whose block leaves by `return` into the return value of the function.
-    pub fn into_return(&self, value: Value<S::Both, Infallible>) -> S::Return
+    pub fn into_return(&self, value: Value<BothOf<S>, Infallible>) -> S::Return
     where
-        S::Return:
-            ReturnsError<OutputKind<S::Both>, OutputError<S::Both>> + ReturnsNothing<<S::Both as Shape>::Suppression>,
+        S::Return: ReturnsError<OutputKind<BothOf<S>>, OutputError<BothOf<S>>>
+            + ReturnsNothing<<BothOf<S> as Shape>::Suppression>,
     {
-        match <S::Both as Shape>::BodyOutput::split(value) {
-            Ok(value) => S::Return::nothing(value),
+        match finished::<BothOf<S>, Infallible>(value) {
+            Ok(Err(missing)) => S::Return::nothing(missing),
             Err(error) => S::Return::error(error),
         }
     }
@@ -54,17 +54,17 @@ impl<T, E, F: From<E>> ReturnsError<Fallible, E> for Result<T, F> {
 )]
 pub trait ReturnsNothing<P: Suppression> {
     /// Returns the value that replaces the missing one.
-    fn nothing(value: P::Value<Infallible>) -> Self;
+    fn nothing(missing: P::Missing) -> Self;
 }
 
 impl<R> ReturnsNothing<Never> for R {
-    fn nothing(value: Infallible) -> Self {
-        match value {}
+    fn nothing(missing: Infallible) -> Self {
+        match missing {}
     }
 }
 
 impl<R: Nothing> ReturnsNothing<Possible> for R {
-    fn nothing(_none: Option<Infallible>) -> Self {
+    fn nothing((): ()) -> Self {
         Self::NOTHING
     }
 }

@@ -121,7 +121,7 @@ where
     async fn enter(&mut self) -> <Fut::Output as BodyOutput>::Value<&mut T> {
         let (value, _close) =
             self.open.as_mut().expect("`closing` was entered before, and its value is closed: create a new one");
-        Fut::Output::value(value)
+        Fut::Output::value(Ok(value))
     }
 
     async fn exit(&mut self, _outcome: Outcome<<Fut::Output as Exit>::Caught>) -> Fut::Output {

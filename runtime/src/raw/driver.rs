@@ -19,11 +19,11 @@ use crate::lend::Lends;
 use crate::manager::UndroppedManager;
 use crate::named::Named;
 use crate::outcome::Outcome;
-use crate::output::BodyOutput;
+use crate::output::{BodyOutput, JoinOutput, Suppression};
 use crate::panics::{self, Parcel, Payload};
 use crate::rescue::{self, Lost, Show};
-use crate::scope_types::Scope;
-use crate::value::{JoinSame, ShapeOf, Value};
+use crate::scope_types::{BothOf, Scope};
+use crate::value::{Shape, Value, join};
 
 /// The future of a `with!`. Runs the manager, and the block at its marker.
 ///
@@ -352,11 +352,11 @@ where
     F: Future<Output = <S::Exit as Exit>::Output>,
     N: Name<Output = F::Output>,
     S: Scope<Exit: CatchesFrom<S::Return, Literal>, Return: Classify<Literal>>,
-    ShapeOf<S::Exit>: JoinSame<S::Rest, Both = S::Both, BodyOutput = F::Output>,
+    F::Output: JoinOutput<<S::Rest as Shape>::BodyOutput>,
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
-    type Output = End<Value<S::Both, S::Value>, S::Jump, S::Return>;
+    type Output = End<Value<BothOf<S>, S::Value>, S::Jump, S::Return>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -384,24 +384,28 @@ fn conclude<S: Scope, Literal>(
     frame: &Frame<S>,
     output: <S::Exit as Exit>::Output,
     named: impl Fn() -> Named<<S::Exit as Exit>::Output> + Copy,
-) -> End<Value<S::Both, S::Value>, S::Jump, S::Return>
+) -> End<Value<BothOf<S>, S::Value>, S::Jump, S::Return>
 where
     S::Return: Classify<Literal>,
-    ShapeOf<S::Exit>: JoinSame<S::Rest, Both = S::Both, BodyOutput = <S::Exit as Exit>::Output>,
+    <S::Exit as Exit>::Output: JoinOutput<<S::Rest as Shape>::BodyOutput>,
 {
     let before = frame.header().conclude(|| named().name());
-    if output.as_error().is_some() {
+    let finish = |own| End::Value(join::<S::Exit, S::Rest, _>(own));
+    if let Err(error) = output.check() {
         if let Err(parcel) = replace(frame, named) {
-            give_way(parcel, output, named());
+            give_way(parcel, BodyOutput::failed(error), named());
         }
-        if let Some(error) = <ShapeOf<S::Exit>>::error(output) {
-            return End::Value(error);
-        }
+        return finish(Err(error));
     }
-    frame.take_end::<ShapeOf<S::Exit>>().unwrap_or_else(|| match <ShapeOf<S::Exit>>::nothing() {
-        Some(nothing) if before != State::Entering => End::Value(nothing),
-        _ => no_value(named().name(), before),
-    })
+    match frame.take_end() {
+        Some(End::Value(rest)) => finish(Ok(Ok(rest))),
+        Some(End::Jump(jump)) => End::Jump(jump),
+        Some(End::Return(value)) => End::Return(value),
+        None => match <S::Exit as Exit>::Suppression::MISSING {
+            Some(missing) if before != State::Entering => finish(Ok(Err(missing))),
+            _ => no_value(named().name(), before),
+        },
+    }
 }
 
 /// Discards the end of the block, which the error of the manager replaces. An error of the block is reported as lost.

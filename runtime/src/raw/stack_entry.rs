@@ -276,5 +276,5 @@ where
 
 /// Returns the result of a manager that has ended its block itself: its error, or `Ok(())`.
 fn into_return<X: StackExit<E>, E>(value: Value<ShapeOf<X>, Infallible>) -> Result<(), E> {
-    <X::Output as BodyOutput>::split(value).map(|_nothing| ()).map_err(X::error)
+    <X::Output as BodyOutput>::result(value).map(|_nothing| ()).map_err(X::error)
 }
