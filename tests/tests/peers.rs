@@ -358,21 +358,10 @@ mod shielded {
         });
     }
 
-    /// A task that is in its block, or leaves it.
-    async fn task(log: &Log, leaves: bool) -> JoinHandle<()> {
+    /// A task that is in its block.
+    async fn task(log: &Log) -> JoinHandle<()> {
         let running = Arc::new(Notify::new());
-        let (log, notified) = (log.clone(), Arc::clone(&running));
-        let task = tokio::spawn(async move {
-            if leaves {
-                let slow = async move {
-                    notified.notify_one();
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                };
-                with!(cleanup(log, slow) => {});
-            } else {
-                stays(log, notified).await;
-            }
-        });
+        let task = tokio::spawn(stays(log.clone(), Arc::clone(&running)));
         running.notified().await;
         task
     }
@@ -395,7 +384,7 @@ mod shielded {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn aborted_in_the_block_it_is_finished() {
         let log = Log::new();
-        let task = task(&log, false).await;
+        let task = task(&log).await;
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
         rescue::drain().await;
@@ -405,7 +394,7 @@ mod shielded {
     #[tokio::test(flavor = "current_thread")]
     async fn aborted_in_the_block_it_is_finished_on_the_only_thread() {
         let log = Log::new();
-        let task = task(&log, false).await;
+        let task = task(&log).await;
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
         rescue::drain().await;
@@ -415,9 +404,17 @@ mod shielded {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn aborted_in_the_cleanup_it_goes_on() {
         let log = Log::new();
-        let task = task(&log, true).await;
+        let (cleaning, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (log_of, is_cleaning, goes_on) = (log.clone(), Arc::clone(&cleaning), Arc::clone(&go_on));
+        let slow = async move {
+            is_cleaning.notify_one();
+            goes_on.notified().await;
+        };
+        let task = tokio::spawn(async { with!(cleanup(log_of, slow) => {}) });
+        cleaning.notified().await;
         task.abort();
-        let _ = task.await;
+        assert!(task.await.unwrap_err().is_cancelled());
+        go_on.notify_one();
         rescue::drain().await;
         assert_eq!(log.take(), ["begins: Completed", "ends"]);
     }
@@ -426,7 +423,7 @@ mod shielded {
     fn with_the_runtime_it_is_finished_on_a_thread_of_its_own() {
         for runtime in [two_workers(), Builder::new_current_thread().enable_time().build().unwrap()] {
             let log = Log::new();
-            let task = runtime.block_on(task(&log, false));
+            let task = runtime.block_on(task(&log));
             drop(runtime);
             executor::block_on(rescue::drain());
             assert!(block_on(task).unwrap_err().is_cancelled());

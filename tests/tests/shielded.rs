@@ -497,8 +497,8 @@ mod racing {
             log.add("slow left");
         }
         let log = Log::new();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
-        runtime.block_on(async {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("it starts").block_on(async {
             let result = with!(async_context_manager::move_on_after(Duration::from_millis(1)) => {
                 with!(slow(log.clone()) => within(&log).await);
             });

@@ -296,21 +296,24 @@ mod of_one_in_a_time_limit {
 
     use super::*;
 
-    /// Is over when it is polled for the second time.
     const LIMIT: Duration = Duration::from_millis(5);
 
-    /// Blocks until the time is over, and is busy then.
+    /// When it is polled for the second time, the time is over in that poll, and it is busy then.
     async fn busy_until_late() {
         tokio::task::yield_now().await;
-        std::thread::sleep(2 * LIMIT);
+        assert!(tokio::time::advance(2 * LIMIT).now_or_never().is_none(), "it has put the clock on, and would yield");
         busy().await;
+    }
+
+    /// A runtime whose clock runs when it is told to.
+    fn paused() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("it starts")
     }
 
     /// Runs a `with!` with the time limit around it.
     fn limited<F: Future<Output = ()>>(with: impl Fn(Log) -> F) -> Vec<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
         let log = Log::new();
-        runtime.block_on(async {
+        paused().block_on(async {
             tokio::time::timeout(LIMIT, with(log.clone())).await.expect_err("it is over");
             rescue::drain().await;
         });
@@ -356,14 +359,9 @@ mod of_one_in_a_time_limit {
     /// The crate's own time limit is polled before the block, so the block has not used up the budget yet.
     #[test]
     fn of_the_crates_own() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
         let log = Log::new();
-        let limited = runtime.block_on(async {
-            with!(async_context_manager::timeout(LIMIT), plain(log.clone(), Free::default()) => {
-                tokio::task::yield_now().await;
-                std::thread::sleep(2 * LIMIT);
-                busy().await;
-            })
+        let limited = paused().block_on(async {
+            with!(async_context_manager::timeout(LIMIT), plain(log.clone(), Free::default()) => busy_until_late().await)
         });
         assert!(limited.is_err());
         assert_eq!(log.take(), ["exit Cancelled", "rolled back"]);

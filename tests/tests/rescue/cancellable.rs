@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_context_manager::rescue::cancellable;
 use futures::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{Barrier, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::*;
@@ -42,18 +42,19 @@ async fn patient(pool: Pool) {
     pool.add_permits(1);
 }
 
-/// Books, and writes the audit log in a transaction of its own, which may be left out when the database is busy.
-async fn book(pool: Pool) -> bool {
+/// Books, and writes the audit log in a transaction of its own, which may be left out when the database is busy. It is, as
+/// both book at once.
+async fn book(pool: Pool, both: Arc<Barrier>) -> bool {
     with!(transaction(pool.clone()) => {
-        sleep(5 * MS).await;
+        both.wait().await;
         timeout(20 * MS, async { with!(transaction(pool.clone()) => ()) }).await.is_ok()
     })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_who_want_a_second_connection_of_two_both_end() {
-    let pool = pool(2);
-    let both: Vec<_> = (0..2).map(|_| tokio::spawn(book(pool.clone()))).collect();
+    let (pool, barrier) = (pool(2), Arc::new(Barrier::new(2)));
+    let both: Vec<_> = (0..2).map(|_| tokio::spawn(book(pool.clone(), barrier.clone()))).collect();
     for booked in both {
         timeout(LONG, booked).await.expect("it ends").expect("it does not panic");
     }
@@ -61,7 +62,7 @@ async fn two_who_want_a_second_connection_of_two_both_end() {
     assert_eq!(pool.available_permits(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_exit_phase_does_not_wait_for_one_that_has_not_entered() {
     let pool = pool(1);
     let inner = pool.clone();
@@ -76,7 +77,7 @@ async fn an_exit_phase_does_not_wait_for_one_that_has_not_entered() {
     assert_eq!(pool.available_permits(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nor_does_a_time_limit_or_a_group() {
     let pool = pool(0);
     let inner = pool.clone();

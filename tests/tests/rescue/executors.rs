@@ -7,7 +7,6 @@ use async_executor::Executor;
 use futures::executor::ThreadPool;
 use tokio::runtime::Builder;
 use tokio::task::{JoinSet, LocalSet};
-use tokio::time::timeout;
 
 use super::*;
 use async_context_manager::rescue::Rescue;
@@ -25,7 +24,7 @@ async fn forever(log: Log) {
 #[tokio::test]
 async fn a_current_thread_runtime() {
     let log = Log::new();
-    timeout(Duration::from_millis(1), forever(log.clone())).await.expect_err("it does not end");
+    drop_when(&log, 1, forever(log.clone())).await;
     assert_eq!(log.take(), ["entered", "sees Cancelled"][..1]);
     rescue::drain().await;
     assert_eq!(log.take(), left_on(&here())[1..]);
@@ -36,7 +35,7 @@ fn a_multi_thread_runtime() {
     let log = Log::new();
     let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("worker").enable_all().build();
     runtime.expect("it starts").block_on(async {
-        timeout(Duration::from_millis(1), forever(log.clone())).await.expect_err("it does not end");
+        drop_when(&log, 1, forever(log.clone())).await;
         rescue::drain().await;
     });
     assert_eq!(log.take(), left_on("worker"));
@@ -46,7 +45,7 @@ fn a_multi_thread_runtime() {
 async fn a_task_that_is_aborted() {
     let log = Log::new();
     let task = tokio::spawn(forever(log.clone()));
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    happened(&log, 1).await;
     task.abort();
     assert!(task.await.expect_err("it is aborted").is_cancelled());
     rescue::drain().await;
@@ -56,12 +55,14 @@ async fn a_task_that_is_aborted() {
 #[tokio::test]
 async fn a_set_of_tasks_that_is_dropped() {
     let logs = [(); 3].map(|()| Log::new());
-    let mut tasks: JoinSet<()> = logs.iter().map(|log| forever(log.clone())).collect();
-    assert!(timeout(Duration::from_millis(1), tasks.join_next()).await.is_err());
+    let tasks: JoinSet<()> = logs.iter().map(|log| forever(log.clone())).collect();
+    for log in &logs {
+        happened(log, 1).await;
+    }
     drop(tasks);
     // The runtime drops them later.
-    while logs.iter().any(|log| log.len() < 2) {
-        tokio::task::yield_now().await;
+    for log in &logs {
+        happened(log, 2).await;
     }
     rescue::drain().await;
     for log in logs {
@@ -85,7 +86,7 @@ async fn a_select_that_another_branch_wins() {
 async fn a_local_set_with_a_block_that_is_not_send() {
     let log = Log::new();
     let tasks = LocalSet::new();
-    let inner = log.clone();
+    let (inner, entered) = (log.clone(), log.clone());
     tasks
         .run_until(async move {
             let task = tokio::task::spawn_local(async move {
@@ -95,8 +96,7 @@ async fn a_local_set_with_a_block_that_is_not_send() {
                     drop(local);
                 });
             });
-            yields(3).await;
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            happened(&entered, 1).await;
             task.abort();
             assert!(task.await.expect_err("it is aborted").is_cancelled());
         })

@@ -3,9 +3,15 @@
 use std::convert::Infallible;
 
 use async_context_manager::{TaskGroupError, move_on_after, task_group};
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
 use super::*;
+
+/// A runtime whose clock runs when none of its tasks does.
+fn paused() -> Runtime {
+    Builder::new_current_thread().enable_time().start_paused(true).build().expect("it starts")
+}
 
 /// A task that has a lease, and does not end.
 async fn forever<E>(log: Log) -> Result<(), E> {
@@ -18,7 +24,7 @@ fn left() -> [String; 3] {
     ["entered".into(), "sees Cancelled".into(), format!("left on {}", here())]
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_group_with_a_task_that_fails_waits_for_it() {
     let log = Log::new();
     let result: Result<(), TaskGroupError<u8>> = with!(task_group() as group => {
@@ -33,7 +39,7 @@ async fn a_group_with_a_task_that_fails_waits_for_it() {
     assert_eq!(log.take(), left());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_whose_block_fails() {
     let log = Log::new();
     let result: Result<Result<(), u8>, TaskGroupError<u8>> = with!(task_group() as group => {
@@ -45,7 +51,7 @@ async fn one_whose_block_fails() {
     assert_eq!(log.take(), left());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_that_is_shielded_itself_in_a_time_limit() {
     let log = Log::new();
     let result = with!(move_on_after(Duration::from_millis(2)) => {
@@ -58,7 +64,7 @@ async fn one_that_is_shielded_itself_in_a_time_limit() {
     assert_eq!(log.take(), left());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_that_is_dropped_does_not_wait_but_they_are_rescued() {
     let log = Log::new();
     let group = async {
@@ -68,9 +74,7 @@ async fn one_that_is_dropped_does_not_wait_but_they_are_rescued() {
         })
     };
     tokio::time::timeout(Duration::from_millis(2), group).await.expect_err("it does not end");
-    while log.len() < 2 {
-        tokio::task::yield_now().await;
-    }
+    happened(&log, 2).await;
     rescue::drain().await;
     assert_eq!(log.take(), left());
 }
@@ -78,7 +82,7 @@ async fn one_that_is_dropped_does_not_wait_but_they_are_rescued() {
 #[test]
 fn one_in_a_runtime_that_is_shut_down_goes_on_elsewhere() {
     let log = Log::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
+    let runtime = paused();
     let inner = log.clone();
     runtime.spawn(async move {
         let group = async {
@@ -105,8 +109,7 @@ async fn upload(log: Log) -> Result<(), Infallible> {
 #[test]
 fn drain_waits_for_the_tasks_of_a_group_that_was_dropped() {
     alone(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
-        runtime.block_on(async {
+        paused().block_on(async {
             let log = Log::new();
             let group = async {
                 with!(task_group::<Infallible>() as group => {
@@ -128,7 +131,7 @@ fn drain_waits_for_the_tasks_of_a_group_that_was_dropped() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_time_limit_waits_for_the_tasks_of_a_group_in_its_block() {
     let log = Log::new();
     let result = with!(move_on_after(Duration::from_millis(2)) => {
@@ -145,7 +148,7 @@ async fn a_time_limit_waits_for_the_tasks_of_a_group_in_its_block() {
     assert_eq!(events, ["entered", "sees Cancelled", &left, "returned"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_shielded_manager_is_left_when_the_tasks_of_a_group_in_its_block_are_gone() {
     #[async_context_manager(shielded)]
     async fn database(log: Log) {
@@ -181,8 +184,7 @@ fn what_a_task_of_a_group_that_was_dropped_comes_to_is_told() {
         let log = Log::new();
         let told = log.clone();
         rescue::set_hook(move |loss| told.add(format!("{} {:?}", loss.manager(), loss.kind())));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
-        runtime.block_on(async {
+        paused().block_on(async {
             let mut group = Box::pin(async {
                 with!(task_group::<u8>() as group => {
                     group.spawn(async {
@@ -211,8 +213,7 @@ fn a_waker_of_a_task_that_panics_does_not_keep_the_group_from_ending() {
         }
     }
     alone(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
-        runtime.block_on(async {
+        paused().block_on(async {
             let stale = std::sync::Arc::new(Stale).into();
             let sum = with!(task_group::<Infallible>() as group => {
                 let mut one = group.spawn(async { yields(1).await; Ok(1) });

@@ -63,6 +63,21 @@ fn entered(log: &Log) -> With {
     with
 }
 
+/// Waits until so much has happened.
+async fn happened(log: &Log, events: usize) {
+    while log.len() < events {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Runs a future until so much has happened, and drops it.
+async fn drop_when<F: Future<Output = ()>>(log: &Log, events: usize, future: F) {
+    tokio::select! {
+        () = future => unreachable!("it does not end"),
+        () = happened(log, events) => {}
+    }
+}
+
 /// The name of this thread.
 fn here() -> String {
     thread::current().name().unwrap_or("no name").to_string()

@@ -40,13 +40,6 @@ async fn run(stage: Stage, log: Log, done: Sender<()>) {
     });
 }
 
-/// Waits, in the runtime, for so many events.
-async fn wait_for_events(log: &Log, events: usize) {
-    while log.len() < events {
-        sleep(Duration::from_millis(1)).await;
-    }
-}
-
 /// What a manager says whose runtime is shut down at a stage.
 fn shut_down(runtime: Runtime, how: fn(Runtime), stage: Stage) -> Vec<String> {
     let log = Log::new();
@@ -54,10 +47,10 @@ fn shut_down(runtime: Runtime, how: fn(Runtime), stage: Stage) -> Vec<String> {
     runtime.block_on(async {
         let task = tokio::spawn(run(stage, log.clone(), done));
         let events = if stage == Stage::Leaving { 2 } else { 1 };
-        wait_for_events(&log, events).await;
+        happened(&log, events).await;
         if stage == Stage::Rescue {
             task.abort();
-            wait_for_events(&log, 2).await;
+            happened(&log, 2).await;
         }
     });
     how(runtime);
@@ -115,7 +108,7 @@ fn a_timer_of_the_runtime_that_is_gone_is_a_panic_and_told() {
             let task = tokio::spawn(async { with!(slow(inner) => pending::<()>().await) });
             tokio::task::yield_now().await;
             task.abort();
-            wait_for_events(&log, 1).await;
+            happened(&log, 1).await;
         });
         drop(runtime);
         assert_eq!(wait_for(&is_lost), ("slow".to_string(), rescue::LossKind::Panicked));
