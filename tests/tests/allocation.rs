@@ -171,7 +171,7 @@ mod nothing {
     }
 
     #[test]
-    fn on_each_way_out() {
+    fn nothing_is_allocated_on_each_way_out() {
         for way in 0..5 {
             assert_eq!(allocations(|| spin(ways(way))), 0, "way {way}");
         }
@@ -186,21 +186,21 @@ mod nothing {
     }
 
     #[test]
-    fn when_a_manager_fails() {
+    fn nothing_is_allocated_when_a_manager_fails() {
         for (when, result) in [(0, Ok(5)), (1, Err("entering")), (2, Err("leaving"))] {
             assert_eq!(allocations(|| assert_eq!(spin(fails(when)), result)), 0);
         }
     }
 
     #[test]
-    fn when_it_is_dropped() {
+    fn nothing_is_allocated_when_it_is_dropped() {
         for polls in 0..4 {
             assert_eq!(allocations(|| drop_after(polls, ways(4))), 0, "after {polls} polls");
         }
     }
 
     #[test]
-    fn in_a_header_of_several() {
+    fn nothing_is_allocated_in_a_header_of_several() {
         async fn several(fails: u8) -> Result<u32, &'static str> {
             with!(plain(1) as a, fallible(fails) as b, plain(*b) as c => {
                 pause().await;
@@ -222,7 +222,7 @@ mod nothing {
     }
 
     #[test]
-    fn in_managers_that_are_made_of_others() {
+    fn nothing_is_allocated_in_managers_that_are_made_of_others() {
         for fails in 0..3 {
             // An error that another one replaces is told, which takes room.
             for error in [true, false].into_iter().filter(|error| !error || fails == 0) {
@@ -244,14 +244,14 @@ mod nothing {
     }
 
     #[test]
-    fn in_managers_that_race() {
+    fn nothing_is_allocated_in_managers_that_race() {
         assert_eq!(allocations(|| assert_eq!(spin(race(2)), Ok(1))), 0);
         assert_eq!(allocations(|| assert_eq!(spin(race(1)), Err("lost"))), 0);
         assert_eq!(allocations(|| drop_after(1, race(2))), 0);
     }
 
     #[test]
-    fn in_managers_that_select() {
+    fn nothing_is_allocated_in_managers_that_select() {
         async fn run(pauses: u32) -> Result<u32, &'static str> {
             with!(selects() as number => {
                 for _ in 0..pauses {
@@ -276,7 +276,7 @@ mod nothing {
     }
 
     #[test]
-    fn in_managers_that_catch_and_suppress() {
+    fn nothing_is_allocated_in_managers_that_catch_and_suppress() {
         async fn run(suppresses: bool, way: u8) -> Result<Option<u32>, &'static str> {
             with!(catching(suppresses) as number => {
                 pause().await;
@@ -319,7 +319,7 @@ mod nothing {
     }
 
     #[test]
-    fn with_types() {
+    fn nothing_is_allocated_with_types() {
         async fn run(member: u32, fail: bool) -> Result<u32, &'static str> {
             with!(Member(member) as number, &mut Member(7) as other => {
                 pause().await;
@@ -336,7 +336,7 @@ mod nothing {
     }
 
     #[test]
-    fn in_a_scope() {
+    fn nothing_is_allocated_in_a_scope() {
         async fn run(fail: bool) -> Result<Option<Result<u32, &'static str>>, &'static str> {
             let more = 1;
             catching(false)
@@ -354,7 +354,7 @@ mod nothing {
     }
 
     #[test]
-    fn but_one_for_what_is_shielded() {
+    fn nothing_is_allocated_but_one_for_what_is_shielded() {
         #[async_context_manager(shielded)]
         async fn shielded() -> &mut u32 {
             let mut local = 5;
@@ -373,7 +373,7 @@ mod nothing {
     }
 
     #[test]
-    fn in_a_loop() {
+    fn nothing_is_allocated_in_a_loop() {
         async fn many() -> u32 {
             let mut sum = 0;
             for n in 0..100 {
@@ -428,7 +428,7 @@ mod size {
     }
 
     #[test]
-    fn of_a_with_that_has_a_value() {
+    fn size_of_a_with_that_has_a_value_is_limited() {
         let (with, by_hand) = (size_of_val(&with_value()), size_of_val(&by_hand_with_value()));
         assert!(with <= by_hand + MOST, "{with} bytes, by hand {by_hand}");
     }
@@ -439,7 +439,7 @@ mod size {
     }
 
     #[test]
-    fn a_value_that_is_lent_by_value_is_there_three_times_at_most() {
+    fn value_that_is_lent_by_value_is_stored_three_times_at_most() {
         let with = async { with!(lends_by_value() as value => { pause().await; value[0] }) };
         let bytes = size_of_val(&with);
         assert!(bytes <= 3 * size_of::<[u64; 1000]>() + 2 * MOST, "{bytes} bytes");
@@ -469,13 +469,13 @@ mod size {
     }
 
     #[test]
-    fn of_a_with_that_has_a_question_mark() {
+    fn size_of_a_with_that_has_a_question_mark_is_limited() {
         let (with, by_hand) = (size_of_val(&with_error()), size_of_val(&by_hand_with_error()));
         assert!(with <= by_hand + MOST, "{with} bytes, by hand {by_hand}");
     }
 
     #[test]
-    fn of_a_large_local_is_there_once() {
+    fn large_local_is_stored_once() {
         #[async_context_manager]
         async fn large() -> &mut [u8; 4096] {
             let mut local = [5; 4096];
@@ -494,7 +494,7 @@ mod size {
     }
 
     #[test]
-    fn of_a_large_block_is_there_once() {
+    fn large_block_is_stored_once() {
         async fn run() -> u8 {
             with!(plain(5) => {
                 let large = [5; 4096];
@@ -507,7 +507,7 @@ mod size {
     }
 
     #[test]
-    fn of_a_manager_of_a_large_type_is_there_once() {
+    fn manager_of_a_large_type_is_stored_once() {
         struct Large([u8; 4096]);
 
         impl AsyncContextManager for Large {
@@ -535,7 +535,7 @@ mod size {
     }
 
     #[test]
-    fn of_a_time_limit() {
+    fn size_of_a_time_limit_is_limited() {
         use std::time::Duration;
 
         async fn with_limit() -> Result<(), tokio::time::error::Elapsed> {

@@ -137,7 +137,7 @@ mod spawned {
     use super::*;
 
     #[tokio::test]
-    async fn a_manager_by_reference() {
+    async fn with_of_a_manager_by_reference_can_be_spawned() {
         let pool = Arc::new(Pool { log: Log::new() });
         let task = tokio::spawn({
             let pool = Arc::clone(&pool);
@@ -154,7 +154,7 @@ mod spawned {
     }
 
     #[tokio::test]
-    async fn a_manager_by_mutable_reference() {
+    async fn with_of_a_manager_by_mutable_reference_can_be_spawned() {
         let mut pool = Pool { log: Log::new() };
         let log = pool.log.clone();
         let task = tokio::spawn(async move {
@@ -168,7 +168,7 @@ mod spawned {
     }
 
     #[tokio::test]
-    async fn a_manager_of_an_arc() {
+    async fn with_of_a_manager_of_an_arc_can_be_spawned() {
         let pool = Arc::new(Pool { log: Log::new() });
         let log = pool.log.clone();
         let task = tokio::spawn(async { with!(pool.counted() as pool => pool.log.add("block")) });
@@ -177,7 +177,7 @@ mod spawned {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_manager_that_races() {
+    async fn with_of_a_manager_that_races_can_be_spawned() {
         let pool = Arc::new(Pool { log: Log::new() });
         let task = tokio::spawn({
             let pool = Arc::clone(&pool);
@@ -188,7 +188,7 @@ mod spawned {
     }
 
     #[tokio::test]
-    async fn composed_managers_with_all_ways_out() {
+    async fn with_of_composed_managers_with_all_ways_out_can_be_spawned() {
         async fn job(pool: &Pool, n: u8) -> Result<u8, String> {
             loop {
                 let len = with!(composed(pool) as local, generic(n) as n => {
@@ -214,7 +214,7 @@ mod spawned {
     }
 
     #[tokio::test]
-    async fn a_composed_manager_that_races() {
+    async fn with_of_a_composed_manager_that_races_can_be_spawned() {
         let pool = Arc::new(Pool { log: Log::new() });
         let task = tokio::spawn({
             let pool = Arc::clone(&pool);
@@ -225,7 +225,7 @@ mod spawned {
     }
 
     #[tokio::test]
-    async fn a_generic_function_around_it() {
+    async fn generic_function_around_a_with_can_be_spawned() {
         async fn job<T: Send + Sync + Clone + 'static>(value: T) -> T {
             let task = tokio::spawn(async move {
                 with!(generic(value.clone()) as copy, holds(value) => {
@@ -239,7 +239,7 @@ mod spawned {
     }
 
     #[tokio::test]
-    async fn one_that_can_not_be_sent_on_the_thread_that_it_stays_on() {
+    async fn with_that_is_not_send_can_be_spawned_on_its_own_thread() {
         let local = tokio::task::LocalSet::new();
         let task = local.spawn_local(async {
             with!(generic(Rc::new(5)) as rc, holds(Rc::clone(&rc)) => {
@@ -252,7 +252,7 @@ mod spawned {
     }
 
     #[test]
-    fn on_a_runtime_of_many_threads() {
+    fn with_can_be_spawned_on_a_runtime_of_many_threads() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let pool = Arc::new(Pool { log: Log::new() });
         let lens = runtime.block_on(async {
@@ -279,7 +279,7 @@ mod managers {
     use super::*;
 
     #[test]
-    fn that_hold_what_they_are_given() {
+    fn auto_traits_of_managers_that_hold_what_they_are_given() {
         async fn enters_lends() {
             with!(lends::<Rc<u8>>() => ());
         }
@@ -292,7 +292,7 @@ mod managers {
     }
 
     #[test]
-    fn by_all_receivers() {
+    fn auto_traits_of_managers_by_all_receivers() {
         let mut pool = Pool { log: Log::new() };
         assert!(is_send!(pool.shared()));
         assert!(is_send!(pool.racing(Duration::ZERO)));
@@ -303,7 +303,7 @@ mod managers {
     }
 
     #[test]
-    fn that_hold_an_rc_of_their_own_over_their_yield() {
+    fn auto_traits_of_managers_that_hold_an_rc_of_their_own_over_their_yield() {
         #[async_context_manager]
         async fn over() {
             let rc = Rc::new(5);
@@ -340,7 +340,7 @@ mod managers {
     }
 
     #[test]
-    fn that_race_and_hold_an_rc() {
+    fn auto_traits_of_managers_that_race_and_hold_an_rc() {
         #[async_context_manager]
         async fn races() {
             let rc = Rc::new(5);
@@ -367,7 +367,7 @@ mod managers {
     }
 
     #[test]
-    fn that_are_made_of_one_that_holds_an_rc() {
+    fn auto_traits_of_managers_that_are_made_of_one_that_holds_an_rc() {
         #[async_context_manager]
         async fn made() {
             with!(holds(Rc::new(5)) => { r#yield!(); });
@@ -379,7 +379,7 @@ mod managers {
     }
 
     #[test]
-    fn whose_argument_is_not_sync() {
+    fn auto_traits_of_managers_whose_argument_is_not_sync() {
         #[async_context_manager]
         async fn borrows(_cell: &Cell<u8>) {
             r#yield!();
@@ -397,7 +397,7 @@ mod withs {
     use super::*;
 
     #[test]
-    fn of_managers_that_are_or_are_not() {
+    fn auto_traits_of_a_with_are_those_of_its_manager() {
         async fn run<T>(value: T) {
             with!(holds(value) => yields(1).await);
         }
@@ -406,7 +406,7 @@ mod withs {
     }
 
     #[test]
-    fn of_what_is_lent() {
+    fn auto_traits_of_a_with_are_those_of_what_is_lent() {
         async fn cell() {
             with!(lends() as cell => { yields(1).await; Cell::set(cell, 5_u8) });
         }
@@ -431,7 +431,7 @@ mod withs {
     }
 
     #[test]
-    fn of_what_the_block_holds() {
+    fn auto_traits_of_a_with_are_those_of_what_the_block_holds() {
         async fn cell() {
             with!(holds(5) => {
                 let cell = Cell::new(5);
@@ -455,7 +455,7 @@ mod withs {
     }
 
     #[test]
-    fn of_what_the_block_gives() {
+    fn auto_traits_of_a_with_are_those_of_what_the_block_gives() {
         async fn value<T>(make: fn() -> T) -> T {
             with!(holds(5) => make())
         }
@@ -480,7 +480,7 @@ mod withs {
     }
 
     #[test]
-    fn of_the_managers_error() {
+    fn auto_traits_of_a_with_are_those_of_the_managers_error() {
         #[async_context_manager]
         async fn fails<E>(error: E) -> Result<(), E> {
             r#yield!();
@@ -494,7 +494,7 @@ mod withs {
     }
 
     #[test]
-    fn of_a_header_of_several() {
+    fn auto_traits_of_a_with_are_those_of_a_header_of_several() {
         async fn run<T, U>(first: T, second: U) {
             with!(holds(first), generic(second) as _second, holds(5) => {});
         }
@@ -504,7 +504,7 @@ mod withs {
     }
 
     #[test]
-    fn of_nested_ones() {
+    fn auto_traits_of_a_with_are_those_of_nested_ones() {
         async fn run<T, U>(first: T, second: U) {
             with!(holds(first) => with!(holds(second) => {}));
         }
@@ -521,7 +521,7 @@ mod others {
     const fn is_all<T: Send + Sync + Unpin + 'static>() {}
 
     #[test]
-    fn an_outcome_is_all_of_them() {
+    fn outcome_has_all_auto_traits() {
         const { is_all::<Outcome>() };
         const { is_all::<Outcome<String>>() };
         const { is_unpin::<Outcome<&mut u8>>() };

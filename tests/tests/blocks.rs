@@ -25,7 +25,7 @@ mod locals {
     use super::*;
 
     #[test]
-    fn are_used_and_changed_without_a_move() {
+    fn locals_are_used_and_changed_without_a_move() {
         let log = Log::new();
         block_on(async {
             let mut list = vec![1];
@@ -41,7 +41,7 @@ mod locals {
     }
 
     #[test]
-    fn are_moved_where_the_block_says_so() {
+    fn locals_are_moved_where_the_block_says_so() {
         let log = Log::new();
         block_on(async {
             let guard = log.on_drop("dropped");
@@ -54,7 +54,7 @@ mod locals {
     }
 
     #[test]
-    fn that_are_moved_give_back_what_they_borrowed() {
+    fn locals_that_are_moved_give_back_what_they_borrowed() {
         let log = Log::new();
         let list = block_on(async {
             let mut list = vec![1];
@@ -68,7 +68,7 @@ mod locals {
     }
 
     #[test]
-    fn are_borrowed_by_fields() {
+    fn locals_are_borrowed_by_fields() {
         let log = Log::new();
         block_on(async {
             let mut pair = (vec![1], "text".to_string());
@@ -80,7 +80,7 @@ mod locals {
     }
 
     #[test]
-    fn are_changed_through_references() {
+    fn locals_are_changed_through_references() {
         async fn f(log: &Log, list: &mut Vec<u8>, number: &mut u8) {
             with!(plain(log) => {
                 list.push(*number);
@@ -98,7 +98,7 @@ mod locals {
     }
 
     #[test]
-    fn copies_are_changed_in_place() {
+    fn locals_that_are_copy_are_changed_in_place() {
         let log = Log::new();
         let value = block_on(async {
             let mut n = 1;
@@ -113,7 +113,7 @@ mod locals {
     }
 
     #[test]
-    fn are_changed_by_a_block_that_leaves() {
+    fn locals_are_changed_by_a_block_that_leaves() {
         async fn f(log: &Log, seen: &mut Vec<u8>) -> Result<(), String> {
             for n in 0..3 {
                 with!(plain(log) => {
@@ -131,7 +131,7 @@ mod locals {
     }
 
     #[test]
-    fn self_is_there() {
+    fn self_can_be_used_in_a_block() {
         struct Counter {
             log: Log,
             count: u32,
@@ -170,7 +170,7 @@ mod locals {
     }
 
     #[test]
-    fn names_are_the_users_own() {
+    fn names_in_a_block_are_the_users_own() {
         let log = Log::new();
         let value = block_on(async {
             let (manager, handoff0, handoff, lent, value, end, exit, here, jump) = (1, 2, 3, 4, 5, 6, 7, 8, 9);
@@ -187,7 +187,7 @@ mod locals {
     }
 
     #[test]
-    fn names_of_the_manager_function_are_the_users_own_too() {
+    fn names_in_a_manager_function_are_the_users_own() {
         #[async_context_manager]
         async fn names(here: u8, exit: u8, manager_yield_point: u8, argument0: u8, (argument1, _): (u8, u8)) -> u8 {
             r#yield!(here + exit + manager_yield_point + argument0 + argument1);
@@ -196,7 +196,7 @@ mod locals {
     }
 
     #[test]
-    fn names_that_errors_show_are_the_users_own_too() {
+    fn names_that_errors_show_are_the_users_own() {
         #[async_context_manager]
         async fn names(this_manager: u8, lent: u8) -> u8 {
             r#yield!(this_manager + lent);
@@ -214,24 +214,24 @@ mod patterns {
     }
 
     #[test]
-    fn of_a_tuple() {
+    fn lent_tuple_is_bound_to_a_pattern() {
         assert_eq!(block_on(async { with!(lend((1, 2)) as (a, b) => a + b) }), 3);
     }
 
     #[test]
-    fn of_a_struct() {
+    fn lent_struct_is_bound_to_a_pattern() {
         let point = Point { x: 1, y: 2 };
         assert_eq!(block_on(async { with!(lend(point) as Point { x, y: other } => x + other) }), 3);
     }
 
     #[test]
-    fn of_a_struct_with_a_rest() {
+    fn lent_struct_is_bound_to_a_pattern_with_a_rest() {
         let point = Point { x: 1, y: 2 };
         assert_eq!(block_on(async { with!(lend(point) as Point { y, .. } => y) }), 2);
     }
 
     #[test]
-    fn that_may_be_changed() {
+    fn pattern_may_bind_mutable_names() {
         let text = block_on(async {
             with!(lend("a".to_string()) as mut text => {
                 text.push('b');
@@ -242,12 +242,12 @@ mod patterns {
     }
 
     #[test]
-    fn that_borrow() {
+    fn pattern_may_bind_by_reference() {
         assert_eq!(block_on(async { with!(lend("text".to_string()) as ref text => text.len()) }), 4);
     }
 
     #[test]
-    fn that_borrow_to_change() {
+    fn pattern_may_bind_by_mutable_reference() {
         let value = block_on(async {
             with!(lend(vec![1]) as ref mut list => {
                 list.push(2);
@@ -258,14 +258,14 @@ mod patterns {
     }
 
     #[test]
-    fn that_bind_nothing() {
+    fn pattern_may_bind_nothing() {
         let log = Log::new();
         block_on(async { with!(lend(log.on_drop("dropped")) as _ => log.add("block")) });
         assert_eq!(log.take(), ["dropped", "block"]);
     }
 
     #[test]
-    fn with_a_name_that_is_not_used() {
+    fn pattern_may_have_a_name_that_is_not_used() {
         let log = Log::new();
         block_on(async { with!(lend(log.on_drop("dropped")) as _guard => log.add("block")) });
         assert_eq!(log.take(), ["block", "dropped"]);
@@ -279,18 +279,18 @@ mod patterns {
     }
 
     #[test]
-    fn with_a_binding_and_a_pattern() {
+    fn pattern_may_have_a_binding_and_a_pattern() {
         assert_eq!(block_on(async { with!(lend((1, 2)) as pair @ (a, _) => pair.1 + a) }), 3);
     }
 
     #[test]
-    fn in_parentheses_nested_and_of_arrays() {
+    fn patterns_may_be_in_parentheses_nested_and_of_arrays() {
         let value = block_on(async { with!(lend(((1, 2), [3, 4, 5])) as ((a, _), [b, .., c]) => a + b + c) });
         assert_eq!(value, 9);
     }
 
     #[test]
-    fn of_an_enum_with_one_variant() {
+    fn pattern_of_an_enum_with_one_variant_is_irrefutable() {
         enum One {
             Only(i32),
         }
@@ -298,19 +298,19 @@ mod patterns {
     }
 
     #[test]
-    fn of_a_result_that_can_only_be_ok() {
+    fn pattern_of_a_result_that_can_only_be_ok_is_irrefutable() {
         let ok: Result<i32, std::convert::Infallible> = Ok(5);
         assert_eq!(block_on(async { with!(lend(ok) as Ok(n) => n) }), 5);
     }
 
     #[test]
-    fn of_references() {
+    fn patterns_may_be_references() {
         let number = 5;
         assert_eq!(block_on(async { with!(lend(&number) as &n => n + 1) }), 6);
     }
 
     #[test]
-    fn in_a_header_of_several() {
+    fn patterns_may_stand_in_a_header_of_several() {
         let value = block_on(async {
             with!(lend((1, 2)) as (a, mut b), lend(Point { x: a, y: b }) as Point { x, y }, lend(5) as _ => {
                 b += x + y;
@@ -321,7 +321,7 @@ mod patterns {
     }
 
     #[test]
-    fn shadow_the_names_outside() {
+    fn patterns_shadow_the_names_outside() {
         let value = block_on(async {
             let text = "text".to_string();
             let len = with!(lend(text.len()) as text => text + 1);
@@ -341,7 +341,7 @@ mod expressions {
     use super::*;
 
     #[test]
-    fn without_braces() {
+    fn block_may_stand_without_braces() {
         let log = Log::new();
         let value = block_on(async {
             (
@@ -363,13 +363,13 @@ mod expressions {
     fn unit(_: i32) {}
 
     #[test]
-    fn with_a_trailing_comma() {
+    fn block_may_have_a_trailing_comma() {
         assert_eq!(block_on(async { with!(lend(1) as n => n + 1,) }), 2);
         assert_eq!(block_on(async { with!(lend(1) as n => { n + 1 },) }), 2);
     }
 
     #[test]
-    fn struct_literals() {
+    fn block_may_be_a_struct_literal() {
         #[derive(Debug, PartialEq)]
         struct Own {
             n: i32,
@@ -378,19 +378,19 @@ mod expressions {
     }
 
     #[test]
-    fn closures() {
+    fn block_may_be_a_closure() {
         let add = block_on(async { with!(lend(1) as n => move |m: i32| n + m) });
         assert_eq!(add(2), 3);
     }
 
     #[test]
-    fn another_macro() {
+    fn block_may_be_another_macro() {
         assert_eq!(block_on(async { with!(lend(1) as n => format!("{n}")) }), "1");
         assert_eq!(block_on(async { with!(lend(1) as n => vec![n; 2]) }), [1, 1]);
     }
 
     #[test]
-    fn with_brackets_or_braces() {
+    fn with_may_have_brackets_or_braces() {
         assert_eq!(block_on(async { with![lend(1) as n => n] }), 1);
         block_on(async {
             with! { lend(1) as n => { assert_eq!(n, 1) } }
@@ -399,7 +399,7 @@ mod expressions {
     }
 
     #[test]
-    fn as_part_of_another_expression() {
+    fn with_may_be_part_of_another_expression() {
         let value = block_on(async {
             let sum = with!(lend(1) as n => n) + with!(lend(2) as n => n) * 2;
             let text = with!(lend("text") as text => text.to_string()).len();
@@ -409,7 +409,7 @@ mod expressions {
     }
 
     #[test]
-    fn items_in_the_block() {
+    fn block_may_have_items() {
         let value = block_on(async {
             with!(lend(1) as n => {
                 const TWO: i32 = 2;
@@ -428,7 +428,7 @@ mod expressions {
     }
 
     #[test]
-    fn attributes_in_the_block() {
+    fn block_may_have_attributes() {
         let value = block_on(async {
             with!(lend(1) as n => {
                 #[cfg(any())]
@@ -442,7 +442,7 @@ mod expressions {
     }
 
     #[test]
-    fn let_else_and_let_chains_in_the_block() {
+    fn block_may_have_let_else_and_let_chains() {
         async fn f(value: Option<i32>) -> Option<i32> {
             with!(lend(value) as value => {
                 let Some(n) = value else { return None };
@@ -458,7 +458,7 @@ mod places {
     use super::*;
 
     #[test]
-    fn the_conditions_of_loops_and_branches() {
+    fn with_in_the_conditions_of_loops_and_branches() {
         let log = Log::new();
         let rounds = block_on(async {
             let mut left = 2;
@@ -488,7 +488,7 @@ mod places {
     }
 
     #[test]
-    fn a_future_that_the_block_gives() {
+    fn with_in_a_future_that_the_block_gives() {
         let log = Log::new();
         let value = block_on(async {
             let future = with!(plain(&log) => async { log.add("future"); 5 });
@@ -500,7 +500,7 @@ mod places {
     }
 
     #[test]
-    fn a_method_that_gives_itself_away() {
+    fn with_in_a_method_that_gives_itself_away() {
         struct Job(String);
         impl Job {
             async fn finish(self, log: &Log) -> String {
@@ -513,7 +513,7 @@ mod places {
     }
 
     #[test]
-    fn labels_of_the_users_that_look_like_generated_ones() {
+    fn with_in_labels_of_the_users_that_look_like_generated_ones() {
         let log = Log::new();
         let value = block_on(async {
             'with_block: loop {
@@ -531,7 +531,7 @@ mod places {
     }
 
     #[test]
-    fn an_async_block_with_a_question_mark_on_none() {
+    fn with_in_an_async_block_with_a_question_mark_on_none() {
         let log = Log::new();
         let value = block_on(async {
             with!(plain(&log) => { None::<u8>?; });
@@ -542,7 +542,7 @@ mod places {
     }
 
     #[test]
-    fn an_async_block_with_a_return_of_an_error_whose_type_is_found_later() {
+    fn with_in_an_async_block_with_a_return_of_an_error_whose_type_is_found_later() {
         fn takes(result: &Result<u8, String>) -> bool {
             result.is_err()
         }
@@ -558,7 +558,7 @@ mod places {
     }
 
     #[tokio::test]
-    async fn a_tokio_test() -> Result<(), String> {
+    async fn with_in_a_tokio_test() -> Result<(), String> {
         let log = Log::new();
         with!(plain(&log) => {
             if log.take() == ["enter"] {
@@ -579,7 +579,7 @@ mod places {
     }
 
     #[test]
-    fn a_tokio_main() {
+    fn with_in_a_tokio_main() {
         let log = Log::new();
         assert_eq!(main_like(&log, false), Ok(5));
         assert_eq!(log.take(), ["enter", "Completed"]);
@@ -588,7 +588,7 @@ mod places {
     }
 
     #[test]
-    fn an_async_block_whose_type_is_found_later() {
+    fn with_in_an_async_block_whose_type_is_found_later() {
         let log = Log::new();
         let value: Result<u8, String> = block_on(async {
             with!(plain(&log) => {
@@ -602,7 +602,7 @@ mod places {
     }
 
     #[test]
-    fn an_async_block_with_a_question_mark() {
+    fn with_in_an_async_block_with_a_question_mark() {
         let log = Log::new();
         let value = block_on(async {
             let number = with!(plain(&log) => "five".parse::<u8>()?);
@@ -613,7 +613,7 @@ mod places {
     }
 
     #[test]
-    fn an_async_block_with_a_return_of_an_err() {
+    fn with_in_an_async_block_with_a_return_of_an_err() {
         let log = Log::new();
         let value: Result<u8, String> = block_on(async {
             with!(plain(&log) => {
@@ -625,7 +625,7 @@ mod places {
     }
 
     #[test]
-    fn an_async_block_with_a_plain_return() {
+    fn with_in_an_async_block_with_a_plain_return() {
         let log = Log::new();
         let value = block_on(async {
             with!(plain(&log) => {
@@ -638,7 +638,7 @@ mod places {
     }
 
     #[test]
-    fn an_async_move_block() {
+    fn with_in_an_async_move_block() {
         let log = Log::new();
         let future = {
             let log = log.clone();
@@ -650,7 +650,7 @@ mod places {
     }
 
     #[test]
-    fn an_async_closure() {
+    fn with_in_an_async_closure() {
         let log = Log::new();
         let closure = async |fails: bool| {
             with!(plain(&log) => {
@@ -665,7 +665,7 @@ mod places {
     }
 
     #[test]
-    fn an_async_closure_with_a_question_mark() {
+    fn with_in_an_async_closure_with_a_question_mark() {
         let log = Log::new();
         let closure =
             async |text: &str| -> Result<u8, std::num::ParseIntError> { Ok(with!(plain(&log) => text.parse::<u8>()?)) };
@@ -676,7 +676,7 @@ mod places {
     }
 
     #[test]
-    fn an_async_closure_that_changes_what_it_captures() {
+    fn with_in_an_async_closure_that_changes_what_it_captures() {
         let log = Log::new();
         let mut count = 0;
         let mut closure = async || {
@@ -691,7 +691,7 @@ mod places {
     }
 
     #[test]
-    fn a_method_of_a_trait() {
+    fn with_in_a_method_of_a_trait() {
         trait Job {
             async fn run(&mut self) -> Result<u8, String>;
         }
@@ -713,7 +713,7 @@ mod places {
     }
 
     #[test]
-    fn a_function_of_impl_future() {
+    fn with_in_a_function_of_impl_future() {
         fn f(log: &Log, fails: bool) -> impl Future<Output = Result<u8, String>> {
             async move {
                 with!(plain(log) => if fails { Err("error")?; });
@@ -726,7 +726,7 @@ mod places {
     }
 
     #[test]
-    fn a_boxed_future() {
+    fn with_in_a_boxed_future() {
         fn f(log: &Log) -> futures::future::BoxFuture<'_, Result<u8, String>> {
             Box::pin(async move {
                 with!(plain(log) => { return Err("error".to_string()) });
@@ -740,7 +740,7 @@ mod places {
     }
 
     #[test]
-    fn a_generic_function() {
+    fn with_in_a_generic_function() {
         async fn f<T, E: From<String>>(log: &Log, value: Option<T>) -> Result<T, E> {
             Ok(with!(plain(log) => value.ok_or_else(|| "none".to_string())?))
         }
@@ -753,7 +753,7 @@ mod places {
     }
 
     #[test]
-    fn a_macro_of_the_users() {
+    fn with_in_a_macro_of_the_users() {
         macro_rules! logged {
             ($log:expr, $name:ident => $block:expr) => {
                 with!(lend($log) as $name => $block)
@@ -778,7 +778,7 @@ mod places {
     }
 
     #[test]
-    fn the_arguments_of_macros() {
+    fn with_in_the_arguments_of_macros() {
         let log = Log::new();
         block_on(async {
             let list = vec![with!(lend(1) as n => n), with!(lend(2) as n => n)];
@@ -791,7 +791,7 @@ mod places {
     }
 
     #[test]
-    fn the_branches_of_select() {
+    fn with_in_the_branches_of_select() {
         async fn f(log: &Log, way: u8) -> Result<u8, String> {
             loop {
                 tokio::select! {
@@ -814,7 +814,7 @@ mod places {
     }
 
     #[test]
-    fn a_try_join_that_fails() {
+    fn with_in_a_try_join_that_fails() {
         let log = Log::new();
         let result: Result<((), ()), &str> = block_on(async {
             futures::try_join!(async { with!(plain(&log) => { yields(9).await; Ok(()) }) }, async {
@@ -826,7 +826,7 @@ mod places {
     }
 
     #[test]
-    fn the_polls_are_those_of_the_awaits() {
+    fn with_in_the_polls_are_those_of_the_awaits() {
         let log = Log::new();
         let ((), polls) = block_on_counting(async { with!(plain(&log) => yields(3).await) });
         assert_eq!(polls, 1 + 3 + 1);

@@ -52,7 +52,7 @@ mod in_the_block {
     use super::*;
 
     #[test]
-    fn the_block_is_dropped_and_the_exit_phase_runs_to_its_first_pending_await() {
+    fn drop_in_the_block_runs_the_exit_phase_to_its_first_pending_await() {
         let log = Log::new();
         drop_after(2, async {
             with!(plain(&log) => {
@@ -67,14 +67,14 @@ mod in_the_block {
     }
 
     #[test]
-    fn an_exit_phase_that_never_pends_runs_to_its_end() {
+    fn exit_phase_that_never_pends_runs_to_its_end_in_a_drop() {
         let log = Log::new();
         drop_after(1, async { with!(at_once(&log, "a") => { pending::<()>().await }) });
         assert_eq!(log.take(), ["enter a", "Cancelled a", "exit a"]);
     }
 
     #[test]
-    fn the_locals_of_the_block_are_dropped_last_first() {
+    fn locals_of_a_dropped_block_are_dropped_last_first() {
         let log = Log::new();
         drop_after(1, async {
             let _function = log.on_drop("of the function");
@@ -89,7 +89,7 @@ mod in_the_block {
     }
 
     #[test]
-    fn what_was_moved_into_the_block_is_dropped_before_the_exit_phase() {
+    fn values_moved_into_a_dropped_block_are_dropped_before_the_exit_phase() {
         let log = Log::new();
         let moved = log.on_drop("moved dropped");
         drop_after(1, async {
@@ -102,7 +102,7 @@ mod in_the_block {
     }
 
     #[test]
-    fn the_manager_has_its_locals_back() {
+    fn manager_has_its_locals_back_when_its_block_was_dropped() {
         #[async_context_manager]
         async fn counts(log: &Log) -> &mut Vec<u8> {
             let mut local = Vec::new();
@@ -122,7 +122,7 @@ mod in_the_block {
     }
 
     #[test]
-    fn after_some_polls_of_the_block() {
+    fn block_that_was_polled_several_times_is_cancelled_by_a_drop() {
         let log = Log::new();
         drop_after(3, async {
             with!(at_once(&log, "a") => {
@@ -136,14 +136,14 @@ mod in_the_block {
     }
 
     #[test]
-    fn the_error_of_the_exit_phase_is_nobodys() {
+    fn error_of_an_exit_phase_in_a_drop_reaches_no_caller() {
         let log = Log::new();
         drop_after(1, async { with!(fails(&log) => { pending::<()>().await }) });
         assert_eq!(log.take(), ["Cancelled"]);
     }
 
     #[test]
-    fn a_panic_of_the_exit_phase_is_contained() {
+    fn panic_of_an_exit_phase_in_a_drop_is_contained() {
         let log = Log::new();
         drop_after(1, async {
             let _function = log.on_drop("of the function");
@@ -154,7 +154,7 @@ mod in_the_block {
     }
 
     #[test]
-    fn a_panic_of_the_blocks_drop_is_contained_and_seen() {
+    fn panic_in_the_drop_of_a_block_is_contained_and_seen_by_the_manager() {
         let log = Log::new();
         drop_after(1, async {
             with!(at_once(&log, "a") => {
@@ -166,7 +166,7 @@ mod in_the_block {
     }
 
     #[test]
-    fn a_panic_of_the_blocks_drop_whose_payload_panics_too_is_contained() {
+    fn panic_in_the_drop_of_a_block_whose_payload_panics_too_is_contained() {
         struct Payload;
         impl Drop for Payload {
             fn drop(&mut self) {
@@ -190,7 +190,7 @@ mod in_the_block {
     }
 
     #[test]
-    fn a_panic_in_the_drop_of_the_managers_locals_is_contained() {
+    fn panic_in_the_drop_of_the_managers_locals_is_contained() {
         #[async_context_manager]
         async fn holds(log: &Log) {
             let _local = PanicsInDrop;
@@ -204,7 +204,7 @@ mod in_the_block {
     }
 
     #[test]
-    fn a_panic_of_the_exit_phase_whose_payload_panics_too() {
+    fn panic_of_an_exit_phase_in_a_drop_whose_payload_panics_too_is_contained() {
         struct PanicsInDrop;
         impl Drop for PanicsInDrop {
             fn drop(&mut self) {
@@ -223,7 +223,7 @@ mod in_the_block {
     }
 
     #[test]
-    fn while_a_panic_unwinds() {
+    fn with_that_is_dropped_while_a_panic_unwinds_sees_cancelled() {
         let log = Log::new();
         let message = tests::panic_message(async {
             let (left, right) =
@@ -238,7 +238,7 @@ mod in_the_block {
     }
 
     #[test]
-    fn a_panic_of_the_exit_phase_while_another_panic_unwinds() {
+    fn panic_of_an_exit_phase_while_another_panic_unwinds_is_contained() {
         let log = Log::new();
         let message = tests::panic_message(async {
             futures::join!(async { with!(panics(&log) => { pending::<()>().await }) }, async {
@@ -255,14 +255,14 @@ mod while_entering {
     use super::*;
 
     #[test]
-    fn it_ends_there() {
+    fn enter_phase_that_is_dropped_ends_there() {
         let log = Log::new();
         drop_after(1, async { with!(plain(&log) => { log.add("not reached") }) });
         assert_eq!(log.take(), ["enter", "local dropped"]);
     }
 
     #[test]
-    fn what_was_moved_into_the_block_is_dropped() {
+    fn values_moved_into_a_block_are_dropped_with_the_enter_phase() {
         let log = Log::new();
         let moved = log.on_drop("moved dropped");
         drop_after(1, async { with!(plain(&log) => drop(moved)) });
@@ -272,14 +272,14 @@ mod while_entering {
     }
 
     #[test]
-    fn the_second_of_a_header_cancels_the_first() {
+    fn drop_while_the_second_of_a_header_enters_cancels_the_first() {
         let log = Log::new();
         drop_after(1, async { with!(at_once(&log, "a"), plain(&log) => { log.add("not reached") }) });
         assert_eq!(log.take(), ["enter a", "enter", "local dropped", "Cancelled a", "exit a"]);
     }
 
     #[test]
-    fn the_inner_one_cancels_the_outer() {
+    fn drop_while_the_inner_manager_enters_cancels_the_outer() {
         let log = Log::new();
         drop_after(1, async { with!(at_once(&log, "a") => with!(plain(&log) => log.add("not reached"))) });
         assert_eq!(log.take(), ["enter a", "enter", "local dropped", "Cancelled a", "exit a"]);
@@ -290,7 +290,7 @@ mod while_leaving {
     use super::*;
 
     #[test]
-    fn the_rest_is_dropped() {
+    fn exit_phase_that_is_dropped_ends_there() {
         let log = Log::new();
         drop_after(2, async {
             with!(plain(&log) => { log.add("block") });
@@ -300,14 +300,14 @@ mod while_leaving {
     }
 
     #[test]
-    fn after_one_of_two_awaits() {
+    fn exit_phase_that_is_dropped_at_its_second_await_ends_there() {
         let log = Log::new();
         drop_after(3, async { with!(plain(&log) => log.add("block")) });
         assert_eq!(log.take(), ["enter", "entered", "block", "Completed", "leave", "local dropped"]);
     }
 
     #[test]
-    fn the_value_of_the_block_is_dropped() {
+    fn value_of_the_block_is_dropped_with_the_exit_phase() {
         let log = Log::new();
         drop_after(2, async { with!(plain(&log) => log.on_drop("value dropped")) });
         let mut events = log.take().split_off(3);
@@ -316,7 +316,7 @@ mod while_leaving {
     }
 
     #[test]
-    fn a_panic_under_way_is_dropped() {
+    fn panic_of_the_block_is_dropped_with_the_exit_phase() {
         struct Payload(#[allow(dead_code, reason = "logs when it is dropped")] tests::OnDrop);
         let log = Log::new();
         drop_after(2, async {
@@ -328,14 +328,14 @@ mod while_leaving {
     }
 
     #[test]
-    fn a_panic_under_way_whose_payload_panics_too_is_contained() {
+    fn panic_of_the_block_whose_payload_panics_too_is_dropped_with_the_exit_phase() {
         let log = Log::new();
         drop_after(2, async { with!(plain(&log) => std::panic::panic_any(PanicsInDrop)) });
         assert_eq!(log.take(), ["enter", "entered", "Panicked", "local dropped"]);
     }
 
     #[test]
-    fn the_inner_one_cancels_the_outer() {
+    fn drop_while_the_inner_manager_leaves_cancels_the_outer() {
         let log = Log::new();
         drop_after(2, async { with!(at_once(&log, "a") => with!(plain(&log) => log.add("block"))) });
         let expected = ["enter a", "enter", "entered", "block", "Completed", "local dropped", "Cancelled a", "exit a"];
@@ -343,7 +343,7 @@ mod while_leaving {
     }
 
     #[test]
-    fn the_second_of_a_header_cancels_the_first() {
+    fn drop_while_the_second_of_a_header_leaves_cancels_the_first() {
         let log = Log::new();
         drop_after(2, async { with!(at_once(&log, "a"), plain(&log) => log.add("block")) });
         let expected = ["enter a", "enter", "entered", "block", "Completed", "local dropped", "Cancelled a", "exit a"];
@@ -355,7 +355,7 @@ mod several {
     use super::*;
 
     #[test]
-    fn nested_ones_are_left_inner_first() {
+    fn nested_managers_that_are_dropped_leave_inner_first() {
         let log = Log::new();
         drop_after(1, async {
             with!(at_once(&log, "a") => {
@@ -380,7 +380,7 @@ mod several {
     }
 
     #[test]
-    fn those_of_a_header_are_left_last_first() {
+    fn managers_of_a_header_that_are_dropped_leave_last_first() {
         let log = Log::new();
         drop_after(1, async {
             with!(at_once(&log, "a"), at_once(&log, "b"), at_once(&log, "c") => {
@@ -404,7 +404,7 @@ mod several {
     }
 
     #[test]
-    fn one_that_pends_does_not_keep_the_outer_from_leaving() {
+    fn inner_manager_that_pends_in_a_drop_does_not_keep_the_outer_from_leaving() {
         let log = Log::new();
         drop_after(2, async {
             with!(at_once(&log, "a"), plain(&log), at_once(&log, "b") => {
@@ -427,21 +427,21 @@ mod several {
     }
 
     #[test]
-    fn one_that_panics_does_not_keep_the_outer_from_leaving() {
+    fn inner_manager_that_panics_in_a_drop_does_not_keep_the_outer_from_leaving() {
         let log = Log::new();
         drop_after(1, async { with!(at_once(&log, "a") => with!(panics(&log) => { pending::<()>().await })) });
         assert_eq!(log.take(), ["enter a", "Cancelled", "Cancelled a", "exit a"]);
     }
 
     #[test]
-    fn one_that_fails_is_cancelled_for_the_outer() {
+    fn inner_manager_that_fails_in_a_drop_is_cancelled_for_the_outer() {
         let log = Log::new();
         drop_after(1, async { with!(at_once(&log, "a"), fails(&log) => { pending::<()>().await }) });
         assert_eq!(log.take(), ["enter a", "Cancelled", "Cancelled a", "exit a"]);
     }
 
     #[test]
-    fn one_in_the_enter_phase_of_another() {
+    fn with_in_the_enter_phase_of_a_dropped_manager_is_cancelled() {
         #[async_context_manager]
         async fn uses(log: &Log) {
             with!(at_once(log, "inner") => { pending::<()>().await });
@@ -454,7 +454,7 @@ mod several {
     }
 
     #[test]
-    fn one_in_the_exit_phase_of_another_is_entered_and_cancelled() {
+    fn with_in_the_exit_phase_of_a_dropped_manager_is_entered_and_cancelled() {
         #[async_context_manager]
         async fn uses(log: &Log) {
             let outcome = r#yield!();
@@ -467,7 +467,7 @@ mod several {
     }
 
     #[test]
-    fn one_of_two_that_are_joined_is_over() {
+    fn drop_of_two_joined_withs_cancels_only_the_one_under_way() {
         let log = Log::new();
         drop_after(1, async {
             futures::join!(async { with!(at_once(&log, "a") => {}) }, async {
@@ -486,7 +486,7 @@ mod elsewhere {
     use std::time::Duration;
 
     #[test]
-    fn never_polled() {
+    fn with_that_was_never_polled_only_drops_what_it_holds() {
         let log = Log::new();
         let moved = log.on_drop("moved dropped");
         drop_after(0, async { with!(plain(&log) => drop(moved)) });
@@ -494,7 +494,7 @@ mod elsewhere {
     }
 
     #[test]
-    fn never_entered() {
+    fn manager_that_is_never_entered_runs_nothing() {
         let log = Log::new();
         #[allow(clippy::let_underscore_future, reason = "a manager is no future")]
         let _ = plain(&log);
@@ -502,7 +502,7 @@ mod elsewhere {
     }
 
     #[test]
-    fn after_the_end() {
+    fn drop_after_the_end_runs_nothing() {
         let log = Log::new();
         {
             let mut future = pin!(async { with!(at_once(&log, "a") => 5) });
@@ -514,7 +514,7 @@ mod elsewhere {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn by_a_timeout_around_it() {
+    async fn timeout_around_a_with_cancels_it() {
         let log = Log::new();
         let result = tokio::time::timeout(Duration::from_secs(1), async {
             with!(plain(&log) => { pending::<()>().await });
@@ -526,7 +526,7 @@ mod elsewhere {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn by_a_timeout_between_two() {
+    async fn timeout_between_two_withs_cancels_the_inner() {
         let log = Log::new();
         with!(at_once(&log, "a") => {
             let limited = tokio::time::timeout(Duration::from_secs(1), async {
@@ -540,7 +540,7 @@ mod elsewhere {
     }
 
     #[tokio::test]
-    async fn by_select() {
+    async fn select_that_another_branch_wins_cancels_a_with() {
         let log = Log::new();
         tokio::select! {
             () = async { with!(at_once(&log, "a") => { pending::<()>().await }) } => unreachable!(),
@@ -550,7 +550,7 @@ mod elsewhere {
     }
 
     #[tokio::test]
-    async fn by_the_abort_of_a_task() {
+    async fn abort_of_a_task_cancels_its_with() {
         let log = Log::new();
         let task = tokio::spawn({
             let log = log.clone();
@@ -569,7 +569,7 @@ mod elsewhere {
     }
 
     #[test]
-    fn by_the_end_of_the_runtime() {
+    fn end_of_the_runtime_cancels_the_withs_of_its_tasks() {
         let log = Log::new();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
@@ -585,7 +585,7 @@ mod elsewhere {
     }
 
     #[test]
-    fn by_the_end_of_the_runtime_whose_timer_the_exit_phase_awaits() {
+    fn exit_phase_that_awaits_a_timer_of_the_ended_runtime_stops_there() {
         #[async_context_manager]
         async fn sleeps(log: Log) {
             let outcome = r#yield!();
@@ -605,7 +605,7 @@ mod elsewhere {
     }
 
     #[test]
-    fn on_a_thread_without_a_runtime() {
+    fn with_that_is_dropped_on_a_thread_without_a_runtime_is_cancelled() {
         let log = Log::new();
         let mut future = Box::pin({
             let log = log.clone();
@@ -627,7 +627,7 @@ mod elsewhere {
     }
 
     #[test]
-    fn on_a_thread_without_a_runtime_while_a_timer_races_the_block() {
+    fn with_whose_block_races_a_timer_is_cancelled_without_a_runtime() {
         #[async_context_manager]
         async fn limited(log: Log) {
             let outcome = tokio::time::timeout(Duration::from_secs(1), async { r#yield!() }).await;
@@ -642,7 +642,7 @@ mod elsewhere {
     }
 
     #[test]
-    fn on_a_thread_without_the_runtime_that_the_exit_phase_wants() {
+    fn exit_phase_that_wants_a_runtime_where_there_is_none_is_contained() {
         #[async_context_manager]
         async fn sleeps(log: Log) {
             let _local = log.on_drop("local dropped");
@@ -660,7 +660,7 @@ mod elsewhere {
     }
 
     #[test]
-    fn moved_to_another_thread_between_polls() {
+    fn with_that_moves_between_threads_completes() {
         let log = Log::new();
         let mut future = Box::pin({
             let log = log.clone();
@@ -681,7 +681,7 @@ mod elsewhere {
     }
 
     #[test]
-    fn what_the_outcome_says() {
+    fn outcome_of_a_dropped_with_is_cancelled() {
         #[async_context_manager]
         async fn asks(log: &Log) {
             let outcome = r#yield!();

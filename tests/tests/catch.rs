@@ -119,7 +119,7 @@ mod ways {
     const STEPS: [&str; 4] = ["enter", "Failed(\"error\")", "exit", "after"];
 
     #[test]
-    fn each_that_fails_is_passed_on() {
+    fn each_caught_error_can_be_passed_on() {
         for way in FAILING {
             let log = Log::new();
             assert_eq!(block_on(take(&log, way, Then::Pass)), Err("error".to_string()), "{way:?}");
@@ -128,7 +128,7 @@ mod ways {
     }
 
     #[test]
-    fn each_that_fails_is_replaced() {
+    fn each_caught_error_can_be_replaced() {
         for way in FAILING {
             let log = Log::new();
             let replaced = Err("instead of Failed(\"error\")".to_string());
@@ -138,7 +138,7 @@ mod ways {
     }
 
     #[test]
-    fn each_that_fails_gives_way_to_a_panic() {
+    fn each_caught_error_gives_way_to_a_panic() {
         for way in FAILING {
             let log = Log::new();
             assert_eq!(panic_message(take(&log, way, Then::Panic)), "leaving", "{way:?}");
@@ -147,7 +147,7 @@ mod ways {
     }
 
     #[test]
-    fn each_that_fails_can_not_be_lost() {
+    fn each_caught_error_must_be_passed_on_or_replaced() {
         for way in FAILING {
             let log = Log::new();
             assert_eq!(
@@ -170,7 +170,7 @@ mod ways {
     }
 
     #[test]
-    fn each_other_goes_on() {
+    fn each_end_without_an_error_goes_on_through_a_catching_manager() {
         for way in PASSING {
             for then in [Then::Pass, Then::Swallow] {
                 let log = Log::new();
@@ -181,7 +181,7 @@ mod ways {
     }
 
     #[test]
-    fn each_other_is_replaced_by_an_error() {
+    fn each_end_without_an_error_can_be_replaced_by_one() {
         for way in PASSING {
             let log = Log::new();
             let replaced = Err("instead of Completed".to_string());
@@ -191,7 +191,7 @@ mod ways {
     }
 
     #[test]
-    fn each_other_gives_way_to_a_panic() {
+    fn each_end_without_an_error_gives_way_to_a_panic() {
         for way in PASSING {
             let log = Log::new();
             assert_eq!(panic_message(take(&log, way, Then::Panic)), "leaving", "{way:?}");
@@ -200,7 +200,7 @@ mod ways {
     }
 
     #[test]
-    fn a_panic_goes_on() {
+    fn panic_goes_on_through_a_catching_manager() {
         for then in [Then::Pass, Then::Swallow, Then::Replace] {
             let log = Log::new();
             assert_eq!(panic_message(take(&log, Way::Panic, then)), "in the block", "{then:?}");
@@ -209,13 +209,13 @@ mod ways {
     }
 
     #[test]
-    fn a_panic_gives_way_to_a_panic() {
+    fn panic_gives_way_to_a_panic_of_a_catching_manager() {
         let log = Log::new();
         assert_eq!(panic_message(take(&log, Way::Panic, Then::Panic)), "leaving");
     }
 
     #[test]
-    fn a_panic_keeps_its_payload() {
+    fn panic_keeps_its_payload_through_a_catching_manager() {
         let log = Log::new();
         let payload = panic_of(async {
             with!(catching(&log, Then::Pass) => {
@@ -388,7 +388,7 @@ mod inference {
     }
 
     #[test]
-    fn from_a_function() {
+    fn caught_type_is_inferred_from_a_function() {
         async fn around(log: &Log) -> Result<u8, Converted> {
             with!(shown(log) => fails()?)
         }
@@ -398,7 +398,7 @@ mod inference {
     }
 
     #[test]
-    fn from_a_function_with_the_value_asked() {
+    fn caught_type_is_inferred_from_a_function_with_the_value_asked() {
         async fn around(log: &Log) -> Result<u8, Converted> {
             let number = with!(shown(log) => fails()?)?;
             Ok(number)
@@ -409,7 +409,7 @@ mod inference {
     }
 
     #[test]
-    fn from_a_hidden_return() {
+    fn caught_type_is_inferred_from_a_hidden_return() {
         async fn around(log: &Log, wrong: bool) -> Result<u8, Converted> {
             let number = with!(shown(log) => {
                 if wrong { bail!("error".to_string()); }
@@ -424,7 +424,7 @@ mod inference {
     }
 
     #[test]
-    fn from_a_boxed_error() {
+    fn caught_type_is_inferred_from_a_boxed_error() {
         async fn around(log: &Log) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {
             with!(shown(log) => "x".parse::<u8>()?)
         }
@@ -434,7 +434,7 @@ mod inference {
     }
 
     #[test]
-    fn from_an_async_block() {
+    fn caught_type_is_inferred_from_an_async_block() {
         let log = Log::new();
         let block = async {
             let number = with!(shown(&log) => fails()?)?;
@@ -445,7 +445,7 @@ mod inference {
     }
 
     #[test]
-    fn from_an_async_closure() {
+    fn caught_type_is_inferred_from_an_async_closure() {
         let log = Log::new();
         let closure =
             async |wrong: bool| -> Result<u8, Converted> { with!(shown(&log) => if wrong { fails()? } else { 5 }) };
@@ -455,7 +455,7 @@ mod inference {
     }
 
     #[test]
-    fn from_a_closure_with_an_async_block() {
+    fn caught_type_is_inferred_from_a_closure_with_an_async_block() {
         let log = Log::new();
         let closure = || async { with!(shown(&log) => Err::<u8, _>(Converted("error".to_string()))).flatten_it() };
         assert_eq!(block_on(closure()), converted());
@@ -476,7 +476,7 @@ mod inference {
     }
 
     #[test]
-    fn through_nested_withs() {
+    fn caught_type_is_inferred_through_nested_withs() {
         async fn around(log: &Log) -> Result<u8, Converted> {
             with!(shown(log) => {
                 let number = with!(shown(log) => {
@@ -494,7 +494,7 @@ mod inference {
     }
 
     #[test]
-    fn in_a_header() {
+    fn caught_type_is_inferred_in_a_header() {
         async fn around(log: &Log) -> Result<u8, Converted> {
             with!(shown(log), shown(log) => fails()?)
         }
@@ -504,7 +504,7 @@ mod inference {
     }
 
     #[test]
-    fn from_the_value_alone() {
+    fn caught_type_is_inferred_from_the_value_alone() {
         let log = Log::new();
         let value: Result<Result<u8, _>, _> = block_on(async { with!(shown(&log) => fails()) });
         assert_eq!(value, Err("error".to_string()));
@@ -512,14 +512,14 @@ mod inference {
     }
 
     #[test]
-    fn from_the_manager_alone() {
+    fn caught_type_is_inferred_from_the_manager_alone() {
         let log = Log::new();
         let value = block_on(async { with!(shown::<String>(&log) => 5) });
         assert_eq!(value, Ok(5));
     }
 
     #[test]
-    fn in_a_generic_function() {
+    fn caught_type_is_inferred_in_a_generic_function() {
         async fn around<T, E: Display>(log: &Log, result: Result<T, E>) -> Result<T, E> {
             with!(shown(log) => result?)
         }
@@ -529,7 +529,7 @@ mod inference {
     }
 
     #[test]
-    fn with_the_value_still_open() {
+    fn caught_type_is_inferred_with_the_value_still_open() {
         async fn around(log: &Log) -> Result<u16, std::num::ParseIntError> {
             let number: u16 = with!(shown(log) => "5".parse()?)?;
             Ok(number)
@@ -538,7 +538,7 @@ mod inference {
     }
 
     #[tokio::test]
-    async fn from_a_tokio_test() -> Result<(), Converted> {
+    async fn caught_type_is_inferred_from_a_tokio_test() -> Result<(), Converted> {
         let log = Log::new();
         let number = with!(shown(&log) => Ok::<_, String>(5)?)?;
         assert_eq!(number, 5);
@@ -546,7 +546,7 @@ mod inference {
     }
 
     #[test]
-    fn from_a_tokio_main() {
+    fn caught_type_is_inferred_from_a_tokio_main() {
         #[tokio::main(flavor = "current_thread")]
         async fn main() -> Result<u8, Converted> {
             with!(shown(&Log::new()) => fails()?)
@@ -563,14 +563,14 @@ mod headers {
     }
 
     #[test]
-    fn catching_outside_a_plain_one() {
+    fn catching_manager_outside_a_plain_one_gets_the_error() {
         let log = Log::new();
         assert_eq!(block_on(outside(&log)), Err("error by catches".to_string()));
         assert_eq!(log.take(), ["enter catches", "enter in", "exit in Failed(())", "exit catches Failed(\"error\")"]);
     }
 
     #[test]
-    fn catching_inside_a_plain_one() {
+    fn catching_manager_inside_a_plain_one_gets_the_error() {
         async fn inside(log: &Log) -> Result<u8, String> {
             with!(plain(log, "out"), named(log, "catches", Then::Replace) => fails()?)
         }
@@ -580,7 +580,7 @@ mod headers {
     }
 
     #[test]
-    fn catching_twice() {
+    fn two_catching_managers_get_the_error() {
         async fn twice(log: &Log) -> Result<u8, String> {
             with!(named(log, "out", Then::Replace), named(log, "in", Then::Replace) => fails()?)
         }
@@ -645,7 +645,7 @@ mod headers {
     }
 
     #[test]
-    fn nested_withs_are_alike() {
+    fn nested_catching_withs_are_like_a_header() {
         async fn nested(log: &Log) -> Result<u8, String> {
             with!(named(log, "out", Then::Replace) => {
                 with!(plain(log, "mid") => {
@@ -662,7 +662,7 @@ mod headers {
     }
 
     #[test]
-    fn jumps_pass_all() {
+    fn jumps_pass_all_catching_managers() {
         async fn jumps(log: &Log) -> u8 {
             loop {
                 let _: Result<(), String> = with!(named(log, "out", Then::Pass), plain(log, "mid"), named(log, "in", Then::Pass) => { break 5; });
@@ -766,7 +766,7 @@ mod racing {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_block_wins() {
+    async fn block_that_wins_against_a_catching_manager_gives_its_error() {
         let log = Log::new();
         assert_eq!(within(&log, 0, false).await, Ok(5));
         assert_eq!(log.take(), ["Ok(Completed)"]);
@@ -775,14 +775,14 @@ mod racing {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_block_loses() {
+    async fn block_that_loses_against_a_catching_manager_is_dropped() {
         let log = Log::new();
         assert_eq!(within(&log, 2, true).await, Err("too late".to_string()));
         assert_eq!(log.take(), ["Err(Elapsed(()))"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_select_gives_the_error() {
+    async fn select_in_a_catching_manager_gives_the_error() {
         #[async_context_manager(catch)]
         async fn selects() -> Result<(), String> {
             tokio::select! {
@@ -926,28 +926,28 @@ mod cancellation {
     }
 
     #[test]
-    fn in_the_block_is_seen() {
+    fn catching_manager_that_is_dropped_in_its_block_sees_cancelled() {
         let log = Log::new();
         drop_after(2, pending(&log, 1));
         assert_eq!(log.take(), ["enter", "block ends", "Cancelled"]);
     }
 
     #[test]
-    fn in_the_enter_phase_is_not() {
+    fn catching_manager_that_is_dropped_while_entering_sees_nothing() {
         let log = Log::new();
         drop_after(1, pending(&log, 1));
         assert_eq!(log.take(), ["enter"]);
     }
 
     #[test]
-    fn in_the_exit_phase_drops_the_rest() {
+    fn catching_manager_that_is_dropped_while_leaving_ends_there() {
         let log = Log::new();
         drop_after(3, pending(&log, 1));
         assert_eq!(log.take(), ["enter", "block ends", "Failed(\"error\")"]);
     }
 
     #[test]
-    fn gives_no_error() {
+    fn catching_manager_that_is_dropped_gets_no_error() {
         #[async_context_manager(catch)]
         async fn instant(log: &Log) -> Result<(), String> {
             let outcome = r#yield!();

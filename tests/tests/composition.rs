@@ -39,7 +39,7 @@ mod one_level {
     use super::*;
 
     #[test]
-    fn a_value() {
+    fn value_passes_a_composed_manager() {
         let log = Log::new();
         let value = block_on(async {
             with!(around(&log) as local => {
@@ -89,7 +89,7 @@ mod one_level {
     }
 
     #[test]
-    fn a_jump_completes() {
+    fn jump_completes_a_composed_manager() {
         let log = Log::new();
         let value = block_on(async {
             loop {
@@ -127,7 +127,7 @@ mod one_level {
     }
 
     #[test]
-    fn a_drop_while_an_inner_one_enters() {
+    fn drop_while_the_inner_manager_enters_ends_the_outer_there() {
         let log = Log::new();
         drop_after(1, async { with!(around(&log) => { log.add("not reached") }) });
         assert_eq!(log.take(), ["enter outer", "enter inner"]);
@@ -155,7 +155,7 @@ mod several_levels {
     }
 
     #[test]
-    fn a_value() {
+    fn value_passes_several_levels_of_managers() {
         let log = Log::new();
         assert_eq!(block_on(f(&log, None)), Ok(1));
         let expected = ["enter a", "enter b", "enter c", "exit c Completed", "exit b Completed", "exit a Completed"];
@@ -163,7 +163,7 @@ mod several_levels {
     }
 
     #[test]
-    fn an_error_passes_all() {
+    fn error_passes_several_levels_of_managers() {
         let log = Log::new();
         assert_eq!(block_on(f(&log, Some("error"))), Err("error".to_string()));
         let expected = ["enter a", "enter b", "enter c", "exit c Failed(())", "exit b Failed(())", "exit a Failed(())"];
@@ -171,7 +171,7 @@ mod several_levels {
     }
 
     #[test]
-    fn a_panic_passes_all() {
+    fn panic_passes_several_levels_of_managers() {
         let log = Log::new();
         let message = panic_message(async { with!(deep(&log) => panic!("block")) });
         assert_eq!(message, "block");
@@ -265,7 +265,7 @@ mod headers {
     }
 
     #[test]
-    fn a_value() {
+    fn value_passes_managers_composed_by_a_header() {
         let log = Log::new();
         assert_eq!(block_on(f(&log, "")), Ok(()));
         let expected = ["enter a", "enter b", "enter c", "exit c3 Completed", "exit b Completed", "exit a1 Completed"];
@@ -273,7 +273,7 @@ mod headers {
     }
 
     #[test]
-    fn an_error() {
+    fn error_passes_managers_composed_by_a_header() {
         let log = Log::new();
         assert_eq!(block_on(f(&log, "block")), Err("block".to_string()));
         assert_eq!(log.take()[3..], ["exit c3 Failed(())", "exit b Failed(())", "exit a1 Failed(())"]);
@@ -382,7 +382,7 @@ mod markers {
     }
 
     #[test]
-    fn in_the_block_of_a_with_in_an_async_block() {
+    fn marker_in_the_block_of_a_with_in_an_async_block_lends() {
         #[async_context_manager]
         async fn races(log: &Log) -> Result<(), String> {
             tokio::select! {
@@ -410,7 +410,7 @@ mod markers {
     }
 
     #[test]
-    fn in_an_async_block_in_the_block_of_a_with() {
+    fn marker_in_an_async_block_in_the_block_of_a_with_lends() {
         #[async_context_manager]
         async fn races(log: &Log) -> Result<(), String> {
             with!(fallible(log, "inner", "") => {
@@ -436,7 +436,7 @@ mod markers {
     }
 
     #[test]
-    fn in_an_async_block_in_a_block_without_braces() {
+    fn marker_in_an_async_block_in_a_block_without_braces_lends() {
         async fn polled_at_most<T>(polls: usize, future: impl Future<Output = T>) -> Result<T, String> {
             tokio::select! {
                 biased;
@@ -458,7 +458,7 @@ mod markers {
     }
 
     #[test]
-    fn as_the_only_thing_in_the_block() {
+    fn marker_as_the_only_thing_in_a_block_lends() {
         #[async_context_manager]
         async fn wraps(log: &Log) -> Result<&mut String, String> {
             with!(fallible(log, "a", ""), named(log, "b") as local => { r#yield!(local); })
@@ -477,7 +477,7 @@ mod markers {
     }
 
     #[test]
-    fn through_the_wrapper_macro() {
+    fn marker_through_the_wrapper_macro_lends() {
         async_context_manager::context_managers! {
             #[async_context_manager]
             async fn wrapped(log: &Log) -> &mut String {
@@ -536,21 +536,21 @@ mod races {
     }
 
     #[test]
-    fn a_block_in_time() {
+    fn block_in_time_completes_a_composed_race() {
         let log = Log::new();
         assert_eq!(block_on(run(&log, 5)), Ok(()));
         assert_eq!(log.take(), ["block dropped", "Completed", "in time Completed", "exit", "local 3"]);
     }
 
     #[test]
-    fn a_block_that_is_too_late() {
+    fn block_that_is_too_late_fails_a_composed_race() {
         let log = Log::new();
         assert_eq!(block_on(run(&log, 2)), Err("too late"));
         assert_eq!(log.take(), ["block dropped", "too late", "exit", "local 2"]);
     }
 
     #[test]
-    fn a_block_that_is_too_late_for_a_manager_that_then_succeeds() {
+    fn block_that_is_too_late_for_a_manager_that_then_succeeds_is_a_panic() {
         #[async_context_manager]
         async fn ignores(log: &Log) {
             let result = with!(polled_at_most(log, 2) => { r#yield!(); });
@@ -563,14 +563,14 @@ mod races {
     }
 
     #[test]
-    fn a_block_that_is_dropped_from_outside() {
+    fn block_in_a_composed_race_that_is_dropped_is_cancelled() {
         let log = Log::new();
         drop_after(2, run(&log, 5));
         assert_eq!(log.take(), ["block dropped", "Cancelled", "in time Cancelled", "exit", "local 2"]);
     }
 
     #[test]
-    fn a_block_that_fails() {
+    fn block_that_fails_fails_a_composed_race() {
         let log = Log::new();
         let value: Result<Result<(), u8>, _> = block_on(async { with!(limited(&log, 5) as _local => Err(5)) });
         assert_eq!(value, Ok(Err(5)));
@@ -604,7 +604,7 @@ mod races {
     }
 
     #[test]
-    fn one_within_another_that_both_poll_only_what_was_woken() {
+    fn race_within_a_race_that_both_poll_only_what_was_woken_goes_on() {
         let log = Log::new();
         block_on(async { with!(unordered_twice(&log) => yields(3).await) });
         assert_eq!(log.take(), ["Completed", "inner Completed", "outer"]);
@@ -618,7 +618,7 @@ mod races {
     }
 
     #[test]
-    fn one_in_the_header_of_another() {
+    fn race_in_the_header_of_another_goes_on() {
         let log = Log::new();
         drop_after(2, async {
             with!(unordered(&log, "a"), unordered_twice(&log), unordered(&log, "b") => {
@@ -697,35 +697,35 @@ mod pool {
     }
 
     #[test]
-    fn commits() {
+    fn transaction_of_a_pool_commits() {
         let pool = Pool { log: Log::new() };
         assert_eq!(block_on(run(&pool, &["INSERT", "SLOW"])), Ok(2));
         assert_eq!(pool.log.take(), ["acquire", "BEGIN", "INSERT", "SLOW", "COMMIT", "release"]);
     }
 
     #[test]
-    fn rolls_back_on_an_error() {
+    fn transaction_of_a_pool_rolls_back_on_an_error() {
         let pool = Pool { log: Log::new() };
         assert_eq!(block_on(run(&pool, &["INSERT", "BAD", "INSERT"])), Err(DbError("syntax")));
         assert_eq!(pool.log.take(), ["acquire", "BEGIN", "INSERT", "BAD", "ROLLBACK", "release"]);
     }
 
     #[test]
-    fn rolls_back_on_a_panic() {
+    fn transaction_of_a_pool_rolls_back_on_a_panic() {
         let pool = Pool { log: Log::new() };
         assert_eq!(panic_message(run(&pool, &["INSERT", "PANIC"])), "block");
         assert_eq!(pool.log.take(), ["acquire", "BEGIN", "INSERT", "ROLLBACK", "release"]);
     }
 
     #[test]
-    fn rolls_back_when_it_is_dropped() {
+    fn transaction_of_a_pool_rolls_back_when_it_is_dropped() {
         let pool = Pool { log: Log::new() };
         drop_after(1, run(&pool, &["INSERT", "SLOW", "INSERT"]));
         assert_eq!(pool.log.take(), ["acquire", "BEGIN", "INSERT", "SLOW", "ROLLBACK", "release"]);
     }
 
     #[test]
-    fn commits_in_a_loop_with_continue() {
+    fn transaction_of_a_pool_commits_in_a_loop_with_continue() {
         let pool = Pool { log: Log::new() };
         let result: Result<(), DbError> = block_on(async {
             for sql in ["FIRST", "SECOND"] {

@@ -51,7 +51,7 @@ mod arguments {
     }
 
     #[test]
-    fn are_dropped_as_in_an_async_fn() {
+    fn arguments_are_dropped_as_in_an_async_fn() {
         let log = Log::new();
         block_on(async { call!(plain, &log).await });
         let expected = log.take();
@@ -61,7 +61,7 @@ mod arguments {
     }
 
     #[test]
-    fn are_dropped_as_in_an_async_fn_that_is_never_polled() {
+    fn arguments_are_dropped_as_in_an_async_fn_that_is_never_polled() {
         let log = Log::new();
         drop(call!(plain, &log));
         let mut expected = log.take();
@@ -74,7 +74,7 @@ mod arguments {
     }
 
     #[test]
-    fn are_dropped_as_in_an_async_fn_that_is_cancelled() {
+    fn arguments_are_dropped_as_in_an_async_fn_that_is_cancelled() {
         let log = Log::new();
         drop_after(1, async { call!(plain, &log).await });
         let expected = log.take();
@@ -84,7 +84,7 @@ mod arguments {
     }
 
     #[test]
-    fn live_over_the_block_though_nothing_uses_them() {
+    fn arguments_live_over_the_block_though_nothing_uses_them() {
         #[async_context_manager]
         #[allow(unused_variables, reason = "that it is not used is what is tested")]
         async fn unused(_: OnDrop, _named: OnDrop, plain: OnDrop) {
@@ -98,7 +98,7 @@ mod arguments {
     }
 
     #[test]
-    fn are_whole_though_a_part_is_used() {
+    fn arguments_are_whole_though_a_part_is_used() {
         #[async_context_manager]
         async fn part(pair: Pair, log: &Log) -> &OnDrop {
             r#yield!(&pair.first);
@@ -110,7 +110,7 @@ mod arguments {
     }
 
     #[test]
-    fn self_is_dropped_last() {
+    fn self_is_dropped_after_the_other_arguments() {
         struct Own(Log, #[allow(dead_code, reason = "logs when it is dropped")] OnDrop);
         impl Own {
             #[async_context_manager]
@@ -140,7 +140,7 @@ mod managers {
     }
 
     #[test]
-    fn locals_are_dropped_at_the_end_last_first() {
+    fn locals_of_a_manager_are_dropped_at_its_end_last_first() {
         let log = Log::new();
         block_on(async {
             with!(locals(&log) => log.add("block"));
@@ -243,7 +243,7 @@ mod blocks {
     }
 
     #[test]
-    fn locals_are_dropped_before_the_exit_phase() {
+    fn locals_of_a_block_are_dropped_before_the_exit_phase() {
         let log = Log::new();
         block_on(async {
             with!(logged(&log) => {
@@ -256,7 +256,7 @@ mod blocks {
     }
 
     #[test]
-    fn locals_are_dropped_before_the_exit_phase_on_each_way_out() {
+    fn locals_of_a_block_are_dropped_before_the_exit_phase_on_each_way_out() {
         async fn f(log: &Log, way: u8) -> Result<u8, String> {
             loop {
                 with!(logged(log) => {
@@ -279,7 +279,7 @@ mod blocks {
     }
 
     #[test]
-    fn the_value_outlives_the_exit_phase() {
+    fn value_of_a_block_outlives_the_exit_phase() {
         let log = Log::new();
         block_on(async {
             let value = with!(logged(&log) => log.on_drop("value"));
@@ -290,7 +290,7 @@ mod blocks {
     }
 
     #[test]
-    fn what_is_moved_into_it_is_dropped_before_the_exit_phase_though_it_is_not_used() {
+    fn values_moved_into_a_block_are_dropped_before_the_exit_phase_though_unused() {
         let log = Log::new();
         block_on(async {
             let moved = log.on_drop("moved");
@@ -304,7 +304,7 @@ mod blocks {
     }
 
     #[test]
-    fn what_it_only_uses_outlives_it() {
+    fn values_that_a_block_only_uses_outlive_it() {
         let log = Log::new();
         block_on(async {
             let used = (log.on_drop("used"), 5);
@@ -357,14 +357,14 @@ mod headers {
     }
 
     #[test]
-    fn each_is_gone_before_the_next_is_left() {
+    fn each_manager_of_a_header_is_gone_before_the_next_is_left() {
         let log = Log::new();
         block_on(async { with!(named(&log, "a"), named(&log, "b") => log.add("block")) });
         assert_eq!(log.take(), ["block", "exit b", "local b", "exit a", "local a"]);
     }
 
     #[test]
-    fn temporaries_of_a_later_one_are_gone_before_the_earlier_is_left() {
+    fn temporaries_of_a_later_manager_are_gone_before_the_earlier_is_left() {
         #[async_context_manager]
         async fn borrows<'a>(log: &'a Log, _guard: &'a OnDrop) {
             r#yield!();
@@ -378,7 +378,7 @@ mod headers {
     }
 
     #[test]
-    fn bindings_live_as_long_as_the_block() {
+    fn bindings_of_a_header_live_as_long_as_the_block() {
         #[async_context_manager]
         async fn owned(log: &Log, name: &'static str) -> OnDrop {
             r#yield!(log.on_drop(name));

@@ -62,7 +62,7 @@ mod values {
     use super::*;
 
     #[test]
-    fn a_value_completes() {
+    fn block_with_a_value_completes() {
         let log = Log::new();
         let value = block_on(async {
             let value = with!(plain(&log) => {
@@ -77,7 +77,7 @@ mod values {
     }
 
     #[test]
-    fn a_fallible_manager_wraps_the_value() {
+    fn fallible_manager_wraps_the_value_of_the_block() {
         let log = Log::new();
         let value = block_on(async { with!(fallible(&log, Fails::Never) => 5) });
         assert_eq!(value, Ok(5));
@@ -85,7 +85,7 @@ mod values {
     }
 
     #[test]
-    fn an_err_as_value_fails() {
+    fn block_with_an_err_as_value_fails() {
         let log = Log::new();
         let value: Result<u8, &str> = block_on(async {
             let value = with!(plain(&log) => { Err("error") });
@@ -97,7 +97,7 @@ mod values {
     }
 
     #[test]
-    fn an_ok_as_value_completes() {
+    fn block_with_an_ok_as_value_completes() {
         let log = Log::new();
         let value: Result<u8, &str> = block_on(async { with!(plain(&log) => { Ok(5) }) });
         assert_eq!(value, Ok(5));
@@ -105,7 +105,7 @@ mod values {
     }
 
     #[test]
-    fn a_fallible_manager_wraps_an_err_as_value() {
+    fn fallible_manager_wraps_an_err_as_value_of_the_block() {
         let log = Log::new();
         let value: Result<Result<u8, &str>, String> =
             block_on(async { with!(fallible(&log, Fails::Never) => Err("error")) });
@@ -114,7 +114,7 @@ mod values {
     }
 
     #[test]
-    fn an_err_that_is_handled_in_the_block_completes() {
+    fn block_that_handles_an_err_completes() {
         let log = Log::new();
         let value = block_on(async { with!(plain(&log) => ERR.is_err()) });
         assert!(value);
@@ -122,7 +122,7 @@ mod values {
     }
 
     #[test]
-    fn an_err_in_something_else_completes() {
+    fn block_with_an_err_inside_another_value_completes() {
         let log = Log::new();
         let value = block_on(async { with!(plain(&log) => (ERR, Some(ERR))) });
         assert_eq!(value, (ERR, Some(ERR)));
@@ -130,7 +130,7 @@ mod values {
     }
 
     #[test]
-    fn none_as_value_completes() {
+    fn block_with_none_as_value_completes() {
         let log = Log::new();
         let value: Option<u8> = block_on(async { with!(plain(&log) => None) });
         assert_eq!(value, None);
@@ -138,7 +138,7 @@ mod values {
     }
 
     #[test]
-    fn no_value_completes() {
+    fn block_without_a_value_completes() {
         let log = Log::new();
         block_on(async { with!(plain(&log) => {}) });
         assert_eq!(log.take(), ["enter", "Completed", "exit"]);
@@ -149,7 +149,7 @@ mod question_mark {
     use super::*;
 
     #[test]
-    fn on_an_err_fails() {
+    fn question_mark_on_an_err_fails() {
         async fn f(log: &Log) -> Result<u8, String> {
             with!(plain(log) => {
                 log.add("block");
@@ -165,7 +165,7 @@ mod question_mark {
     }
 
     #[test]
-    fn on_an_ok_stays_in_the_block() {
+    fn question_mark_on_an_ok_stays_in_the_block() {
         async fn f(log: &Log) -> Result<u8, Infallible> {
             let value = with!(plain(log) => {
                 let value = Ok::<u8, Infallible>(5)?;
@@ -181,7 +181,7 @@ mod question_mark {
     }
 
     #[test]
-    fn converts_into_the_functions_error() {
+    fn question_mark_converts_into_the_functions_error() {
         #[derive(Debug, PartialEq)]
         struct Own(String);
         impl From<std::num::ParseIntError> for Own {
@@ -198,7 +198,7 @@ mod question_mark {
     }
 
     #[test]
-    fn converts_into_a_boxed_error() {
+    fn question_mark_converts_into_a_boxed_error() {
         async fn f(log: &Log) -> Result<u8, Box<dyn std::error::Error>> {
             with!(fallible(log, Fails::Never) => {
                 let number: u8 = "five".parse()?;
@@ -214,7 +214,7 @@ mod question_mark {
     }
 
     #[test]
-    fn as_the_blocks_value_fails() {
+    fn question_mark_as_the_value_of_the_block_fails() {
         async fn f(log: &Log) -> Result<(), &'static str> {
             with!(plain(log) => Err("error")?);
             Ok(())
@@ -225,7 +225,7 @@ mod question_mark {
     }
 
     #[test]
-    fn in_a_closure_or_an_async_block_stays_there() {
+    fn question_mark_in_a_closure_or_an_async_block_stays_there() {
         let log = Log::new();
         let value = block_on(async {
             with!(plain(&log) => {
@@ -239,7 +239,7 @@ mod question_mark {
     }
 
     #[test]
-    fn on_none_completes() {
+    fn question_mark_on_none_completes() {
         async fn f(log: &Log) -> Option<u8> {
             let value = with!(plain(log) => {
                 log.add("block");
@@ -255,7 +255,7 @@ mod question_mark {
     }
 
     #[test]
-    fn on_some_stays_in_the_block() {
+    fn question_mark_on_some_stays_in_the_block() {
         async fn f(log: &Log) -> Option<u8> {
             Some(with!(plain(log) => Some(5)?))
         }
@@ -265,7 +265,7 @@ mod question_mark {
     }
 
     #[test]
-    fn on_a_break_of_control_flow_completes() {
+    fn question_mark_on_a_break_of_control_flow_completes() {
         use std::ops::ControlFlow;
         async fn f(log: &Log) -> ControlFlow<u8> {
             with!(plain(log) => ControlFlow::Break(5)?);
@@ -277,7 +277,7 @@ mod question_mark {
     }
 
     #[test]
-    fn on_a_poll_of_a_result_fails() {
+    fn question_mark_on_a_poll_of_a_result_fails() {
         use std::task::Poll;
         async fn f(log: &Log) -> Poll<Result<u8, &'static str>> {
             let ready: Poll<Result<u8, &str>> = Poll::Ready(Err("error"));
@@ -294,7 +294,7 @@ mod returns {
     use super::*;
 
     #[test]
-    fn err_fails() {
+    fn return_of_an_err_fails() {
         async fn f(log: &Log) -> Result<u8, String> {
             with!(plain(log) => {
                 log.add("block");
@@ -307,7 +307,7 @@ mod returns {
     }
 
     #[test]
-    fn ok_completes() {
+    fn return_of_an_ok_completes() {
         async fn f(log: &Log, early: bool) -> Result<u8, String> {
             with!(plain(log) => {
                 if early {
@@ -325,7 +325,7 @@ mod returns {
     }
 
     #[test]
-    fn a_result_from_a_variable_is_looked_at() {
+    fn return_of_a_result_in_a_variable_fails_if_it_is_an_err() {
         async fn f(log: &Log, result: Result<u8, &'static str>) -> Result<u8, &'static str> {
             with!(plain(log) => {
                 return result;
@@ -339,7 +339,7 @@ mod returns {
     }
 
     #[test]
-    fn a_plain_value_completes() {
+    fn return_of_a_plain_value_completes() {
         async fn f(log: &Log) -> u8 {
             with!(plain(log) => {
                 if log.take().len() == 1 {
@@ -354,7 +354,7 @@ mod returns {
     }
 
     #[test]
-    fn nothing_completes() {
+    fn return_of_nothing_completes() {
         async fn f(log: &Log) {
             with!(plain(log) => {
                 return;
@@ -366,7 +366,7 @@ mod returns {
     }
 
     #[test]
-    fn none_completes() {
+    fn return_of_none_completes() {
         async fn f(log: &Log) -> Option<u8> {
             with!(plain(log) => {
                 return None;
@@ -378,7 +378,7 @@ mod returns {
     }
 
     #[test]
-    fn a_generic_value_completes() {
+    fn return_of_a_generic_value_completes() {
         async fn f<T>(log: &Log, value: T) -> T {
             with!(plain(log) => {
                 return value;
@@ -390,7 +390,7 @@ mod returns {
     }
 
     #[test]
-    fn from_a_fallible_manager_passes_its_result_by() {
+    fn return_from_a_fallible_manager_is_not_wrapped_in_its_result() {
         async fn f(log: &Log) -> u8 {
             let _: Result<(), String> = with!(fallible(log, Fails::Never) => {
                 return 5;
@@ -404,7 +404,7 @@ mod returns {
     }
 
     #[test]
-    fn in_a_closure_or_an_async_block_stays_there() {
+    fn return_in_a_closure_or_an_async_block_stays_there() {
         let log = Log::new();
         let value = block_on(async {
             with!(plain(&log) => {
@@ -418,7 +418,7 @@ mod returns {
     }
 
     #[test]
-    fn of_a_value_that_borrows_what_the_function_was_given() {
+    fn return_of_a_value_that_borrows_an_argument_completes() {
         async fn f<'s>(log: &Log, text: &'s str) -> &'s str {
             with!(plain(log) => {
                 return &text[1..];
@@ -434,7 +434,7 @@ mod hidden_returns {
     use super::*;
 
     #[test]
-    fn of_an_err_fail() {
+    fn return_of_an_err_hidden_in_a_macro_fails() {
         async fn f(log: &Log) -> Result<u8, String> {
             with!(plain(log) => {
                 log.add("block");
@@ -447,7 +447,7 @@ mod hidden_returns {
     }
 
     #[test]
-    fn that_are_not_taken_stay_in_the_block() {
+    fn return_hidden_in_a_macro_that_is_not_taken_stays_in_the_block() {
         async fn f(log: &Log, fails: bool) -> Result<u8, String> {
             let value = with!(plain(log) => {
                 if fails {
@@ -466,7 +466,7 @@ mod hidden_returns {
     }
 
     #[test]
-    fn of_an_ok_complete() {
+    fn return_of_an_ok_hidden_in_a_macro_completes() {
         async fn f(log: &Log) -> Result<u8, String> {
             with!(plain(log) => leave!(Ok(5)))
         }
@@ -476,7 +476,7 @@ mod hidden_returns {
     }
 
     #[test]
-    fn of_a_plain_value_complete() {
+    fn return_of_a_plain_value_hidden_in_a_macro_completes() {
         async fn f(log: &Log) -> u8 {
             with!(plain(log) => { leave!(5); })
         }
@@ -486,7 +486,7 @@ mod hidden_returns {
     }
 
     #[test]
-    fn of_nothing_complete() {
+    fn return_of_nothing_hidden_in_a_macro_completes() {
         async fn f(log: &Log) {
             with!(plain(log) => { leave!(); });
         }
@@ -496,7 +496,7 @@ mod hidden_returns {
     }
 
     #[test]
-    fn of_a_generic_value_complete() {
+    fn return_of_a_generic_value_hidden_in_a_macro_completes() {
         async fn f<T>(log: &Log, value: T) -> Option<T> {
             with!(plain(log) => { leave!(Some(value)); })
         }
@@ -506,7 +506,7 @@ mod hidden_returns {
     }
 
     #[test]
-    fn in_the_arguments_of_another_macro() {
+    fn return_of_an_err_hidden_in_the_arguments_of_a_macro_fails() {
         async fn f(log: &Log) -> Result<u8, String> {
             with!(plain(log) => {
                 log.add(format!("not reached {}", if true { bail!("error") } else { 5 }));
@@ -519,7 +519,7 @@ mod hidden_returns {
     }
 
     #[test]
-    fn of_a_question_mark() {
+    fn question_mark_hidden_in_a_macro_fails() {
         macro_rules! attempt {
             ($result:expr) => {
                 $result?
@@ -534,7 +534,7 @@ mod hidden_returns {
     }
 
     #[test]
-    fn from_a_header_of_several() {
+    fn return_of_an_err_hidden_in_a_macro_fails_all_of_a_header() {
         async fn f(log: &Log) -> Result<u8, String> {
             with!(named(log, "a"), named(log, "b") => bail!("error"))
         }
@@ -580,7 +580,7 @@ mod jumps {
     }
 
     #[test]
-    fn break_with_a_value() {
+    fn break_with_a_value_completes() {
         let log = Log::new();
         let value = block_on(async {
             loop {
@@ -608,7 +608,7 @@ mod jumps {
     }
 
     #[test]
-    fn break_to_a_label() {
+    fn break_to_a_label_completes() {
         let log = Log::new();
         block_on(async {
             'outer: loop {
@@ -624,7 +624,7 @@ mod jumps {
     }
 
     #[test]
-    fn break_to_a_label_with_a_value() {
+    fn break_to_a_label_with_a_value_completes() {
         let log = Log::new();
         let value = block_on(async {
             'outer: loop {
@@ -638,7 +638,7 @@ mod jumps {
     }
 
     #[test]
-    fn continue_at_a_label() {
+    fn continue_at_a_label_completes() {
         let log = Log::new();
         block_on(async {
             'outer: for n in 0..2 {
@@ -652,7 +652,7 @@ mod jumps {
     }
 
     #[test]
-    fn break_out_of_a_labelled_block() {
+    fn break_out_of_a_labelled_block_completes() {
         let log = Log::new();
         let value = block_on(async {
             'done: {
@@ -668,7 +668,7 @@ mod jumps {
     }
 
     #[test]
-    fn those_of_a_loop_in_the_block_stay_there() {
+    fn jumps_of_a_loop_in_the_block_stay_there() {
         let log = Log::new();
         let value = block_on(async {
             with!(plain(&log) => {
@@ -690,7 +690,7 @@ mod jumps {
     }
 
     #[test]
-    fn out_of_a_loop_in_the_block() {
+    fn jump_out_of_a_loop_in_the_block_completes() {
         let log = Log::new();
         block_on(async {
             'outer: for n in 0.. {
@@ -706,7 +706,7 @@ mod jumps {
     }
 
     #[test]
-    fn several_different_ones() {
+    fn several_different_jumps_in_one_block_complete() {
         async fn f(log: &Log) -> Result<&'static str, &'static str> {
             let mut round = 0;
             let value = 'outer: loop {
@@ -745,7 +745,7 @@ mod jumps {
     }
 
     #[test]
-    fn with_values_of_different_types() {
+    fn jumps_with_values_of_different_types_complete() {
         async fn f(log: &Log, outer: bool) -> (u8, String) {
             let mut text = String::new();
             let number = 'number: loop {
@@ -766,7 +766,7 @@ mod jumps {
     }
 
     #[test]
-    fn jumps_values_and_returns_in_one_block() {
+    fn jumps_values_and_returns_in_one_block_complete() {
         async fn f(log: &Log) -> Vec<Result<u8, &'static str>> {
             let mut values = Vec::new();
             for n in 0..4 {
@@ -789,7 +789,7 @@ mod jumps {
     }
 
     #[test]
-    fn through_nested_ones() {
+    fn jump_through_nested_withs_completes_each() {
         let log = Log::new();
         block_on(async {
             loop {
@@ -807,7 +807,7 @@ mod jumps {
     }
 
     #[test]
-    fn through_a_header_of_several() {
+    fn jump_through_a_header_of_several_completes_each() {
         let log = Log::new();
         let value = block_on(async {
             loop {
@@ -822,7 +822,7 @@ mod jumps {
     }
 
     #[test]
-    fn to_a_loop_between_nested_ones() {
+    fn jump_to_a_loop_between_nested_withs_completes_the_inner() {
         let log = Log::new();
         block_on(async {
             with!(named(&log, "a") => {
@@ -840,7 +840,7 @@ mod jumps {
     }
 
     #[test]
-    fn through_one_but_not_through_the_other() {
+    fn jumps_complete_the_withs_that_they_leave_and_no_other() {
         let log = Log::new();
         block_on(async {
             'outer: loop {
@@ -860,7 +860,7 @@ mod jumps {
     }
 
     #[test]
-    fn in_the_arguments_of_a_macro() {
+    fn jump_in_the_arguments_of_a_macro_completes() {
         let log = Log::new();
         block_on(async {
             loop {
@@ -873,7 +873,7 @@ mod jumps {
     }
 
     #[test]
-    fn from_the_arms_of_select() {
+    fn jumps_from_the_arms_of_select_complete() {
         let log = Log::new();
         let value = block_on(async {
             let mut round = 0;
@@ -896,7 +896,7 @@ mod jumps {
     }
 
     #[test]
-    fn a_return_from_an_arm_of_select() {
+    fn return_from_an_arm_of_select_completes() {
         async fn f(log: &Log) -> Result<u8, &'static str> {
             with!(plain(log) => {
                 tokio::select! {
@@ -911,7 +911,7 @@ mod jumps {
     }
 
     #[test]
-    fn a_question_mark_in_an_arm_of_select() {
+    fn question_mark_in_an_arm_of_select_fails() {
         async fn f(log: &Log) -> Result<u8, String> {
             with!(plain(log) => {
                 tokio::select! {
@@ -931,7 +931,7 @@ mod panics {
     use super::*;
 
     #[test]
-    fn go_on_with_their_message() {
+    fn panic_of_the_block_goes_on_with_its_message() {
         let log = Log::new();
         let message = panic_message(async {
             with!(plain(&log) => {
@@ -945,7 +945,7 @@ mod panics {
     }
 
     #[test]
-    fn go_on_with_their_typed_payload() {
+    fn panic_of_the_block_goes_on_with_its_typed_payload() {
         #[derive(Debug, PartialEq)]
         struct Typed(u8);
         let log = Log::new();
@@ -957,7 +957,7 @@ mod panics {
     }
 
     #[test]
-    fn are_the_same_box() {
+    fn panic_of_the_block_goes_on_in_the_same_box() {
         let log = Log::new();
         let payload: Box<dyn std::any::Any + Send> = Box::new(5_u64);
         let address = std::ptr::from_ref(payload.as_ref()).cast::<()>();
@@ -969,7 +969,7 @@ mod panics {
     }
 
     #[test]
-    fn after_an_await() {
+    fn panic_of_the_block_after_an_await_goes_on() {
         let log = Log::new();
         let message = panic_message(async {
             with!(plain(&log) => {
@@ -982,7 +982,7 @@ mod panics {
     }
 
     #[test]
-    fn pass_each_of_nested_ones() {
+    fn panic_of_the_block_is_seen_by_each_of_nested_managers() {
         let log = Log::new();
         let message = panic_message(async {
             with!(named(&log, "a") => with!(named(&log, "b"), named(&log, "c") => panic!("block")));
@@ -993,7 +993,7 @@ mod panics {
     }
 
     #[test]
-    fn drop_the_blocks_locals_before_the_exit_phase() {
+    fn panic_of_the_block_drops_its_locals_before_the_exit_phase() {
         let log = Log::new();
         panic_of(async {
             with!(plain(&log) => {
@@ -1005,7 +1005,7 @@ mod panics {
     }
 
     #[test]
-    fn of_a_local_that_is_dropped_at_the_end_of_the_block() {
+    fn panic_of_a_local_that_is_dropped_at_the_end_of_the_block_goes_on() {
         let log = Log::new();
         let message = panic_message(async {
             with!(plain(&log) => {
@@ -1018,7 +1018,7 @@ mod panics {
     }
 
     #[test]
-    fn of_a_moved_in_value_that_is_dropped_with_the_block() {
+    fn panic_of_a_moved_in_value_that_is_dropped_with_the_block_goes_on() {
         let log = Log::new();
         let message = panic_message(async {
             loop {
@@ -1038,7 +1038,7 @@ mod leaving {
     use super::*;
 
     #[test]
-    fn an_err_replaces_a_value() {
+    fn err_of_an_exit_phase_replaces_a_value() {
         let log = Log::new();
         let value = block_on(async {
             let value = with!(fallible(&log, Fails::Leaving) => 5);
@@ -1050,7 +1050,7 @@ mod leaving {
     }
 
     #[test]
-    fn an_err_replaces_an_err() {
+    fn err_of_an_exit_phase_replaces_an_err() {
         let log = Log::new();
         let value: Result<Result<u8, u8>, _> = block_on(async { with!(fallible(&log, Fails::Leaving) => Err(5)) });
         assert_eq!(value, Err("leaving".to_string()));
@@ -1058,7 +1058,7 @@ mod leaving {
     }
 
     #[test]
-    fn an_err_replaces_a_question_mark() {
+    fn err_of_an_exit_phase_replaces_a_question_mark() {
         async fn f(log: &Log) -> Result<u8, String> {
             let value = with!(fallible(log, Fails::Leaving) => { ERR? });
             log.add("after");
@@ -1071,7 +1071,7 @@ mod leaving {
     }
 
     #[test]
-    fn an_err_replaces_a_return() {
+    fn err_of_an_exit_phase_replaces_a_return() {
         async fn f(log: &Log) -> u8 {
             let value: Result<(), _> = with!(fallible(log, Fails::Leaving) => {
                 return 5;
@@ -1086,7 +1086,7 @@ mod leaving {
     }
 
     #[test]
-    fn an_err_replaces_a_hidden_return() {
+    fn err_of_an_exit_phase_replaces_a_return_hidden_in_a_macro() {
         async fn f(log: &Log) -> Result<u8, String> {
             let value: Result<(), String> = with!(fallible(log, Fails::Leaving) => bail!("error"));
             log.add("after");
@@ -1098,7 +1098,7 @@ mod leaving {
     }
 
     #[test]
-    fn an_err_replaces_a_break() {
+    fn err_of_an_exit_phase_replaces_a_break() {
         let log = Log::new();
         let value = block_on(async {
             loop {
@@ -1114,7 +1114,7 @@ mod leaving {
     }
 
     #[test]
-    fn an_err_replaces_a_continue() {
+    fn err_of_an_exit_phase_replaces_a_continue() {
         let log = Log::new();
         let errors = block_on(async {
             let mut errors = Vec::new();
@@ -1129,7 +1129,7 @@ mod leaving {
     }
 
     #[test]
-    fn an_err_does_not_replace_a_panic() {
+    fn err_of_an_exit_phase_does_not_replace_a_panic() {
         let log = Log::new();
         let message = panic_message(async { with!(fallible(&log, Fails::Leaving) => { panic!("block") }) });
         assert_eq!(message, "block");
@@ -1137,7 +1137,7 @@ mod leaving {
     }
 
     #[test]
-    fn the_value_is_dropped_when_an_err_replaces_it() {
+    fn value_of_the_block_is_dropped_when_an_err_replaces_it() {
         let log = Log::new();
         let value = block_on(async { with!(fallible(&log, Fails::Leaving) => log.on_drop("value dropped")) });
         log.add("after");
@@ -1146,7 +1146,7 @@ mod leaving {
     }
 
     #[test]
-    fn a_panic_replaces_a_value() {
+    fn panic_of_an_exit_phase_replaces_a_value() {
         let log = Log::new();
         let message = panic_message(async { with!(panics_leaving(&log) => 5) });
         assert_eq!(message, "leaving");
@@ -1154,7 +1154,7 @@ mod leaving {
     }
 
     #[test]
-    fn a_panic_replaces_an_err() {
+    fn panic_of_an_exit_phase_replaces_an_err() {
         async fn f(log: &Log) -> Result<(), String> {
             with!(panics_leaving(log) => { ERR?; });
             Ok(())
@@ -1165,7 +1165,7 @@ mod leaving {
     }
 
     #[test]
-    fn a_panic_replaces_a_return() {
+    fn panic_of_an_exit_phase_replaces_a_return() {
         async fn f(log: &Log) -> u8 {
             with!(panics_leaving(log) => { return 5 })
         }
@@ -1175,7 +1175,7 @@ mod leaving {
     }
 
     #[test]
-    fn a_panic_replaces_a_break() {
+    fn panic_of_an_exit_phase_replaces_a_break() {
         let log = Log::new();
         let message = panic_message(async {
             loop {
@@ -1187,7 +1187,7 @@ mod leaving {
     }
 
     #[test]
-    fn a_panic_replaces_a_panic() {
+    fn panic_of_an_exit_phase_replaces_a_panic() {
         let log = Log::new();
         let message = panic_message(async { with!(panics_leaving(&log) => { panic!("block") }) });
         assert_eq!(message, "leaving");
@@ -1195,7 +1195,7 @@ mod leaving {
     }
 
     #[test]
-    fn a_panic_is_a_panic_of_the_block_around() {
+    fn panic_of_an_exit_phase_is_a_panic_of_the_block_around() {
         let log = Log::new();
         let message = panic_message(async { with!(named(&log, "a") => with!(panics_leaving(&log) => 5)) });
         assert_eq!(message, "leaving");
@@ -1203,7 +1203,7 @@ mod leaving {
     }
 
     #[test]
-    fn an_err_fails_the_block_around_when_it_is_passed_on() {
+    fn err_of_an_exit_phase_fails_the_block_around_when_it_is_passed_on() {
         async fn f(log: &Log) -> Result<u8, String> {
             with!(named(log, "a") => Ok(with!(fallible(log, Fails::Leaving) => 5)?))
         }
@@ -1217,7 +1217,7 @@ mod entering {
     use super::*;
 
     #[test]
-    fn an_err_is_the_value_and_the_block_does_not_run() {
+    fn err_of_an_enter_phase_is_the_value_and_the_block_does_not_run() {
         let log = Log::new();
         let value = block_on(async {
             let value = with!(fallible(&log, Fails::Entering) => {
@@ -1232,7 +1232,7 @@ mod entering {
     }
 
     #[test]
-    fn an_err_goes_on_with_a_question_mark() {
+    fn err_of_an_enter_phase_goes_on_with_a_question_mark() {
         async fn f(log: &Log) -> Result<u8, String> {
             let value = with!(fallible(log, Fails::Entering) => {
                 log.add("not reached");
@@ -1247,7 +1247,7 @@ mod entering {
     }
 
     #[test]
-    fn a_question_mark_of_the_manager_fails_it() {
+    fn question_mark_in_an_enter_phase_fails_the_with() {
         #[async_context_manager]
         async fn parses(log: &Log, text: &str) -> Result<u8, std::num::ParseIntError> {
             let number = text.parse()?;
@@ -1265,7 +1265,7 @@ mod entering {
     }
 
     #[test]
-    fn the_block_is_dropped_with_what_was_moved_into_it() {
+    fn block_that_is_not_reached_is_dropped_with_what_was_moved_into_it() {
         let log = Log::new();
         let moved = log.on_drop("moved dropped");
         let value = block_on(async {

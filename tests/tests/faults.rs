@@ -122,8 +122,8 @@ mod errors_that_panic_when_they_are_dropped {
     }
 
     #[test]
-    fn a_panic_of_the_block_goes_on() {
-        is_unharmed("a_panic_of_the_block_goes_on", || {
+    fn panic_of_the_block_goes_on_when_an_error_panics_in_its_drop() {
+        is_unharmed("panic_of_the_block_goes_on_when_an_error_panics_in_its_drop", || {
             assert_eq!(panic_message(async { with!(fails() => panic!("block")).map_err(drop) }), "block");
             assert_eq!(panic_message(async { with!(Fails => panic!("block")).map_err(drop) }), "block");
             assert_eq!(panic_message(async { with!(takes() => { panic!("block") }).is_err() }), "block");
@@ -131,8 +131,8 @@ mod errors_that_panic_when_they_are_dropped {
     }
 
     #[test]
-    fn also_through_nested_ones() {
-        is_unharmed("also_through_nested_ones", || {
+    fn panic_of_the_block_goes_on_through_nested_managers_whose_errors_panic() {
+        is_unharmed("panic_of_the_block_goes_on_through_nested_managers_whose_errors_panic", || {
             let nested = async { with!(fails(), fails(), fails() => panic!("block")).map_err(drop) };
             assert_eq!(panic_message(nested), "block");
             let shielded = async { with!(fails().shielded(), fails() => panic!("block")).map_err(drop) };
@@ -141,23 +141,26 @@ mod errors_that_panic_when_they_are_dropped {
     }
 
     #[test]
-    fn a_cancellation_is_one() {
-        let told = losses("errors_that_panic_when_they_are_dropped::a_cancellation_is_one", || {
-            for _ in 0..2 {
-                drop_after(1, async { with!(fails() => pending::<()>().await).map_err(std::mem::forget) });
-                drop_after(1, async { with!(Fails => pending::<()>().await).map_err(std::mem::forget) });
-                let nested =
-                    async { with!(fails(), fails().shielded() => pending::<()>().await).map_err(std::mem::forget) };
-                drop_after(1, nested);
-            }
-        });
+    fn drop_is_a_cancellation_when_an_error_panics_in_its_drop() {
+        let told = losses(
+            "errors_that_panic_when_they_are_dropped::drop_is_a_cancellation_when_an_error_panics_in_its_drop",
+            || {
+                for _ in 0..2 {
+                    drop_after(1, async { with!(fails() => pending::<()>().await).map_err(std::mem::forget) });
+                    drop_after(1, async { with!(Fails => pending::<()>().await).map_err(std::mem::forget) });
+                    let nested =
+                        async { with!(fails(), fails().shielded() => pending::<()>().await).map_err(std::mem::forget) };
+                    drop_after(1, nested);
+                }
+            },
+        );
         assert_eq!(told.len(), 8);
         assert!(told.iter().all(|(_, kind)| *kind == LossKind::Failed), "{told:?}");
     }
 
     #[test]
-    fn on_a_stack() {
-        is_unharmed("on_a_stack", || {
+    fn error_that_panics_in_its_drop_on_a_stack_leaves_all_managers() {
+        is_unharmed("error_that_panics_in_its_drop_on_a_stack_leaves_all_managers", || {
             let both = panic_message(async {
                 let mut stack = AsyncExitStack::<Bomb>::new();
                 stack.callback(|| panics_with("older"));

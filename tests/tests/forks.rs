@@ -75,8 +75,8 @@ fn what_begins_in_a_forked_child_is_rescued_there() {
 }
 
 #[test]
-fn also_when_the_parent_has_never_had_the_threads() {
-    alone("also_when_the_parent_has_never_had_the_threads", || {
+fn forked_child_rescues_though_the_parent_has_never_had_the_threads() {
+    alone("forked_child_rescues_though_the_parent_has_never_had_the_threads", || {
         assert!(in_fork(is_left));
         is_left();
     });

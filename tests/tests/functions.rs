@@ -25,18 +25,18 @@ mod free_functions {
     }
 
     #[test]
-    fn that_lend_nothing() {
+    fn free_function_may_lend_nothing() {
         assert_eq!(block_on(async { with!(nothing() => 5) }), 5);
         block_on(async { with!(unit() as unit => assert_eq!(unit, ())) });
     }
 
     #[test]
-    fn that_lend_a_value() {
+    fn free_function_may_lend_a_value() {
         assert_eq!(block_on(async { with!(value() as n => n + 1) }), 6);
     }
 
     #[test]
-    fn in_a_function() {
+    fn free_function_may_stand_in_a_function() {
         #[async_context_manager]
         async fn local(n: u8) -> u8 {
             r#yield!(n);
@@ -45,7 +45,7 @@ mod free_functions {
     }
 
     #[test]
-    fn that_run_nothing_when_they_are_called() {
+    fn free_function_runs_nothing_when_it_is_called() {
         #[async_context_manager]
         async fn logs(log: &Log) {
             log.add("enter");
@@ -59,7 +59,7 @@ mod free_functions {
     }
 
     #[test]
-    fn that_can_be_used_as_values() {
+    fn free_function_can_be_used_as_a_value() {
         let make = value;
         let managers = [(); 3].map(|()| make());
         let sum = block_on(async {
@@ -73,7 +73,7 @@ mod free_functions {
     }
 
     #[test]
-    fn that_are_shown_by_their_name() {
+    fn manager_is_shown_by_the_name_of_its_function() {
         assert_eq!(format!("{:?}", value()), "Manager { function: \"value\", .. }");
     }
 }
@@ -106,7 +106,7 @@ mod visibility {
     }
 
     #[test]
-    fn any() {
+    fn manager_function_may_have_any_visibility() {
         let sum = block_on(async {
             with!(
                 inner::public() as a, inner::of_the_crate() as b, inner::of_the_parent() as c, inner::of_a_path() as d
@@ -194,7 +194,7 @@ mod attributes {
     }
 
     #[test]
-    fn any() {
+    fn manager_function_may_have_any_attribute() {
         let value = block_on(async {
             with!(documented() as a, attributed() as b, sloppy(5), chosen() as c, conditional() as d => [a, b, c, d])
         });
@@ -203,7 +203,7 @@ mod attributes {
 
     #[test]
     #[allow(deprecated, reason = "it is what is tested")]
-    fn deprecated() {
+    fn manager_function_may_be_deprecated() {
         assert_eq!(block_on(async { with!(old() as n => n) }), 5);
     }
 
@@ -239,7 +239,7 @@ mod attributes {
     }
 
     #[test]
-    fn of_arguments_and_statements() {
+    fn arguments_and_statements_may_have_attributes() {
         assert_eq!(block_on(async { with!(on_arguments(2) as n, on_statements() as m => n + m) }), 6);
     }
 }
@@ -344,21 +344,21 @@ mod receivers {
     }
 
     #[test]
-    fn a_reference() {
+    fn receiver_of_a_manager_method_may_be_a_reference() {
         let own = Own::default();
         assert_eq!(block_on(async { with!(own.by_reference() as len => len) }), 0);
         assert_eq!(own.log.take(), ["exit"]);
     }
 
     #[test]
-    fn a_reference_is_shared_with_the_block() {
+    fn receiver_of_a_manager_method_may_be_a_reference_is_shared_with_the_block() {
         let own = Own::default();
         block_on(async { with!(own.by_reference() as _len, own.by_reference() as _len => own.log.add("block")) });
         assert_eq!(own.log.take(), ["block", "exit", "exit"]);
     }
 
     #[test]
-    fn a_mutable_reference() {
+    fn receiver_of_a_manager_method_may_be_a_mutable_reference() {
         let mut own = Own::default();
         block_on(async { with!(own.by_mutable_reference() as items => items.push(5)) });
         assert_eq!(own.log.take(), ["exit [5]"]);
@@ -366,7 +366,7 @@ mod receivers {
     }
 
     #[test]
-    fn a_value() {
+    fn receiver_of_a_manager_method_may_be_a_value() {
         let own = Own::default();
         let log = own.log.clone();
         assert_eq!(block_on(async { with!(own.by_value() as items => items.len()) }), 0);
@@ -374,7 +374,7 @@ mod receivers {
     }
 
     #[test]
-    fn a_mutable_value() {
+    fn receiver_of_a_manager_method_may_be_a_mutable_value() {
         let own = Own::default();
         let log = own.log.clone();
         block_on(async { with!(own.by_mutable_value() as items => items.push(5)) });
@@ -382,28 +382,28 @@ mod receivers {
     }
 
     #[test]
-    fn an_arc() {
+    fn receiver_of_a_manager_method_may_be_an_arc() {
         let own = Arc::new(Own::default());
         assert_eq!(block_on(async { with!(Arc::clone(&own).by_arc() as count => count) }), 2);
         assert_eq!((own.log.take(), Arc::strong_count(&own)), (vec!["exit".to_string()], 1));
     }
 
     #[test]
-    fn a_reference_to_an_arc() {
+    fn receiver_of_a_manager_method_may_be_a_reference_to_an_arc() {
         let own = Arc::new(Own::default());
         block_on(async { with!(own.by_reference_to_an_arc() as clone => assert_eq!(Arc::strong_count(&clone), 2)) });
         assert_eq!(own.log.take(), ["exit 1"]);
     }
 
     #[test]
-    fn an_rc() {
+    fn receiver_of_a_manager_method_may_be_an_rc() {
         let own = Rc::new(Own::default());
         let count = block_on(async { with!(Rc::clone(&own).by_rc() as clone => Rc::strong_count(&clone)) });
         assert_eq!((count, own.log.take()), (3, vec!["exit".to_string()]));
     }
 
     #[test]
-    fn a_box() {
+    fn receiver_of_a_manager_method_may_be_a_box() {
         let own = Box::new(Own::default());
         let log = own.log.clone();
         block_on(async { with!(own.by_box() as items => items.push(5)) });
@@ -411,28 +411,28 @@ mod receivers {
     }
 
     #[test]
-    fn a_pin() {
+    fn receiver_of_a_manager_method_may_be_a_pin() {
         let mut own = pin!(Own::default());
         block_on(async { with!(own.as_mut().by_pin() as items => items.push(5)) });
         assert_eq!(own.log.take(), ["exit [5]"]);
     }
 
     #[test]
-    fn a_typed_reference() {
+    fn receiver_of_a_manager_method_may_be_a_typed_reference() {
         let mut own = Own::default();
         block_on(async { with!(own.by_typed_reference() as items => items.push(5)) });
         assert_eq!(own.log.take(), ["exit [5]"]);
     }
 
     #[test]
-    fn a_named_reference_may_leave_the_block() {
+    fn receiver_of_a_manager_method_may_be_a_named_reference_may_leave_the_block() {
         let own = Own { items: vec![5], ..Own::default() };
         let items = block_on(async { with!(own.by_named_reference() as items => items) });
         assert_eq!((items, own.log.take()), (&[5][..], vec!["exit".to_string()]));
     }
 
     #[test]
-    fn a_named_mutable_reference() {
+    fn receiver_of_a_manager_method_may_be_a_named_mutable_reference() {
         let mut own = Own::default();
         let more = vec![1, 2];
         let len = block_on(async {
@@ -445,14 +445,14 @@ mod receivers {
     }
 
     #[test]
-    fn none() {
+    fn receiver_of_a_manager_method_may_be_none() {
         let log = Log::new();
         block_on(async { with!(Own::new(log.clone()) as own => own.log.add("block")) });
         assert_eq!(log.take(), ["block", "exit"]);
     }
 
     #[test]
-    fn self_as_the_lent_type_and_the_error() {
+    fn receiver_of_a_manager_method_may_be_self_as_the_lent_type_and_the_error() {
         let mut own = Own::default();
         let result = block_on(async { with!(own.fallible(1) as own => own.items.push(5)) });
         assert!(result.is_ok());
@@ -491,7 +491,7 @@ mod impls {
     }
 
     #[test]
-    fn of_a_generic_type() {
+    fn manager_methods_of_a_generic_type_can_be_entered() {
         let log = Log::new();
         let mut generic = Generic { log: &log, items: [1_u32, 2, 3] };
         let lent = block_on(async {
@@ -520,7 +520,7 @@ mod impls {
     }
 
     #[test]
-    fn of_two_specific_types() {
+    fn manager_methods_of_two_specific_types_can_be_entered() {
         let value = block_on(async { with!(Phantom::<u8>::get() as a, Phantom::<u16>::get() as b => (a, b)) });
         assert_eq!(value, ("u8", "u16"));
     }
@@ -543,7 +543,7 @@ mod impls {
     getters!(first: 0, second: 1);
 
     #[test]
-    fn that_a_macro_writes() {
+    fn manager_methods_that_a_macro_writes_can_be_entered() {
         let mut pair = Pair(1, 2);
         block_on(async {
             with!(pair.first() as first => *first += 2);
@@ -635,35 +635,35 @@ mod generics {
     }
 
     #[test]
-    fn a_type() {
+    fn manager_function_may_have_a_type_parameter() {
         assert_eq!(block_on(async { with!(generic("text".to_string()) as text => text) }), "text");
         assert_eq!(block_on(async { with!(generic::<Option<u8>>(None) as none => none) }), None);
         assert_eq!(block_on(async { with!(generic(&5) as n => n) }), &5);
     }
 
     #[test]
-    fn bounds() {
+    fn manager_function_may_have_bounds() {
         let log = Log::new();
         let value = block_on(async { with!(bounded(&log, "text", 5) as (value, len) => (*value, len)) });
         assert_eq!((value, log.take()), ((5, 4), vec!["5".to_string()]));
     }
 
     #[test]
-    fn a_constant() {
+    fn manager_function_may_have_a_constant_parameter() {
         assert_eq!(block_on(async { with!(sized::<u8, 3>() as array => array) }), [0, 0, 0]);
         let array: [u16; 2] = block_on(async { with!(sized() as array => array) });
         assert_eq!(array, [0, 0]);
     }
 
     #[test]
-    fn an_array_of_any_size() {
+    fn manager_function_may_lend_an_array_of_any_size() {
         let mut array = [1, 2, 3];
         block_on(async { with!(defaulted(&mut array) as slice => slice[0] = 5) });
         assert_eq!(array, [5, 2, 9]);
     }
 
     #[test]
-    fn impl_arguments() {
+    fn manager_function_may_have_impl_arguments() {
         let mut seen = Vec::new();
         let value =
             block_on(async { with!(impls(5, [1_u8, 2, 3].into_iter(), str::len, |n| seen.push(n)) as pair => pair) });
@@ -678,21 +678,21 @@ mod generics {
     }
 
     #[test]
-    fn a_higher_ranked_bound() {
+    fn manager_function_may_have_a_higher_ranked_bound() {
         let log = Log::new();
         assert_eq!(block_on(async { with!(higher_ranked(&log, |text| &text[1..]) as len => len) }), 3);
         assert_eq!(log.take(), ["xit"]);
     }
 
     #[test]
-    fn async_closures() {
+    fn manager_function_may_take_async_closures() {
         let log = Log::new();
         let value = block_on(async { with!(async_closure(async |n| n + 1, async || log.add("exit")) as n => n) });
         assert_eq!((value, log.take()), (6, vec!["exit".to_string()]));
     }
 
     #[test]
-    fn an_associated_type() {
+    fn manager_function_may_use_an_associated_type() {
         let value = block_on(async { with!(of_a_trait([1, 2].iter()) as n => *n) });
         assert_eq!(value, Err("not empty"));
         let value = block_on(async { with!(of_a_trait(Some("text").into_iter()) as text => text) });
@@ -700,7 +700,7 @@ mod generics {
     }
 
     #[test]
-    fn called_from_a_generic_function() {
+    fn manager_function_may_be_called_from_a_generic_function() {
         async fn f<T: Clone + Debug, const N: usize>(value: T) -> ([u8; N], T) {
             with!(sized::<u8, N>() as array, generic(value.clone()) as value => (array, value))
         }
@@ -775,13 +775,13 @@ mod arguments {
     }
 
     #[test]
-    fn with_patterns() {
+    fn arguments_may_be_patterns() {
         let value = block_on(async { with!(patterns((1, 2), Point { x: 3, y: 4 }, [5, 6, 7], &8) as list => list) });
         assert_eq!(value, [1, 3, 3, 4, 5, 8]);
     }
 
     #[test]
-    fn that_may_be_changed() {
+    fn arguments_may_be_mutable() {
         let value = block_on(async {
             with!(changed(5, vec![1]) as (n, list) => {
                 list.push(*n);
@@ -793,7 +793,7 @@ mod arguments {
     }
 
     #[test]
-    fn that_are_borrowed() {
+    fn arguments_may_be_borrowed() {
         let value = block_on(async {
             with!(borrowed("text".to_string(), vec![1]) as (text, list) => {
                 list.push(2);
@@ -804,24 +804,24 @@ mod arguments {
     }
 
     #[test]
-    fn of_all_kinds() {
+    fn arguments_may_be_of_all_kinds() {
         let mut c = 1;
         assert_eq!(block_on(async { with!(many(1, &1, &mut c, 9, 9, Some(&1), [&1], (&1,), &&1) as sum => sum) }), 8);
         assert_eq!(c, 3);
     }
 
     #[test]
-    fn with_raw_names() {
+    fn arguments_may_have_raw_names() {
         assert_eq!(block_on(async { with!(raw_names(1, 2) as sum => sum) }), 3);
     }
 
     #[test]
-    fn with_a_binding_and_a_pattern() {
+    fn arguments_may_have_a_binding_and_a_pattern() {
         assert_eq!(block_on(async { with!(whole((1, 2)) as pair => pair) }), (2, 1));
     }
 
     #[test]
-    fn that_are_trait_objects() {
+    fn arguments_may_be_trait_objects() {
         let log = Log::new();
         let add = 1;
         let value = block_on(async { with!(objects(&log, &|n| n + add, Box::new(|| add)) as n => n) });
@@ -829,7 +829,7 @@ mod arguments {
     }
 
     #[test]
-    fn that_are_moved_into_the_lent_value() {
+    fn arguments_may_be_moved_into_the_lent_value() {
         #[async_context_manager]
         async fn moves(text: String, log: Log) -> String {
             r#yield!(text);
@@ -938,7 +938,7 @@ mod results {
     }
 
     #[test]
-    fn of_io_and_fmt() {
+    fn result_of_io_and_fmt_is_a_result() {
         assert_eq!(block_on(async { with!(of_io(false) as n => n) }).unwrap(), 5);
         assert_eq!(block_on(async { with!(of_io(true) as n => n) }).unwrap_err().to_string(), "error");
         let mut text = String::new();
@@ -947,14 +947,14 @@ mod results {
     }
 
     #[test]
-    fn of_an_alias_with_one_parameter() {
+    fn result_alias_with_one_parameter_is_a_result() {
         let value = block_on(async { with!(mine(false) as n => { *n += 1; *n }) });
         assert_eq!(value, Ok(6));
         assert_eq!(block_on(async { with!(mine(true) as n => *n) }), Err(MyError));
     }
 
     #[test]
-    fn of_an_alias_without_parameters() {
+    fn result_alias_without_parameters_is_a_result() {
         assert_eq!(block_on(async { with!(unit() => 5) }), Err(MyError));
     }
 
@@ -968,12 +968,12 @@ mod results {
     }
 
     #[test]
-    fn of_an_alias_whose_only_parameter_is_a_left_out_lifetime() {
+    fn result_alias_with_a_left_out_lifetime_is_a_result() {
         assert_eq!(block_on(async { with!(list() as list => list.pop()) }), Ok(Some(5)));
     }
 
     #[test]
-    fn of_an_alias_with_a_default() {
+    fn result_alias_with_a_default_is_a_result() {
         assert_eq!(block_on(async { with!(any("5") as n => n) }).unwrap(), 5);
         let error = block_on(async { with!(any("five") as n => n) }).unwrap_err();
         assert_eq!(error.to_string(), "invalid digit found in string");
@@ -982,7 +982,7 @@ mod results {
     }
 
     #[test]
-    fn by_a_path() {
+    fn result_by_a_path_is_a_result() {
         assert_eq!(block_on(async { with!(by_path() as n => n) }), Ok(5));
     }
 
@@ -993,29 +993,29 @@ mod results {
     }
 
     #[test]
-    fn of_a_result_that_is_lent() {
+    fn result_of_a_result_lends_the_inner_one() {
         let value = block_on(async { with!(of_a_result() as result => result.unwrap_err()) });
         assert_eq!(value, Ok("lent"));
     }
 
     #[test]
-    fn with_a_generic_error() {
+    fn result_may_have_a_generic_error() {
         let value: Result<u8, MyError> = block_on(async { with!(generic_error() as n => n) });
         assert_eq!(value, Err(MyError));
     }
 
     #[test]
-    fn with_a_boxed_error() {
+    fn result_may_have_a_boxed_error() {
         assert_eq!(block_on(async { with!(boxed() as n => n) }).unwrap_err().to_string(), "error");
     }
 
     #[test]
-    fn of_nothing() {
+    fn result_may_lend_nothing() {
         assert_eq!(block_on(async { with!(nothing() => 5) }), Ok(5));
     }
 
     #[test]
-    fn with_an_error_that_borrows() {
+    fn result_may_have_an_error_that_borrows() {
         let error = "error".to_string();
         assert_eq!(block_on(async { with!(borrowed_error(&error) as n => n) }), Err("error"));
     }
@@ -1083,19 +1083,19 @@ mod wrapper_macro {
     }
 
     #[test]
-    fn functions() {
+    fn wrapper_macro_takes_functions() {
         assert_eq!((block_on(uses()), no_manager()), (10, 5));
     }
 
     #[test]
-    fn methods() {
+    fn wrapper_macro_takes_methods() {
         let mut queue = Queue::default();
         block_on(async { with!(queue.lend() as queue => queue.push_back(1)) });
         assert_eq!(queue.0, [5, 1, 5]);
     }
 
     #[test]
-    fn modules() {
+    fn wrapper_macro_takes_modules() {
         let log = Log::new();
         assert_eq!(block_on(async { with!(inner::lend(&log) as text => text.push('a')) }), Ok(()));
         assert_eq!(log.take(), ["Completed", "a"]);

@@ -230,27 +230,27 @@ mod expressions {
     }
 
     #[test]
-    fn with_commas_between_angles() {
+    fn manager_expression_may_have_commas_between_angles() {
         assert_eq!(block_on(async { with!(converted::<u8, u16>(5) as n => n) }), 5);
         assert_eq!(block_on(async { with!(converted::<_, Option<u8>>(5), converted::<u8, u32>(6) as n => n) }), 6);
     }
 
     #[test]
-    fn with_as_between_angles() {
+    fn manager_expression_may_have_as_between_angles() {
         let own = Own { n: 1 };
         let sum = block_on(async { with!(<Own as Pool>::get::<u8, u16>(own, 5) as (own, n) => n + u16::from(own.n)) });
         assert_eq!(sum, 6);
     }
 
     #[test]
-    fn with_comparisons() {
+    fn manager_expression_may_have_comparisons() {
         let (a, b) = (1, 2);
         assert_eq!(block_on(async { with!(lend((a < b, a > b)) as (x, y) => (x, y)) }), (true, false));
         assert_eq!(block_on(async { with!(lend([a << b, b >> a]) as pair => pair) }), [4, 1]);
     }
 
     #[test]
-    fn with_closures() {
+    fn manager_expression_may_have_closures() {
         let sum = block_on(async { with!(lend([1, 2].iter().fold(1, |a, b| a * 10 + b)) as sum => sum) });
         assert_eq!(sum, 112);
         let add = block_on(async { with!(lend(|a: u8, b: u8| -> u8 { a + b }) as add => add(1, 2)) });
@@ -258,7 +258,7 @@ mod expressions {
     }
 
     #[test]
-    fn with_arms_and_struct_literals() {
+    fn manager_expression_may_have_arms_and_struct_literals() {
         let sum = block_on(async {
             with!(
                 match 5 { 5 => lend(Own { n: 5 }), _ => lend(Own { n: 6 }) } as Own { n },
@@ -273,12 +273,12 @@ mod expressions {
     }
 
     #[test]
-    fn with_casts() {
+    fn manager_expression_may_have_casts() {
         assert_eq!(block_on(async { with!(lend(5_u8 as u16) as n, lend(n as u32 as u64) as m => m) }), 5);
     }
 
     #[test]
-    fn that_are_awaited_and_may_fail() {
+    fn manager_expression_may_be_awaited_and_fail() {
         async fn make(n: u8) -> Result<Own, String> {
             yields(1).await;
             if n == 0 { Err("zero".to_string()) } else { Ok(Own { n }) }
@@ -294,7 +294,7 @@ mod expressions {
     }
 
     #[test]
-    fn of_a_variable_and_of_a_field() {
+    fn manager_expression_may_be_a_variable_or_a_field() {
         let manager = lend(5);
         assert_eq!(block_on(async { with!(manager as n => n) }), 5);
         let pair = (lend(5), lend("text"));
@@ -305,7 +305,7 @@ mod expressions {
     }
 
     #[test]
-    fn of_a_macro() {
+    fn manager_expression_may_be_a_macro() {
         macro_rules! lend_twice {
             ($value:expr) => {
                 lend(($value, $value))
@@ -316,13 +316,13 @@ mod expressions {
     }
 
     #[test]
-    fn of_a_block() {
+    fn manager_expression_may_be_a_block() {
         let value = block_on(async { with!({ let n = 5; lend(n) } as n, async { lend(n + 1) }.await as m => n + m) });
         assert_eq!(value, 11);
     }
 
     #[test]
-    fn that_hold_what_the_block_does_not_see() {
+    fn manager_expression_may_hold_what_the_block_does_not_see() {
         let value = block_on(async {
             with!(lend(5) as n => {
                 let manager = lend(n + 1);
@@ -344,42 +344,42 @@ mod fallible_ones {
     }
 
     #[test]
-    fn give_one_result() {
+    fn fallible_managers_of_a_header_give_one_result() {
         let log = Log::new();
         assert_eq!(block_on(two(&log, "")), Ok(5));
         assert_eq!(log.take(), ["enter a", "enter b", "block", "exit b Completed", "exit a Completed"]);
     }
 
     #[test]
-    fn the_first_fails_to_enter() {
+    fn first_of_a_header_that_fails_to_enter_fails_the_whole() {
         let log = Log::new();
         assert_eq!(block_on(two(&log, "entering a")), Err("entering a".to_string()));
         assert_eq!(log.take(), ["enter a"]);
     }
 
     #[test]
-    fn the_second_fails_to_enter() {
+    fn second_of_a_header_that_fails_to_enter_fails_the_first() {
         let log = Log::new();
         assert_eq!(block_on(two(&log, "entering b")), Err("entering b".to_string()));
         assert_eq!(log.take(), ["enter a", "enter b", "exit a Failed(())"]);
     }
 
     #[test]
-    fn the_second_fails_to_leave() {
+    fn second_of_a_header_that_fails_to_leave_fails_the_first() {
         let log = Log::new();
         assert_eq!(block_on(two(&log, "leaving b")), Err("leaving b".to_string()));
         assert_eq!(log.take(), ["enter a", "enter b", "block", "exit b Completed", "exit a Failed(())"]);
     }
 
     #[test]
-    fn the_first_fails_to_leave() {
+    fn first_of_a_header_that_fails_to_leave_fails_the_whole() {
         let log = Log::new();
         assert_eq!(block_on(two(&log, "leaving a")), Err("leaving a".to_string()));
         assert_eq!(log.take(), ["enter a", "enter b", "block", "exit b Completed", "exit a Completed"]);
     }
 
     #[test]
-    fn the_first_fails_last_and_wins() {
+    fn first_of_a_header_fails_last_and_wins() {
         #[async_context_manager]
         async fn fails(error: &'static str) -> Result<(), &'static str> {
             r#yield!();
@@ -394,7 +394,7 @@ mod fallible_ones {
     }
 
     #[test]
-    fn before_an_infallible_one() {
+    fn fallible_manager_before_an_infallible_one_gives_a_result() {
         let log = Log::new();
         assert_eq!(block_on(fallible_first(&log, "")), Ok(5));
         assert_eq!(log.take(), ["enter a", "enter b", "exit b Completed", "exit a Completed"]);
@@ -409,7 +409,7 @@ mod fallible_ones {
     }
 
     #[test]
-    fn after_an_infallible_one() {
+    fn fallible_manager_after_an_infallible_one_gives_a_result() {
         let log = Log::new();
         assert_eq!(block_on(fallible_last(&log, "")), Ok(5));
         assert_eq!(log.take(), ["enter a", "enter b", "exit b Completed", "exit a Completed"]);
@@ -424,7 +424,7 @@ mod fallible_ones {
     }
 
     #[test]
-    fn between_infallible_ones() {
+    fn fallible_manager_between_infallible_ones_gives_a_result() {
         let log = Log::new();
         assert_eq!(block_on(fallible_between(&log, "entering b")), Err("entering b".to_string()));
         assert_eq!(log.take(), ["enter a", "enter b", "exit a Failed(())"]);
@@ -433,7 +433,7 @@ mod fallible_ones {
     }
 
     #[test]
-    fn around_infallible_ones() {
+    fn fallible_managers_around_infallible_ones_give_a_result() {
         async fn f(log: &Log, fails: &str) -> Result<u8, String> {
             with!(fallible(log, "a", fails), plain(log, "b"), fallible(log, "c", fails) => 5)
         }
@@ -651,7 +651,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn of_a_manager() {
+    fn with_in_the_arguments_of_a_manager_ends_before_it() {
         let log = Log::new();
         let value = block_on(async { with!(sized(&log, with!(sized(&log, 1) as n => n + 1)) as n => n * 10) });
         assert_eq!(value, 20);
@@ -659,7 +659,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn of_a_nested_manager() {
+    fn with_in_the_arguments_of_a_nested_manager_ends_before_it() {
         let log = Log::new();
         let value = block_on(async {
             with!(sized(&log, 1) as a => {
@@ -672,7 +672,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn of_a_later_manager_of_the_header() {
+    fn with_in_the_arguments_of_a_later_manager_ends_before_it() {
         let log = Log::new();
         let value = block_on(async {
             with!(sized(&log, 1) as a, sized(&log, with!(sized(&log, 2) as b => a + b)) as c => a + c)
@@ -682,7 +682,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn a_question_mark_in_them_leaves_the_function() {
+    fn question_mark_in_the_arguments_of_a_manager_leaves_the_function() {
         async fn f(log: &Log) -> Result<usize, String> {
             Ok(with!(sized(log, with!(fallible(log, "a", "entering a") => 5)?) as n => n))
         }
@@ -692,7 +692,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn a_question_mark_in_those_of_a_nested_one_fails_the_outer() {
+    fn question_mark_in_the_arguments_of_a_nested_manager_fails_the_outer() {
         async fn f(log: &Log) -> Result<usize, String> {
             let value = with!(plain(log, "a") => {
                 with!(sized(log, "five".parse::<usize>().map_err(|error| error.to_string())?) as n => n)
@@ -705,7 +705,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn a_return_in_those_of_a_nested_one_leaves_the_outer() {
+    fn return_in_the_arguments_of_a_nested_manager_leaves_the_outer() {
         async fn f(log: &Log) -> usize {
             with!(plain(log, "a") => {
                 with!(sized(log, if log.take().len() == 1 { return 5 } else { 6 }) as n => n)
@@ -717,7 +717,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn a_break_in_those_of_a_nested_one_leaves_the_outer() {
+    fn break_in_the_arguments_of_a_nested_manager_leaves_the_outer() {
         let log = Log::new();
         let value = block_on(async {
             loop {
@@ -732,7 +732,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn a_question_mark_in_those_of_a_later_one_fails_the_earlier() {
+    fn question_mark_in_the_arguments_of_a_later_manager_fails_the_earlier() {
         async fn f(log: &Log) -> Result<usize, std::num::ParseIntError> {
             Ok(with!(plain(log, "a"), sized(log, "five".parse()?) as n => n))
         }
@@ -742,7 +742,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn a_break_in_those_of_a_later_one_completes_the_earlier() {
+    fn break_in_the_arguments_of_a_later_manager_completes_the_earlier() {
         let log = Log::new();
         let value = block_on(async {
             loop {
@@ -755,7 +755,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn an_await_in_them() {
+    fn arguments_of_a_manager_may_await() {
         async fn size() -> usize {
             yields(2).await;
             5
@@ -767,7 +767,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn of_a_function_call() {
+    fn with_may_stand_in_the_arguments_of_a_function_call() {
         let log = Log::new();
         let max = block_on(async { usize::max(with!(sized(&log, 1) as n => n), with!(sized(&log, 2) as n => n)) });
         assert_eq!(max, 2);
@@ -775,7 +775,7 @@ mod in_arguments {
     }
 
     #[test]
-    fn of_a_macro() {
+    fn with_may_stand_in_the_arguments_of_a_macro() {
         let log = Log::new();
         let text =
             block_on(async { format!("{} {}", with!(sized(&log, 1) as n => n), with!(sized(&log, 2) as n => n)) });

@@ -38,7 +38,7 @@ mod expected_from_outside {
     use super::*;
 
     #[test]
-    fn a_let_with_a_type() {
+    fn type_is_expected_from_a_let_with_a_type() {
         block_on(async {
             let n: u32 = with!(plain() as s => s.parse().unwrap());
             let m: u32 = with!(plain(), plain() as s => s.parse().unwrap());
@@ -47,7 +47,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn a_let_with_a_type_and_a_fallible_manager() {
+    fn type_is_expected_from_a_let_with_a_type_and_a_fallible_manager() {
         block_on(async {
             let a: Result<u32, String> = with!(fallible() as s => s.parse().unwrap());
             let b: Result<u32, String> = with!(fallible(), plain() as s => s.parse().unwrap());
@@ -58,7 +58,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn behind_a_question_mark() {
+    fn type_is_expected_from_behind_a_question_mark() {
         async fn f() -> Result<u32, String> {
             let a: u32 = with!(fallible() as s => s.parse().unwrap())?;
             let b: u32 = with!(plain(), fallible() as s => s.parse().unwrap())?;
@@ -69,7 +69,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn behind_an_unwrap() {
+    fn type_is_expected_from_behind_an_unwrap() {
         block_on(async {
             let a: u32 = with!(fallible() as s => s.parse().unwrap()).unwrap();
             let b: u32 = with!(fallible(), fallible() as s => s.parse().unwrap()).unwrap();
@@ -78,7 +78,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn the_value_of_the_function() {
+    fn type_is_expected_from_the_value_of_the_function() {
         async fn one() -> u32 {
             with!(plain() as s => s.parse().unwrap())
         }
@@ -89,7 +89,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn an_argument() {
+    fn type_is_expected_from_an_argument() {
         fn half(n: u32) -> u32 {
             n / 2
         }
@@ -98,7 +98,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn a_field() {
+    fn type_is_expected_from_a_field() {
         struct Own {
             n: u16,
         }
@@ -107,7 +107,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn a_question_mark_in_the_block_that_parses() {
+    fn type_is_expected_from_a_question_mark_in_the_block_that_parses() {
         async fn f() -> Result<u32, std::num::ParseIntError> {
             let a: u32 = with!(plain() as s => s.parse()?);
             let b: u32 = with!(plain(), plain() as s => { s.parse()? });
@@ -117,7 +117,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn a_collection() {
+    fn type_is_expected_from_a_collection() {
         block_on(async {
             let set: HashSet<char> = with!(plain() as s => s.chars().collect());
             let pairs: BTreeMap<usize, char> = with!(plain(), plain() as s => s.chars().enumerate().collect());
@@ -126,7 +126,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn a_collection_of_results() {
+    fn type_is_expected_from_a_collection_of_results() {
         async fn f() -> Result<Vec<u32>, std::num::ParseIntError> {
             with!(plain() as s => s.split(',').map(str::parse).collect())
         }
@@ -134,7 +134,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn the_argument_of_a_closure() {
+    fn type_is_expected_from_the_argument_of_a_closure() {
         block_on(async {
             let double: fn(u32) -> u32 = with!(plain() => |n| n * 2);
             let boxed: Box<dyn Fn(&str) -> usize> = with!(plain(), plain() => Box::new(|text| text.len() / 2));
@@ -143,7 +143,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn an_integer_literal() {
+    fn type_is_expected_from_an_integer_literal() {
         block_on(async {
             let a: u8 = with!(plain() => 5);
             let b: i64 = with!(plain(), plain() => -5);
@@ -154,7 +154,7 @@ mod expected_from_outside {
     }
 
     #[test]
-    fn nothing_is_expected_of_a_literal() {
+    fn type_is_expected_from_nothing_is_expected_of_a_literal() {
         block_on(async {
             let a = with!(plain() => 5);
             let b = with!(fallible() => 0.5);
@@ -167,7 +167,7 @@ mod found_later {
     use super::*;
 
     #[test]
-    fn a_collection() {
+    fn type_is_found_later_for_a_collection() {
         fn takes(list: &[char]) -> usize {
             list.len()
         }
@@ -180,7 +180,7 @@ mod found_later {
     }
 
     #[test]
-    fn a_collection_without_any_type() {
+    fn type_is_found_later_for_a_collection_without_any_type() {
         fn takes(list: Vec<char>) -> usize {
             list.len()
         }
@@ -193,7 +193,7 @@ mod found_later {
     }
 
     #[test]
-    fn a_default() {
+    fn type_is_found_later_for_a_default() {
         fn takes(text: String, number: u8) -> usize {
             text.len() + usize::from(number)
         }
@@ -205,7 +205,7 @@ mod found_later {
     }
 
     #[test]
-    fn a_default_of_a_fallible_manager() {
+    fn type_is_found_later_for_a_default_of_a_fallible_manager() {
         async fn f() -> Result<usize, String> {
             let text = with!(fallible() => Default::default())?;
             let other = with!(fallible(), fallible() => Default::default())?;
@@ -216,7 +216,7 @@ mod found_later {
     }
 
     #[test]
-    fn a_parsed_number() {
+    fn type_is_found_later_for_a_parsed_number() {
         fn takes(n: u16) -> u16 {
             n
         }
@@ -228,7 +228,7 @@ mod found_later {
     }
 
     #[test]
-    fn a_number_that_a_question_mark_parses() {
+    fn type_is_found_later_for_a_number_that_a_question_mark_parses() {
         async fn f() -> Result<u16, std::num::ParseIntError> {
             let n = with!(plain() as s => s.parse()?);
             let m = with!(plain(), plain() as s => { s.parse()? });
@@ -241,7 +241,7 @@ mod found_later {
     }
 
     #[test]
-    fn an_empty_list() {
+    fn type_is_found_later_for_an_empty_list() {
         block_on(async {
             let mut list = with!(plain() => Vec::new());
             list.push(5_u8);
@@ -252,7 +252,7 @@ mod found_later {
     }
 
     #[test]
-    fn none() {
+    fn type_is_found_later_for_none() {
         block_on(async {
             let mut option = with!(plain() => None);
             assert!(option.is_none());
@@ -262,7 +262,7 @@ mod found_later {
     }
 
     #[test]
-    fn the_error_of_an_ok() {
+    fn type_is_found_later_for_the_error_of_an_ok() {
         async fn f() -> Result<u8, String> {
             let result = with!(plain() => Ok(5));
             result
@@ -275,7 +275,7 @@ mod found_later {
     }
 
     #[test]
-    fn the_value_of_an_err() {
+    fn type_is_found_later_for_the_value_of_an_err() {
         fn takes(result: Result<u8, &str>) -> bool {
             result.is_err()
         }
@@ -288,7 +288,7 @@ mod found_later {
     }
 
     #[test]
-    fn a_result_that_is_only_found_later_to_be_one() {
+    fn type_is_found_later_for_a_result_that_is_only_found_later_to_be_one() {
         fn takes(result: Result<Vec<u8>, ()>) -> bool {
             result.is_err()
         }
@@ -303,7 +303,7 @@ mod found_later {
     }
 
     #[test]
-    fn the_type_of_a_local_that_the_block_fills() {
+    fn type_is_found_later_for_the_type_of_a_local_that_the_block_fills() {
         block_on(async {
             let mut list = Vec::new();
             let mut option = None;
@@ -316,7 +316,7 @@ mod found_later {
     }
 
     #[test]
-    fn the_type_of_an_async_block_with_an_early_return() {
+    fn type_is_found_later_for_the_type_of_an_async_block_with_an_early_return() {
         let future = async {
             with!(plain() as s => {
                 if s.is_empty() { return Default::default(); }
@@ -331,7 +331,7 @@ mod coercions {
     use super::*;
 
     #[test]
-    fn to_a_boxed_trait_object() {
+    fn block_is_coerced_to_a_boxed_trait_object() {
         block_on(async {
             let boxed: Box<dyn Display> = with!(plain() as s => Box::new(s));
             let other: Box<dyn Debug> = with!(plain(), plain() as s => { Box::new(s.len()) });
@@ -340,7 +340,7 @@ mod coercions {
     }
 
     #[test]
-    fn to_a_boxed_trait_object_of_the_functions_type() {
+    fn block_is_coerced_to_a_boxed_trait_object_of_the_functions_type() {
         async fn f() -> Box<dyn Display> {
             with!(plain() as s => Box::new(s.len()))
         }
@@ -351,7 +351,7 @@ mod coercions {
     }
 
     #[test]
-    fn to_a_boxed_trait_object_in_a_result() {
+    fn block_is_coerced_to_a_boxed_trait_object_in_a_result() {
         block_on(async {
             let a: Result<Box<dyn Display>, String> = with!(fallible() as s => Box::new(s.len()));
             let b: Result<Box<dyn Display>, String> = with!(fallible(), plain() as s => Box::new(s.len()));
@@ -360,7 +360,7 @@ mod coercions {
     }
 
     #[test]
-    fn of_a_return_to_the_functions_type() {
+    fn block_is_coerced_of_a_return_to_the_functions_type() {
         async fn f() -> Box<dyn Display> {
             with!(plain() as s => {
                 if s.len() == 1 { return Box::new(s); }
@@ -371,7 +371,7 @@ mod coercions {
     }
 
     #[test]
-    fn of_a_break_to_the_loops_type() {
+    fn block_is_coerced_of_a_break_to_the_loops_type() {
         block_on(async {
             let boxed: Box<dyn Display> = loop {
                 with!(plain() as s => { break Box::new(s) as Box<dyn Display> });
@@ -381,7 +381,7 @@ mod coercions {
     }
 
     #[test]
-    fn to_a_slice() {
+    fn block_is_coerced_to_a_slice() {
         block_on(async {
             let numbers = [1, 2, 3];
             let slice: &[u8] = with!(plain() => &numbers);
@@ -391,7 +391,7 @@ mod coercions {
     }
 
     #[test]
-    fn of_a_string_to_a_str() {
+    fn block_is_coerced_of_a_string_to_a_str() {
         block_on(async {
             let text = "text".to_string();
             let borrowed: &str = with!(plain() => &text);
@@ -400,7 +400,7 @@ mod coercions {
     }
 
     #[test]
-    fn of_a_mutable_reference_to_a_shared_one() {
+    fn block_is_coerced_of_a_mutable_reference_to_a_shared_one() {
         block_on(async {
             let mut text = "text".to_string();
             let borrowed: &String = with!(plain() => &mut text);
@@ -409,7 +409,7 @@ mod coercions {
     }
 
     #[test]
-    fn of_a_function_to_a_pointer() {
+    fn block_is_coerced_of_a_function_to_a_pointer() {
         fn double(n: u8) -> u8 {
             n * 2
         }
@@ -418,7 +418,7 @@ mod coercions {
     }
 
     #[test]
-    fn between_the_branches_of_an_if() {
+    fn block_is_coerced_between_the_branches_of_an_if() {
         block_on(async {
             let boxed: Box<dyn Display> = with!(plain() as s => if s.is_empty() { Box::new(s) } else { Box::new(5) });
             assert_eq!(boxed.to_string(), "5");
@@ -430,7 +430,7 @@ mod diverging {
     use super::*;
 
     #[test]
-    fn a_panic() {
+    fn block_may_diverge_by_a_panic() {
         let message = panic_message(async {
             let _: u8 = with!(plain() => panic!("one"));
         });
@@ -442,7 +442,7 @@ mod diverging {
     }
 
     #[test]
-    fn a_panic_of_no_type() {
+    fn block_may_diverge_by_a_panic_of_no_type() {
         assert_eq!(panic_message(async { with!(plain() => panic!("one")) }), "one");
         assert_eq!(panic_message(async { with!(plain(), plain() => { panic!("two") }) }), "two");
         assert_eq!(
@@ -453,7 +453,7 @@ mod diverging {
     }
 
     #[test]
-    fn a_return() {
+    fn block_may_diverge_by_a_return() {
         async fn one() -> u8 {
             let _: String = with!(plain() => return 5);
             6
@@ -472,7 +472,7 @@ mod diverging {
     }
 
     #[test]
-    fn a_return_in_the_middle() {
+    fn block_may_diverge_by_a_return_in_the_middle() {
         async fn f() -> u8 {
             with!(plain() as s => {
                 if s.len() == 1 { return 5; }
@@ -483,7 +483,7 @@ mod diverging {
     }
 
     #[test]
-    fn a_loop() {
+    fn block_may_diverge_by_a_loop() {
         async fn f() -> u8 {
             with!(plain() => loop {
                 if true { return 5; }
@@ -497,7 +497,7 @@ mod diverging {
     }
 
     #[test]
-    fn a_break() {
+    fn block_may_diverge_by_a_break() {
         let value = block_on(async {
             loop {
                 let _: String = with!(plain() => break 5);
@@ -507,18 +507,18 @@ mod diverging {
     }
 
     #[test]
-    fn an_endless_wait() {
+    fn block_may_diverge_by_an_endless_wait() {
         tests::drop_after(1, async { with!(plain() => std::future::pending::<std::convert::Infallible>().await) });
     }
 
     #[test]
-    fn one_branch() {
+    fn block_may_diverge_by_one_branch() {
         let n: u8 = block_on(async { with!(plain() as s => if s.len() == 1 { 5 } else { panic!("not reached") }) });
         assert_eq!(n, 5);
     }
 
     #[test]
-    fn all_branches() {
+    fn block_may_diverge_by_all_branches() {
         async fn f() -> Result<u8, String> {
             with!(plain() as s => match s {
                 "5" => return Ok(5),

@@ -61,14 +61,14 @@ mod locals {
     }
 
     #[test]
-    fn a_reference() {
+    fn lends_a_reference() {
         let log = Log::new();
         block_on(async { with!(reference(&log) as conn => conn.sent.push("text".to_string())) });
         assert_eq!(log.take(), ["[\"text\"]"]);
     }
 
     #[test]
-    fn a_reference_over_awaits_of_the_block() {
+    fn lends_a_reference_over_awaits_of_the_block() {
         let log = Log::new();
         block_on(async {
             with!(reference(&log) as conn => {
@@ -82,7 +82,7 @@ mod locals {
     }
 
     #[test]
-    fn a_reference_of_a_fallible_manager() {
+    fn lends_a_reference_of_a_fallible_manager() {
         let log = Log::new();
         let value = block_on(async { with!(fallible(&log) as conn => conn.sent.push("text".to_string())) });
         assert_eq!((value, log.take()), (Ok(()), vec!["[\"text\"]".to_string()]));
@@ -91,7 +91,7 @@ mod locals {
     }
 
     #[test]
-    fn an_owned_value_that_borrows() {
+    fn lends_an_owned_value_that_borrows() {
         let log = Log::new();
         let open = block_on(async {
             with!(owned_that_borrows(&log) as mut tx => {
@@ -104,7 +104,7 @@ mod locals {
     }
 
     #[test]
-    fn a_mutable_reference_to_a_local_that_borrows_another() {
+    fn lends_a_mutable_reference_to_a_local_that_borrows_another() {
         let log = Log::new();
         block_on(async {
             with!(reference_to_one_that_borrows(&log) as tx => {
@@ -117,7 +117,7 @@ mod locals {
     }
 
     #[test]
-    fn a_slice_and_a_str() {
+    fn lends_a_slice_and_a_str() {
         #[async_context_manager]
         async fn text(log: &Log, n: usize) -> &str {
             let text = "text".repeat(n);
@@ -141,7 +141,7 @@ mod locals {
     }
 
     #[test]
-    fn an_owned_guard() {
+    fn lends_an_owned_guard() {
         #[async_context_manager]
         async fn guard(log: &Log) -> tests::OnDrop {
             r#yield!(log.on_drop("guard dropped"));
@@ -157,7 +157,7 @@ mod locals {
     }
 
     #[test]
-    fn a_borrow_of_a_cell() {
+    fn lends_a_borrow_of_a_cell() {
         #[async_context_manager]
         async fn borrow(cell: &RefCell<Vec<u8>>) -> std::cell::RefMut<'_, Vec<u8>> {
             r#yield!(cell.borrow_mut());
@@ -169,7 +169,7 @@ mod locals {
     }
 
     #[test]
-    fn a_cell_that_the_block_fills() {
+    fn lends_a_cell_that_the_block_fills() {
         #[async_context_manager]
         async fn fill(log: &Log) -> &Cell<usize> {
             let cell = Cell::new(0);
@@ -187,7 +187,7 @@ mod objects {
     use std::fmt::{Display, Write};
 
     #[test]
-    fn a_reference_to_a_trait_object() {
+    fn lends_a_reference_to_a_trait_object() {
         #[async_context_manager]
         async fn get(n: u8) -> &dyn Display {
             let text = n.to_string();
@@ -201,7 +201,7 @@ mod objects {
     }
 
     #[test]
-    fn a_mutable_reference_to_a_trait_object() {
+    fn lends_a_mutable_reference_to_a_trait_object() {
         #[async_context_manager]
         async fn get(log: &Log) -> &mut dyn Write {
             let mut text = String::new();
@@ -214,7 +214,7 @@ mod objects {
     }
 
     #[test]
-    fn a_boxed_function_that_borrows() {
+    fn lends_a_boxed_function_that_borrows() {
         #[async_context_manager]
         async fn get(log: &Log) -> Box<dyn Fn(&str) -> usize + '_> {
             let base = "base".to_string();
@@ -227,7 +227,7 @@ mod objects {
     }
 
     #[test]
-    fn a_function_that_gives_a_part_of_its_argument() {
+    fn lends_a_function_that_gives_a_part_of_its_argument() {
         #[async_context_manager]
         async fn get() -> &dyn Fn(&str) -> &str {
             let start = 1;
@@ -237,7 +237,7 @@ mod objects {
     }
 
     #[test]
-    fn a_function_pointer() {
+    fn lends_a_function_pointer() {
         #[async_context_manager]
         async fn get() -> fn(&str) -> &str {
             r#yield!(str::trim);
@@ -246,7 +246,7 @@ mod objects {
     }
 
     #[test]
-    fn a_boxed_trait_object() {
+    fn lends_a_boxed_trait_object() {
         #[async_context_manager]
         async fn get() -> Box<dyn Display + Send> {
             r#yield!(Box::new(5));
@@ -255,7 +255,7 @@ mod objects {
     }
 
     #[test]
-    fn an_iterator_over_a_local() {
+    fn lends_an_iterator_over_a_local() {
         #[async_context_manager]
         async fn get(log: &Log) -> Box<dyn Iterator<Item = &u8> + '_> {
             let list = vec![1, 2, 3];
@@ -268,7 +268,7 @@ mod objects {
     }
 
     #[test]
-    fn a_pinned_future() {
+    fn lends_a_pinned_future() {
         #[async_context_manager]
         async fn get() -> std::pin::Pin<&mut (dyn Future<Output = u8> + '_)> {
             let text = "text".to_string();
@@ -286,7 +286,7 @@ mod lifetimes {
     use super::*;
 
     #[test]
-    fn a_generic_type_that_borrows_a_local() {
+    fn lends_a_generic_type_that_borrows_a_local() {
         #[async_context_manager]
         async fn get<'a, T: Clone>(item: &'a T, times: usize) -> (T, &Vec<&'a T>) {
             let list = vec![item; times];
@@ -299,7 +299,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn two_that_are_left_out() {
+    fn two_left_out_lifetimes_are_inferred() {
         #[async_context_manager]
         async fn get<'a>(map: &'a HashMap<String, u8>) -> HashMap<&str, &u8> {
             let copy: HashMap<&str, &u8> = map.iter().map(|(key, value)| (key.as_str(), value)).collect();
@@ -310,7 +310,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn three_that_are_left_out() {
+    fn three_left_out_lifetimes_are_inferred() {
         #[async_context_manager]
         async fn get(log: &Log) -> (&mut u8, &str, Tx<'_>) {
             let (mut n, text, mut conn) = (1, "text".to_string(), Conn::default());
@@ -328,7 +328,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn four_that_are_left_out() {
+    fn four_left_out_lifetimes_are_inferred() {
         #[async_context_manager]
         async fn get() -> (&mut u8, &mut u16, &mut u32, &mut u64) {
             let mut numbers = (1, 2, 3, 4);
@@ -346,7 +346,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn four_that_nest() {
+    fn four_left_out_lifetimes_that_nest_are_inferred() {
         #[async_context_manager]
         async fn get(log: &Log) -> &mut Vec<&mut Vec<&mut Tx<'_>>> {
             let mut conn = Conn::default();
@@ -362,7 +362,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn a_named_one_keeps_its_meaning() {
+    fn named_lifetime_keeps_its_meaning() {
         #[async_context_manager]
         async fn get<'a>(log: &Log, text: &'a str) -> (&'a str, &str) {
             let local = text.to_uppercase();
@@ -380,7 +380,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn a_static_one() {
+    fn static_lifetime_keeps_its_meaning() {
         #[async_context_manager]
         async fn get() -> &'static str {
             r#yield!("text");
@@ -389,7 +389,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn arguments_that_leave_theirs_out() {
+    fn arguments_may_leave_their_lifetimes_out() {
         #[async_context_manager]
         async fn get(conn: &mut Conn, text: &str, tx: Option<&mut Tx<'_>>) -> Tx<'_> {
             conn.sent.push(text.to_string());
@@ -407,7 +407,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn an_argument_that_is_reborrowed() {
+    fn lends_an_argument_that_is_reborrowed() {
         #[async_context_manager]
         async fn get(conn: &mut Conn) -> &mut Conn {
             r#yield!(conn);
@@ -421,7 +421,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn one_that_an_error_leaves_out_is_that_of_the_argument() {
+    fn lifetime_that_an_error_leaves_out_is_that_of_the_argument() {
         #[async_context_manager]
         async fn get(text: &str) -> Result<&mut u8, &str> {
             let mut local = text.parse().map_err(|_| text)?;
@@ -434,7 +434,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn one_that_an_error_leaves_out_is_that_of_self() {
+    fn lifetime_that_an_error_leaves_out_is_that_of_self() {
         struct Own(String);
         impl Own {
             #[async_context_manager]
@@ -450,7 +450,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn a_dynamic_object_in_a_named_type() {
+    fn lends_a_dynamic_object_in_a_named_type() {
         type Action<'a> = dyn FnMut(&str) + 'a;
         #[async_context_manager]
         async fn get(log: &Log) -> &mut Action<'_> {
@@ -464,7 +464,7 @@ mod lifetimes {
     }
 
     #[test]
-    fn what_the_block_keeps_of_a_lent_reference_to_something_longer() {
+    fn block_keeps_a_lent_reference_to_something_that_lives_longer() {
         #[async_context_manager]
         async fn get<'a>(texts: &'a [String]) -> &mut Vec<&'a str> {
             let mut list: Vec<&'a str> = texts.iter().map(String::as_str).collect();
@@ -539,7 +539,7 @@ mod traits {
     }
 
     #[test]
-    fn a_default_method_of_a_trait_with_associated_types() {
+    fn manager_may_be_a_default_method_of_a_trait_with_associated_types() {
         let log = Log::new();
         let value = block_on(async { with!(log.get() as conn => { conn.push(2); conn.len() }) });
         assert_eq!((value, log.take()), (Ok(2), vec!["[1, 2]".to_string()]));
@@ -550,7 +550,7 @@ mod traits {
     }
 
     #[test]
-    fn a_generic_pool() {
+    fn manager_may_be_a_generic_pool() {
         let log = Log::new();
         assert_eq!(block_on(through_any_pool(&log)), Ok("[1]".to_string()));
         assert_eq!(log.take(), ["[1]"]);
@@ -579,7 +579,7 @@ mod traits {
     }
 
     #[test]
-    fn a_generic_associated_type() {
+    fn manager_may_be_a_generic_associated_type() {
         let log = Log::new();
         block_on(async { with!(lent(&log, vec![1, 2]) as items => items.for_each(|item| *item += 1)) });
         assert_eq!(log.take(), ["[2, 3]"]);
@@ -604,7 +604,7 @@ mod traits {
     }
 
     #[test]
-    fn a_method_of_a_trait_object() {
+    fn manager_may_be_a_method_of_a_trait_object() {
         let (log, boxed): (_, Box<dyn Named>) = (Log::new(), Box::new(Log::new()));
         let object: &dyn Named = &log;
         assert_eq!(block_on(async { with!(object.shout() as name => name.clone()) }), "LOG");
@@ -612,7 +612,7 @@ mod traits {
     }
 
     #[test]
-    fn a_method_of_a_trait() {
+    fn manager_may_be_a_method_of_a_trait() {
         let mut own = Own(Vec::new());
         assert_eq!(block_on(generic(&mut own)), Ok(2));
         assert_eq!(own.0, [1, 2, 1]);

@@ -524,7 +524,7 @@ mod runs {
     use tests::{Log, block_on, drop_after, panic_message};
 
     #[test]
-    fn everything() {
+    fn generated_code_without_lint_warnings_runs() {
         let log = Log::new();
         assert_eq!(block_on(written::shapes(&log)), 4, "the length of a word");
         for way in [0, 3, 4, 7, 8, 9] {

@@ -103,7 +103,7 @@ mod expressions {
     }
 
     #[test]
-    fn of_all_kinds() {
+    fn marker_may_stand_in_expressions_of_all_kinds() {
         let log = &Log::new();
         assert_eq!(run!(ignored(log)), ["block 5", "exit"]);
         assert_eq!(run!(at_the_end(log)), ["enter", "block 5"]);
@@ -137,7 +137,7 @@ mod values {
     }
 
     #[test]
-    fn that_are_awaited_and_may_fail() {
+    fn marker_may_lend_a_value_that_is_awaited_and_may_fail() {
         let log = Log::new();
         assert_eq!(block_on(async { with!(awaited(&log, 5) as lent => lent) }), Ok(5));
         assert_eq!(log.take(), ["exit"]);
@@ -186,7 +186,7 @@ mod values {
     }
 
     #[test]
-    fn of_all_kinds() {
+    fn marker_may_lend_values_of_all_kinds() {
         let log = &Log::new();
         assert_eq!(run!(of_a_block(log)), ["value", "block texttext"]);
         assert_eq!(run!(of_a_condition(log, true)), ["block yes"]);
@@ -216,7 +216,7 @@ mod attributes {
     }
 
     #[test]
-    fn of_lints() {
+    fn marker_may_have_attributes_of_lints() {
         let log = &Log::new();
         assert_eq!(run!(allows(log)), ["block 5", "exit"]);
         assert_eq!(run!(allows_in_a_let(log)), ["block 5", "exit"]);
@@ -355,7 +355,7 @@ mod places {
     }
 
     #[test]
-    fn a_manager_in_a_manager() {
+    fn manager_function_may_stand_in_a_manager_function() {
         #[async_context_manager]
         async fn outer(log: &Log) -> u8 {
             #[async_context_manager]
@@ -375,7 +375,7 @@ mod places {
     }
 
     #[test]
-    fn of_all_kinds() {
+    fn marker_may_stand_in_places_of_all_kinds() {
         let log = &Log::new();
         assert_eq!(run!(in_a_block(log)), ["inner", "block 5", "Completed"]);
         assert_eq!(run!(in_a_labelled_block(log)), ["block 5", "completed"]);
@@ -387,7 +387,7 @@ mod places {
     }
 
     #[test]
-    fn that_a_failure_goes_around() {
+    fn failure_may_go_around_a_marker() {
         let log = &Log::new();
         assert_eq!(block_on(async { with!(after_a_return_of_an_err(log, true) as n => n) }), Err("entering"));
         assert_eq!(block_on(async { with!(after_a_return_of_an_err(log, false) as n => n) }), Ok(5));
@@ -419,7 +419,7 @@ mod places {
     }
 
     #[test]
-    fn in_a_match_when_it_is_cancelled() {
+    fn marker_in_a_match_gives_cancelled() {
         let log = Log::new();
         #[async_context_manager]
         async fn waits(log: &Log) {

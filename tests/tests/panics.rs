@@ -27,7 +27,7 @@ mod before_the_yield {
     }
 
     #[test]
-    fn goes_on_and_the_block_does_not_run() {
+    fn panic_before_the_yield_goes_on_and_the_block_does_not_run() {
         let log = Log::new();
         let message = panic_message(async {
             with!(panics(&log) => log.add("not reached"));
@@ -38,7 +38,7 @@ mod before_the_yield {
     }
 
     #[test]
-    fn is_a_panic_of_the_block_around() {
+    fn panic_before_the_yield_is_a_panic_of_the_block_around() {
         let log = Log::new();
         let message = panic_message(async {
             with!(logged(&log) => {
@@ -51,7 +51,7 @@ mod before_the_yield {
     }
 
     #[test]
-    fn in_the_first_poll() {
+    fn panic_before_the_yield_in_the_first_poll_goes_on() {
         #[async_context_manager]
         async fn at_once(n: u8) {
             assert!(n > 5, "at once");
@@ -61,7 +61,7 @@ mod before_the_yield {
     }
 
     #[test]
-    fn in_the_drop_of_a_local_when_entering_fails() {
+    fn panic_in_the_drop_of_a_local_when_entering_fails_goes_on() {
         #[async_context_manager]
         async fn fails() -> Result<(), &'static str> {
             let _local = PanicsInDrop;
@@ -86,7 +86,7 @@ mod after_the_yield {
     }
 
     #[test]
-    fn the_locals_are_dropped() {
+    fn panic_after_the_yield_drops_the_locals_of_the_manager() {
         let log = Log::new();
         let message = panic_message(async { with!(panics(&log) => log.add("block")) });
         assert_eq!(message, "leaving");
@@ -94,7 +94,7 @@ mod after_the_yield {
     }
 
     #[test]
-    fn the_value_of_the_block_is_dropped() {
+    fn panic_after_the_yield_drops_the_value_of_the_block() {
         let log = Log::new();
         let message = panic_message(async { with!(panics(&log) => log.on_drop("value dropped")) });
         assert_eq!(message, "leaving");
@@ -102,7 +102,7 @@ mod after_the_yield {
     }
 
     #[test]
-    fn the_exit_phases_around_are_awaited() {
+    fn panic_after_the_yield_awaits_the_exit_phases_around() {
         let log = Log::new();
         let message = panic_message(async { with!(logged(&log), panics(&log), logged(&log) => {}) });
         assert_eq!(message, "leaving");
@@ -111,7 +111,7 @@ mod after_the_yield {
     }
 
     #[test]
-    fn a_panic_that_the_manager_catches_itself() {
+    fn panic_after_the_yield_that_the_manager_catches_itself_is_contained() {
         use futures::FutureExt;
         use std::panic::AssertUnwindSafe;
 
@@ -171,14 +171,14 @@ mod without_a_yield {
     }
 
     #[test]
-    fn names_the_function() {
+    fn panic_without_a_yield_names_the_function() {
         block_on(async { with!(forgets(true) => {}) });
         let message = panic_message(async { with!(forgets(false) => {}) });
         assert_eq!(message, "`forgets` ended without reaching its `yield!`: return an `Err` to skip the block");
     }
 
     #[test]
-    fn names_the_fallible_function() {
+    fn panic_without_a_yield_names_the_fallible_function() {
         assert_eq!(block_on(async { with!(forgets_fallibly(true) as n => n) }), Ok(5));
         let message = panic_message(async { with!(forgets_fallibly(false) as n => n) });
         assert_eq!(
@@ -188,7 +188,7 @@ mod without_a_yield {
     }
 
     #[test]
-    fn names_the_method() {
+    fn panic_without_a_yield_names_the_method() {
         struct Own;
         impl Own {
             #[async_context_manager]
@@ -205,7 +205,7 @@ mod without_a_yield {
     }
 
     #[test]
-    fn is_a_panic_of_the_block_around() {
+    fn panic_without_a_yield_is_a_panic_of_the_block_around() {
         let log = Log::new();
         let message = panic_message(async { with!(logged(&log), forgets(false) => {}) });
         assert_eq!(message, "`forgets` ended without reaching its `yield!`: return an `Err` to skip the block");
@@ -213,7 +213,7 @@ mod without_a_yield {
     }
 
     #[test]
-    fn an_inner_manager_that_fails_to_enter() {
+    fn outer_manager_that_ignores_a_failure_to_enter_panics() {
         #[async_context_manager]
         async fn fails() -> Result<(), String> {
             Err("entering".to_string())?;
@@ -230,7 +230,7 @@ mod without_a_yield {
     }
 
     #[test]
-    fn dropped_before_it_is_reached() {
+    fn drop_before_the_yield_is_reached_is_no_panic() {
         let log = Log::new();
         drop_after(1, async {
             with!(logged(&log) => {
@@ -263,14 +263,14 @@ mod twice {
     }
 
     #[test]
-    fn once_is_fine() {
+    fn yield_in_a_loop_of_one_round_is_no_panic() {
         let log = Log::new();
         assert_eq!(block_on(async { with!(repeats(&log, 1) => 5) }), 5);
         assert_eq!(log.take(), ["Completed"]);
     }
 
     #[test]
-    fn names_the_function() {
+    fn panic_of_a_second_yield_names_the_function() {
         let log = Log::new();
         let message = panic_message(async { with!(repeats(&log, 2) => log.add("block")) });
         assert_eq!(message, "`repeats` reached its `yield!` a second time");
@@ -278,7 +278,7 @@ mod twice {
     }
 
     #[test]
-    fn replaces_what_the_block_ended_in() {
+    fn panic_of_a_second_yield_replaces_what_the_block_ended_in() {
         async fn f(log: &Log) -> Result<(), String> {
             with!(repeats(log, 2) => Err("error")?);
             Ok(())
@@ -289,7 +289,7 @@ mod twice {
     }
 
     #[test]
-    fn in_a_macro_that_writes_it_twice() {
+    fn yield_in_a_macro_that_writes_it_twice_is_a_panic() {
         macro_rules! both {
             ($first:expr) => {
                 ($first, $first)
@@ -307,7 +307,7 @@ mod twice {
     }
 
     #[test]
-    fn in_two_futures_at_once() {
+    fn yield_in_two_futures_at_once_is_a_panic() {
         macro_rules! join {
             ($first:expr) => {
                 futures::join!(async { $first }, async { $first })
@@ -347,7 +347,7 @@ mod raced_away {
     }
 
     #[test]
-    fn and_then_success_names_the_function() {
+    fn success_after_the_block_was_raced_away_is_a_panic_that_names_the_function() {
         let log = Log::new();
         let message = panic_message(async {
             with!(drops(&log) => {
@@ -362,7 +362,7 @@ mod raced_away {
     }
 
     #[test]
-    fn is_a_panic_of_the_block_around() {
+    fn success_after_the_block_was_raced_away_is_a_panic_of_the_block_around() {
         let log = Log::new();
         let message = panic_message(async { with!(logged(&log), drops(&log) => yields(5).await) });
         assert!(message.starts_with("`drops` dropped its block before the end"), "{message}");
@@ -370,7 +370,7 @@ mod raced_away {
     }
 
     #[test]
-    fn a_block_that_wins_is_fine() {
+    fn block_that_wins_its_race_is_no_panic() {
         let log = Log::new();
         assert_eq!(block_on(async { with!(drops(&log) => 5) }), 5);
         assert_eq!(log.take(), ["block won", "exit"]);
@@ -383,7 +383,7 @@ mod polled_again {
     use std::task::{Context, Waker};
 
     #[test]
-    fn after_a_panic() {
+    fn with_that_is_polled_again_after_a_panic_panics() {
         #[async_context_manager]
         async fn panics() {
             r#yield!();

@@ -108,28 +108,28 @@ mod ok_question_mark_and_return {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn ok_is_awaited() {
+    async fn cleanup_after_an_ok_is_awaited() {
         let log = Log::new();
         assert_eq!(leave(&log, Way::Ok).await, Ok(1));
         assert_eq!(log.take(), ["begins: Completed", "ends", "the function goes on"]);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_question_mark_is_awaited() {
+    async fn cleanup_after_a_question_mark_is_awaited() {
         let log = Log::new();
         assert_eq!(leave(&log, Way::QuestionMark).await, Err("error"));
         assert_eq!(log.take(), ["begins: Failed(())", "ends"]);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn an_early_return_is_awaited() {
+    async fn cleanup_after_an_early_return_is_awaited() {
         let log = Log::new();
         assert_eq!(leave(&log, Way::Return).await, Ok(2));
         assert_eq!(log.take(), ["begins: Completed", "ends"]);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn so_are_continue_and_break_out_of_the_block() {
+    async fn cleanup_after_continue_and_break_is_awaited() {
         let log = Log::new();
         for round in 1.. {
             with!(cleanup(&log, yield_now()) => {
@@ -148,7 +148,7 @@ mod panic_in_the_block {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn is_awaited_before_the_caller_unwinds() {
+    async fn cleanup_after_a_panic_is_awaited_before_the_caller_unwinds() {
         let log = Log::new();
         let task = tokio::spawn({
             let log = log.clone();
@@ -167,7 +167,7 @@ mod aborted_in_the_block {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn the_cleanup_is_begun_before_the_abort_is_known() {
+    async fn cleanup_of_an_aborted_task_is_begun_before_the_abort_is_known() {
         let log = Log::new();
         let task = task_in_its_block(&log, yields(1)).await;
         task.abort();
@@ -176,7 +176,7 @@ mod aborted_in_the_block {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_cleanup_that_never_pends_is_finished() {
+    async fn cleanup_of_an_aborted_task_that_never_pends_is_finished() {
         let log = Log::new();
         let task = task_in_its_block(&log, async {}).await;
         task.abort();
@@ -185,7 +185,7 @@ mod aborted_in_the_block {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_cleanup_that_panics_is_no_panic_of_the_task() {
+    async fn cleanup_of_an_aborted_task_that_panics_is_no_panic_of_the_task() {
         let log = Log::new();
         let task = task_in_its_block(&log, async { panic!("in the cleanup") }).await;
         task.abort();
@@ -195,7 +195,7 @@ mod aborted_in_the_block {
 
     // The one thread there is would wait for itself, were it blocked.
     #[tokio::test(flavor = "current_thread")]
-    async fn a_cleanup_that_never_ends_does_not_block_the_only_thread() {
+    async fn cleanup_of_an_aborted_task_that_never_ends_does_not_block_the_only_thread() {
         let log = Log::new();
         let task = task_in_its_block(&log, pending()).await;
         task.abort();
@@ -224,7 +224,7 @@ mod aborted_in_the_cleanup {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn its_rest_is_dropped_before_the_abort_is_known() {
+    async fn cleanup_that_is_aborted_is_dropped_before_the_abort_is_known() {
         let log = Log::new();
         let task = task_in_its_cleanup(&log).await;
         task.abort();
@@ -233,7 +233,7 @@ mod aborted_in_the_cleanup {
     }
 
     #[test]
-    fn with_the_runtime_it_is_the_same() {
+    fn cleanup_is_dropped_with_its_runtime() {
         let log = Log::new();
         let runtime = two_workers();
         let task = runtime.block_on(task_in_its_cleanup(&log));
@@ -257,19 +257,19 @@ mod runtime_dropped {
     }
 
     #[test]
-    fn the_cleanup_is_begun_before_the_runtime_is_gone() {
+    fn cleanup_is_begun_before_its_runtime_is_gone() {
         let events = drop_runtime(two_workers(), yields(1));
         assert_eq!(events, ["block dropped", "begins: Cancelled", "runtime gone"]);
     }
 
     #[test]
-    fn a_cleanup_that_never_pends_is_finished() {
+    fn cleanup_that_never_pends_is_finished_before_its_runtime_is_gone() {
         let events = drop_runtime(two_workers(), async {});
         assert_eq!(events, ["block dropped", "begins: Cancelled", "ends", "runtime gone"]);
     }
 
     #[test]
-    fn a_cleanup_that_never_ends_does_not_hold_the_runtime_up() {
+    fn cleanup_that_never_ends_does_not_hold_its_runtime_up() {
         let events = drop_runtime(Builder::new_current_thread().build().unwrap(), pending());
         assert_eq!(events, ["block dropped", "begins: Cancelled", "runtime gone"]);
     }
@@ -299,23 +299,23 @@ mod off_the_runtime {
     }
 
     #[test]
-    fn the_cleanup_is_begun_before_the_drop_returns() {
+    fn cleanup_off_the_runtime_is_begun_before_the_drop_returns() {
         assert_eq!(drop_outside(yields(1)), ["block dropped", "begins: Cancelled", "dropped"]);
     }
 
     #[test]
-    fn a_cleanup_that_never_ends_does_not_block_the_thread() {
+    fn cleanup_off_the_runtime_that_never_ends_does_not_block_the_thread() {
         assert_eq!(drop_outside(pending()), ["block dropped", "begins: Cancelled", "dropped"]);
     }
 
     #[test]
-    fn a_cleanup_that_spawns_does_not_panic_out_of_the_drop() {
+    fn cleanup_off_the_runtime_that_spawns_does_not_panic_out_of_the_drop() {
         let events = drop_outside(async { drop(tokio::spawn(async {})) });
         assert_eq!(events, ["block dropped", "begins: Cancelled", "dropped"]);
     }
 
     #[test]
-    fn while_another_panic_unwinds_it_does_not_abort() {
+    fn cleanup_off_the_runtime_while_a_panic_unwinds_does_not_abort() {
         let log = Log::new();
         let message = panic_message(async {
             let spawns = async { drop(tokio::spawn(async {})) };
@@ -328,7 +328,7 @@ mod off_the_runtime {
     }
 
     #[test]
-    fn a_success_needs_no_runtime_either() {
+    fn with_that_completes_needs_no_runtime() {
         let log = Log::new();
         assert_eq!(block_on(async { with!(cleanup(&log, yields(1)) => 5) }), 5);
         assert_eq!(log.take(), ["begins: Completed", "ends"]);
@@ -367,7 +367,7 @@ mod shielded {
     }
 
     #[test]
-    fn without_a_cancellation_it_is_awaited_before_the_caller_goes_on() {
+    fn shielded_cleanup_is_awaited_before_the_caller_goes_on() {
         async fn fails(log: Log) -> Result<(), &'static str> {
             with!(cleanup(log, yields(1)) => Err("failed")?);
             Ok(())
@@ -382,7 +382,7 @@ mod shielded {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn aborted_in_the_block_it_is_finished() {
+    async fn shielded_cleanup_of_a_task_aborted_in_the_block_is_finished() {
         let log = Log::new();
         let task = task(&log).await;
         task.abort();
@@ -392,7 +392,7 @@ mod shielded {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn aborted_in_the_block_it_is_finished_on_the_only_thread() {
+    async fn shielded_cleanup_of_a_task_aborted_in_the_block_is_finished_on_the_only_thread() {
         let log = Log::new();
         let task = task(&log).await;
         task.abort();
@@ -402,7 +402,7 @@ mod shielded {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn aborted_in_the_cleanup_it_goes_on() {
+    async fn shielded_cleanup_that_is_aborted_goes_on() {
         let log = Log::new();
         let (cleaning, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (log_of, is_cleaning, goes_on) = (log.clone(), Arc::clone(&cleaning), Arc::clone(&go_on));
@@ -420,7 +420,7 @@ mod shielded {
     }
 
     #[test]
-    fn with_the_runtime_it_is_finished_on_a_thread_of_its_own() {
+    fn shielded_cleanup_of_a_dropped_runtime_is_finished_on_a_thread_of_its_own() {
         for runtime in [two_workers(), Builder::new_current_thread().enable_time().build().unwrap()] {
             let log = Log::new();
             let task = runtime.block_on(task(&log));
@@ -439,7 +439,7 @@ mod shielded {
     }
 
     #[test]
-    fn off_the_runtime_it_is_finished_on_that() {
+    fn shielded_cleanup_that_begins_off_its_runtime_is_finished_on_it() {
         let log = Log::new();
         let runtime = Builder::new_current_thread().build().unwrap();
         drop(in_its_block(&runtime, &log));
@@ -448,7 +448,7 @@ mod shielded {
     }
 
     #[test]
-    fn off_a_runtime_that_is_gone_it_is_finished_on_a_thread_of_its_own() {
+    fn shielded_cleanup_whose_runtime_is_gone_is_finished_on_a_thread_of_its_own() {
         let log = Log::new();
         let runtime = Builder::new_current_thread().build().unwrap();
         let future = in_its_block(&runtime, &log);

@@ -138,7 +138,7 @@ mod exits {
     use super::*;
 
     #[test]
-    fn of_nothing_give_the_value() {
+    fn exit_of_nothing_gives_the_value() {
         let log = Log::new();
         let value = block_on(async {
             let value = with!(Plain::new(&log, "it") as name => {
@@ -153,7 +153,7 @@ mod exits {
     }
 
     #[test]
-    fn of_a_result_wrap_it() {
+    fn exit_of_a_result_wraps_the_value() {
         let log = Log::new();
         let run = async |fails| {
             with!(Fallible::new(&log, fails) as bytes => {
@@ -170,7 +170,7 @@ mod exits {
     }
 
     #[test]
-    fn of_an_err_replace_what_was_under_way() {
+    fn exit_of_an_err_replaces_what_was_under_way() {
         async fn replaced(log: &Log, way: u8) -> Result<u8, String> {
             loop {
                 return with!(Fallible::new(log, Fails::Leaving) as _bytes => match way {
@@ -188,7 +188,7 @@ mod exits {
     }
 
     #[test]
-    fn are_told_of_each_way() {
+    fn exit_is_told_of_each_way_out() {
         async fn leave(log: &Log, way: u8) -> Result<u8, String> {
             loop {
                 let value = with!(Plain::new(log, "it") as _name => match way {
@@ -216,7 +216,7 @@ mod exits {
     }
 
     #[test]
-    fn that_catch_get_the_error() {
+    fn exit_that_catches_gets_the_error() {
         async fn caught(log: &Log, by_value: bool) -> Result<u8, String> {
             let value = with!(Catching { log, name: "it" } => if by_value { fails() } else { Ok(fails()?) });
             log.add("after");
@@ -231,7 +231,7 @@ mod exits {
     }
 
     #[test]
-    fn that_catch_and_succeed_panic_by_the_name_of_the_type() {
+    fn exit_that_catches_and_succeeds_is_a_panic_that_names_the_type() {
         struct Swallowing;
         impl AsyncContextManager for Swallowing {
             type Value<'v> = ();
@@ -248,7 +248,7 @@ mod exits {
     }
 
     #[test]
-    fn that_suppress_give_none() {
+    fn exit_that_suppresses_gives_none() {
         async fn run(error: Option<&str>) -> Result<Option<u8>, String> {
             with!(suppressing("expected") => match error {
                 Some(error) => Err(error)?,
@@ -261,7 +261,7 @@ mod exits {
     }
 
     #[test]
-    fn that_may_suppress_without_catching() {
+    fn exit_may_suppress_without_catching() {
         struct Maybe;
         impl AsyncContextManager for Maybe {
             type Value<'v> = u8;
@@ -312,7 +312,7 @@ mod values {
     }
 
     #[test]
-    fn may_borrow_what_the_manager_borrows() {
+    fn value_of_a_type_may_borrow_what_the_manager_borrows() {
         let log = Log::new();
         let mut numbers = vec![1];
         let length = block_on(async {
@@ -345,7 +345,7 @@ mod values {
     }
 
     #[test]
-    fn may_be_good_for_longer() {
+    fn value_of_a_type_may_outlive_the_manager() {
         let text = "text".to_string();
         let kept = block_on(async { with!(Longer(&text) as text => text) });
         assert_eq!(kept, "text");
@@ -367,7 +367,7 @@ mod values {
     }
 
     #[test]
-    fn may_be_tuples() {
+    fn value_of_a_type_may_be_a_tuple() {
         let kept = block_on(async {
             with!(Pair(Vec::new(), "text".to_string()) as (bytes, text, number) => {
                 bytes.extend([*number, u8::try_from(text.len()).unwrap()]);
@@ -396,7 +396,7 @@ mod values {
     }
 
     #[test]
-    fn are_dropped_before_the_exit_phase() {
+    fn value_of_a_type_is_dropped_before_the_exit_phase() {
         let log = Log::new();
         block_on(async {
             with!(Lends(log.clone()) as value => {
@@ -413,7 +413,7 @@ mod values {
     }
 
     #[test]
-    fn are_dropped_when_it_is_cancelled() {
+    fn value_of_a_type_is_dropped_when_it_is_cancelled() {
         let log = Log::new();
         drop_after(1, async { with!(Lends(log.clone()) as _value => yields(1).await) });
         assert_eq!(log.take(), ["drop value", "exit"]);
@@ -424,7 +424,7 @@ mod uses {
     use super::*;
 
     #[test]
-    fn by_reference_are_as_many_as_one_likes() {
+    fn type_by_reference_can_be_entered_many_times() {
         let log = Log::new();
         let mut manager = Fallible::new(&log, Fails::Never);
         block_on(async {
@@ -440,7 +440,7 @@ mod uses {
     }
 
     #[test]
-    fn in_a_header_with_functions_managers() {
+    fn type_may_stand_in_a_header_with_manager_functions() {
         #[async_context_manager]
         async fn function(log: &Log) -> &str {
             let outcome = r#yield!("function");
@@ -475,7 +475,7 @@ mod uses {
     }
 
     #[test]
-    fn in_the_block_of_another_with() {
+    fn type_may_stand_in_the_block_of_another_with() {
         async fn nested(log: &Log) -> Result<u8, String> {
             with!(Plain::new(log, "out") => {
                 with!(Catching { log, name: "mid" } => {
@@ -515,7 +515,7 @@ mod uses {
     }
 
     #[test]
-    fn in_a_manager_function_see_the_markers_outcome() {
+    fn type_in_a_manager_function_sees_the_outcome_of_the_marker() {
         async fn run(log: &Log, fail: bool) -> Result<u8, String> {
             with!(composed(log) as (bytes, name) => {
                 bytes.extend(name.bytes());
@@ -536,7 +536,7 @@ mod uses {
     }
 
     #[test]
-    fn in_a_generic_function() {
+    fn type_may_be_entered_in_a_generic_function() {
         async fn length<M>(manager: M) -> usize
         where
             M: for<'v> AsyncContextManager<Value<'v> = &'v str, Exit = ()> + 'static,
@@ -553,7 +553,7 @@ mod uses {
     }
 
     #[test]
-    fn as_a_manager() {
+    fn type_can_be_made_a_manager() {
         fn takes<B, L>(manager: Manager<B, L>) -> Manager<B, L> {
             manager
         }
@@ -568,7 +568,7 @@ mod uses {
     }
 
     #[test]
-    fn inside_each_other_by_a_type() {
+    fn type_may_wrap_another_type_as_manager() {
         /// Wraps another one, and counts.
         struct Counted<M>(M, u32);
         impl<M: AsyncContextManager> AsyncContextManager for Counted<M> {
@@ -639,21 +639,21 @@ mod panics {
     }
 
     #[test]
-    fn entering_go_on() {
+    fn panic_of_enter_goes_on() {
         let log = Log::new();
         assert_eq!(panic_message(run(&log, "entering", true)), "entering");
         assert_eq!(log.take(), ["drop"]);
     }
 
     #[test]
-    fn in_the_block_are_seen() {
+    fn panic_of_the_block_is_seen_by_exit() {
         let log = Log::new();
         assert_eq!(panic_message(run(&log, "never", true)), "in the block");
         assert_eq!(log.take(), ["Panicked", "drop"]);
     }
 
     #[test]
-    fn leaving_replace() {
+    fn panic_of_exit_replaces_what_was_under_way() {
         let log = Log::new();
         assert_eq!(panic_message(run(&log, "leaving", true)), "leaving");
         assert_eq!(log.take(), ["Panicked", "drop"]);
@@ -662,7 +662,7 @@ mod panics {
     }
 
     #[test]
-    fn are_not_replaced_by_an_err() {
+    fn panic_of_the_block_is_not_replaced_by_an_err_of_exit() {
         let log = Log::new();
         let run = async {
             with!(Fallible::new(&log, Fails::Leaving) as bytes => {
@@ -687,21 +687,21 @@ mod cancellation {
     }
 
     #[test]
-    fn before_the_first_poll_is_nothing() {
+    fn drop_before_the_first_poll_runs_neither_enter_nor_exit() {
         let log = Log::new();
         drop_after(0, run(&log));
         assert!(log.take().is_empty());
     }
 
     #[test]
-    fn in_enter_drops_it() {
+    fn drop_in_enter_drops_it_there() {
         let log = Log::new();
         drop_after(1, run(&log));
         assert_eq!(log.take(), ["enter it", "drop it"]);
     }
 
     #[test]
-    fn in_the_block_polls_exit_once() {
+    fn drop_in_the_block_polls_exit_once() {
         let log = Log::new();
         drop_after(2, run(&log));
         assert_eq!(log.take(), ["enter it", "block ends", "drop it"]);
@@ -710,14 +710,14 @@ mod cancellation {
     }
 
     #[test]
-    fn in_exit_drops_it() {
+    fn drop_in_exit_drops_it_there() {
         let log = Log::new();
         drop_after(3, run(&log));
         assert_eq!(log.take(), ["enter it", "block ends", "drop it"]);
     }
 
     #[test]
-    fn of_a_reference_leaves_the_manager_as_it_is() {
+    fn drop_of_a_with_by_reference_leaves_the_manager_as_it_is() {
         let log = Log::new();
         let mut manager = Fallible::new(&log, Fails::Never);
         drop_after(1, async {
@@ -755,7 +755,7 @@ mod threads {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn may_be_changed() {
+    async fn with_of_a_type_may_move_between_threads() {
         let log = Log::new();
         let task = tokio::spawn({
             let log = log.clone();
@@ -771,7 +771,7 @@ mod threads {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn may_be_changed_with_borrowing_managers() {
+    async fn with_of_a_type_that_borrows_may_move_between_threads() {
         let task = tokio::spawn(async {
             let mut bytes = Vec::new();
             with!(Borrowing(&mut bytes) as bytes => {
@@ -788,7 +788,7 @@ mod threads {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn may_be_changed_by_a_function_that_borrows() {
+    async fn function_that_borrows_a_type_may_move_between_threads() {
         async fn inner(bytes: &mut Vec<u8>) -> usize {
             with!(Borrowing(bytes) as bytes => {
                 tokio::task::yield_now().await;
@@ -804,7 +804,7 @@ mod threads {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn may_be_changed_by_a_generic_function() {
+    async fn generic_function_with_a_type_may_move_between_threads() {
         async fn any<M: AsyncContextManager<Exit = ()>>(manager: M) -> u8 {
             with!(manager => {
                 tokio::task::yield_now().await;
@@ -816,7 +816,7 @@ mod threads {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn may_be_changed_when_errors_are_caught() {
+    async fn with_of_a_type_that_catches_may_move_between_threads() {
         let task = tokio::spawn(async {
             let log = Log::new();
             let value: Result<Option<Result<u8, String>>, String> = with!(suppressing("error by it"), Catching { log: &log, name: "it" } => {

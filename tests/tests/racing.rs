@@ -82,7 +82,7 @@ mod timeout {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn zero_still_polls_the_block_once() {
+    async fn timeout_of_zero_still_polls_the_block_once() {
         let log = Log::new();
         let value = with!(within(&log, Duration::ZERO) => {
             log.add("block");
@@ -93,7 +93,7 @@ mod timeout {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn zero_is_enough_for_a_block_that_never_pends() {
+    async fn timeout_of_zero_is_enough_for_a_block_that_never_pends() {
         let log = Log::new();
         let value = with!(within(&log, Duration::ZERO) => 5);
         assert_eq!(value, Ok(5));
@@ -101,7 +101,7 @@ mod timeout {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_error_of_the_block_is_in_time() {
+    async fn error_of_a_block_in_time_goes_on() {
         async fn f(log: &Log) -> Result<u8, String> {
             with!(within(log, SECOND) => {
                 tokio::time::sleep(SECOND / 2).await;
@@ -114,7 +114,7 @@ mod timeout {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn jumps_leave_in_time() {
+    async fn jumps_of_a_block_in_time_leave_it() {
         let log = Log::new();
         let value = loop {
             let _: Result<(), String> = with!(within(&log, SECOND) => { break 5 });
@@ -134,7 +134,7 @@ mod timeout {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_inner_one_of_two_elapses() {
+    async fn inner_one_of_two_timeouts_elapses() {
         let log = Log::new();
         let value = with!(within(&log, 2 * SECOND), within(&log, SECOND) => { pending::<()>().await });
         assert!(value.is_err());
@@ -142,7 +142,7 @@ mod timeout {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_outer_one_of_two_elapses() {
+    async fn outer_one_of_two_timeouts_elapses() {
         let log = Log::new();
         let value = with!(within(&log, SECOND), within(&log, 2 * SECOND) => {
             let _block = log.on_drop("block dropped");
@@ -158,7 +158,7 @@ mod select {
     use super::*;
 
     #[test]
-    fn the_block_wins() {
+    fn block_that_wins_a_select_completes() {
         let log = Log::new();
         let value = block_on(async {
             with!(polled_at_most(&log, 5) as local => {
@@ -172,7 +172,7 @@ mod select {
     }
 
     #[test]
-    fn the_block_loses_and_the_manager_has_its_locals_back() {
+    fn block_that_loses_a_select_gives_the_manager_its_locals_back() {
         let log = Log::new();
         let value = block_on(async {
             let value = with!(polled_at_most(&log, 3) as local => {
@@ -190,7 +190,7 @@ mod select {
     }
 
     #[test]
-    fn the_marker_by_itself_in_the_macro() {
+    fn marker_may_stand_by_itself_in_select() {
         #[async_context_manager]
         async fn races(log: &Log) -> Result<(), &'static str> {
             futures::select_biased! {
@@ -207,7 +207,7 @@ mod select {
     }
 
     #[test]
-    fn the_functions_of_futures() {
+    fn marker_may_stand_in_the_functions_of_futures() {
         #[async_context_manager]
         async fn races(log: &Log, polls: usize) -> Result<&mut u8, &'static str> {
             let mut local = 1;
@@ -247,7 +247,7 @@ mod select {
     }
 
     #[test]
-    fn a_pinned_future_that_is_still_there_at_the_end_of_the_manager() {
+    fn pinned_marker_may_live_to_the_end_of_the_manager() {
         #[async_context_manager]
         async fn races(log: &Log) -> Result<(), &'static str> {
             let block = pin!(async { r#yield!() });
@@ -272,7 +272,7 @@ mod select {
     }
 
     #[test]
-    fn the_block_goes_on_after_it_has_lost_a_round() {
+    fn block_goes_on_after_it_has_lost_a_round_of_a_select() {
         #[async_context_manager]
         async fn ticks(log: &Log) {
             let mut block = pin!(async { r#yield!() });
@@ -302,7 +302,7 @@ mod select {
     }
 
     #[test]
-    fn two_futures_that_are_joined() {
+    fn marker_may_stand_in_a_join() {
         #[async_context_manager]
         async fn beside(log: &Log) {
             let (outcome, ()) = futures::join!(async { r#yield!() }, async {
@@ -324,7 +324,7 @@ mod select {
     }
 
     #[test]
-    fn a_macro_that_is_no_race() {
+    fn marker_may_stand_in_a_macro_that_is_no_race() {
         #[async_context_manager]
         async fn in_a_macro(log: &Log) -> &u8 {
             let local = 5;
@@ -361,7 +361,7 @@ mod unordered {
     }
 
     #[test]
-    fn the_block_is_woken() {
+    fn block_among_unordered_futures_is_woken() {
         let log = Log::new();
         block_on(async {
             with!(unordered(&log) as local => {
@@ -376,7 +376,7 @@ mod unordered {
     }
 
     #[test]
-    fn a_drop_still_cancels() {
+    fn drop_cancels_a_block_among_unordered_futures() {
         let log = Log::new();
         drop_after(4, async {
             with!(unordered(&log) as local => {
@@ -389,7 +389,7 @@ mod unordered {
     }
 
     #[test]
-    fn a_drop_cancels_beside_another_that_pends() {
+    fn drop_cancels_a_block_among_unordered_futures_beside_one_that_pends() {
         let log = Log::new();
         drop_after(1, async {
             with!(unordered(&log) as local => {
@@ -402,7 +402,7 @@ mod unordered {
     }
 
     #[test]
-    fn the_first_wins() {
+    fn first_of_unordered_futures_wins() {
         #[async_context_manager]
         async fn first(log: &Log) -> Result<(), &'static str> {
             let marker = async {
@@ -468,28 +468,28 @@ mod boxed {
     }
 
     #[test]
-    fn awaited() {
+    fn boxed_marker_may_be_awaited() {
         let log = Log::new();
         assert_eq!(block_on(f(&log, None)), Ok(()));
         assert_eq!(log.take(), ["boxed", "block dropped", "Completed", "2"]);
     }
 
     #[test]
-    fn dropped_while_the_block_is_under_way() {
+    fn boxed_marker_that_is_dropped_drops_the_block() {
         let log = Log::new();
         assert_eq!(block_on(f(&log, Some(2))), Err("lost"));
         assert_eq!(log.take(), ["boxed", "block dropped", "1"]);
     }
 
     #[test]
-    fn dropped_before_it_was_polled() {
+    fn boxed_marker_that_is_dropped_before_it_was_polled_skips_the_block() {
         let log = Log::new();
         assert_eq!(block_on(f(&log, Some(0))), Err("never polled"));
         assert_eq!(log.take(), ["boxed", "0"]);
     }
 
     #[test]
-    fn cancelled_from_outside() {
+    fn boxed_marker_is_cancelled_from_outside() {
         let log = Log::new();
         drop_after(1, f(&log, None));
         assert_eq!(log.take(), ["boxed", "block dropped", "Cancelled", "1"]);
@@ -510,7 +510,7 @@ mod losing {
     }
 
     #[test]
-    fn an_err_is_the_value() {
+    fn err_of_a_manager_whose_block_lost_is_the_value() {
         let log = Log::new();
         let value = block_on(async { with!(drops(&log, Err("lost")) => pending::<u8>().await) });
         assert_eq!(value, Err("lost"));
@@ -518,7 +518,7 @@ mod losing {
     }
 
     #[test]
-    fn success_is_a_panic_that_names_the_function() {
+    fn success_of_a_manager_whose_block_lost_is_a_panic_that_names_the_function() {
         let log = Log::new();
         let message = panic_message(async { with!(drops(&log, Ok(())) => pending::<u8>().await) });
         assert!(message.starts_with("`drops` dropped its block before the end and succeeded"), "{message}");
@@ -625,7 +625,7 @@ mod cancelled {
     use super::*;
 
     #[test]
-    fn the_race_ends_with_cancelled() {
+    fn race_that_is_dropped_ends_with_cancelled() {
         let log = Log::new();
         drop_after(2, async {
             with!(polled_at_most(&log, 10) as local => {

@@ -42,14 +42,14 @@ mod another_name {
     }
 
     #[test]
-    fn in_the_crate() {
+    fn crate_by_another_name_works() {
         let log = Log::new();
         assert_eq!(block_on(run(&log)), Ok(10));
         assert_eq!(log.take(), ["Completed", "Completed"]);
     }
 
     #[test]
-    fn by_path() {
+    fn crate_by_another_name_works_by_path() {
         #[renamed::async_context_manager(crate = renamed)]
         async fn local() -> u8 {
             renamed::r#yield!(5);
@@ -83,7 +83,7 @@ mod reexported {
     }
 
     #[test]
-    fn under_other_names() {
+    fn macros_work_under_other_names() {
         let log = Log::new();
         let value = block_on(async {
             scope!(composed(&log) as local => {
@@ -95,7 +95,7 @@ mod reexported {
     }
 
     #[test]
-    fn an_inner_one_sees_the_outcome() {
+    fn inner_manager_of_a_reexported_crate_sees_the_outcome() {
         #[manager(crate = crate::framework::reexports::managers)]
         async fn logged(log: &Log) {
             let outcome = r#yield!();
@@ -135,7 +135,7 @@ mod by_path {
     }
 
     #[test]
-    fn everything() {
+    fn everything_works_by_path() {
         let log = Log::new();
         let sum = block_on(async {
             async_context_manager::with!(plain(&log) as a, absolute(&log) as b, wrapped() as c => a + b + c)
@@ -230,7 +230,7 @@ mod shadowed {
     }
 
     #[test]
-    fn names() {
+    fn macros_work_where_names_of_the_standard_library_are_shadowed() {
         let log = Log::new();
         let results = [0, 1, 2, 3].map(|way| block_on(runs(&log, way)));
         let expected = [

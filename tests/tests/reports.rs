@@ -27,24 +27,24 @@ fn said(test: &str, run: impl FnOnce()) -> Vec<String> {
 }
 
 #[test]
-fn an_error_that_a_panic_goes_before() {
-    let said = said("an_error_that_a_panic_goes_before", || {
+fn error_that_a_panic_goes_before_is_reported() {
+    let said = said("error_that_a_panic_goes_before_is_reported", || {
         assert_eq!(panic_message(async { with!(fails() => panic!("block")) }), "block");
     });
     assert_eq!(said, ["async-context-manager: `fails` failed during a panic; its error is lost: \"leaving\""]);
 }
 
 #[test]
-fn an_error_after_a_cancellation() {
-    let said = said("an_error_after_a_cancellation", || {
+fn error_after_a_cancellation_is_reported() {
+    let said = said("error_after_a_cancellation_is_reported", || {
         drop_after(1, async { with!(fails() => pending::<()>().await) });
     });
     assert_eq!(said, ["async-context-manager: `fails` failed after a cancellation; its error is lost: \"leaving\""]);
 }
 
 #[test]
-fn nothing_when_nothing_is_lost() {
-    let said = said("nothing_when_nothing_is_lost", || {
+fn nothing_is_reported_when_nothing_is_lost() {
+    let said = said("nothing_is_reported_when_nothing_is_lost", || {
         assert_eq!(block_on(async { with!(fails() => 5) }), Err("leaving"));
         assert_eq!(panic_message(async { with!(passes_on() => panic!("block")) }), "block");
         drop_after(1, async { with!(passes_on() => pending::<()>().await) });
@@ -53,8 +53,8 @@ fn nothing_when_nothing_is_lost() {
 }
 
 #[test]
-fn an_error_that_another_one_replaces() {
-    let said = said("an_error_that_another_one_replaces", || {
+fn error_that_another_one_replaces_is_reported() {
+    let said = said("error_that_another_one_replaces_is_reported", || {
         assert_eq!(block_on(async { with!(passes_on() => Err::<u8, _>(5)) }), Err(()));
     });
     let what = "async-context-manager: `passes_on` failed and replaced the error of its block";
@@ -93,7 +93,7 @@ fn a_panic_that_another_one_replaces_is_shown() {
 
 /// The marker is put aside: the message is for a manager that does not wait for it.
 #[test]
-fn a_shielded_manager_that_does_not_wait_for_its_marker() {
+fn shielded_manager_that_does_not_wait_for_its_marker_is_reported() {
     #[async_context_manager(shielded)]
     async fn puts_aside() -> &u8 {
         let number = 5;
@@ -102,7 +102,7 @@ fn a_shielded_manager_that_does_not_wait_for_its_marker() {
         pending::<()>().await;
         marker.await;
     }
-    let said = said("a_shielded_manager_that_does_not_wait_for_its_marker", || {
+    let said = said("shielded_manager_that_does_not_wait_for_its_marker_is_reported", || {
         drop_after(1, async { with!(puts_aside() as _number => pending::<()>().await) });
     });
     let what = "did not await its `yield!` when it was cancelled; the rest of its body is lost";

@@ -86,7 +86,7 @@ mod endings {
     use super::*;
 
     #[test]
-    fn with_a_value() {
+    fn scope_ends_with_the_value_of_its_closure() {
         let log = Log::new();
         let length = block_on(async {
             let length = plain(&log)
@@ -104,7 +104,7 @@ mod endings {
     }
 
     #[test]
-    fn with_an_err() {
+    fn scope_that_ends_with_an_err_fails() {
         let log = Log::new();
         let value = block_on(plain(&log).scope(async |_bytes| fails()));
         assert_eq!(value, fails());
@@ -112,7 +112,7 @@ mod endings {
     }
 
     #[test]
-    fn by_a_question_mark() {
+    fn question_mark_in_a_scope_fails() {
         let log = Log::new();
         let value = block_on(plain(&log).scope(async |bytes| {
             bytes.push(fails()?);
@@ -123,7 +123,7 @@ mod endings {
     }
 
     #[test]
-    fn by_a_return_that_leaves_the_closure() {
+    fn return_in_a_scope_leaves_the_closure() {
         let log = Log::new();
         let value = block_on(async {
             let number = plain(&log)
@@ -141,7 +141,7 @@ mod endings {
     }
 
     #[test]
-    fn of_a_manager_that_fails() {
+    fn scope_of_a_manager_that_fails_gives_its_error() {
         let log = Log::new();
         let run = async |fails| fallible(&log, fails).scope(async |number| *number + 1).await;
         assert_eq!(block_on(run(0)), Ok(6));
@@ -153,7 +153,7 @@ mod endings {
     }
 
     #[test]
-    fn of_both() {
+    fn scope_of_a_block_and_a_manager_that_fail_gives_both_errors() {
         let log = Log::new();
         let run = async |wrong| fallible(&log, wrong).scope(async |_number| fails()).await;
         assert_eq!(block_on(run(0)), Ok(fails()));
@@ -162,7 +162,7 @@ mod endings {
     }
 
     #[test]
-    fn that_are_caught() {
+    fn scope_of_a_catching_manager_gives_it_the_error() {
         let log = Log::new();
         assert_eq!(block_on(catching(&log).scope(async |()| fails())), Err("error caught".to_string()));
         assert_eq!(log.take(), ["exit Failed(\"error\")"]);
@@ -173,13 +173,13 @@ mod endings {
     }
 
     #[test]
-    fn that_are_suppressed() {
+    fn scope_of_a_suppressing_manager_gives_none() {
         assert_eq!(block_on(suppressing().scope(async |()| fails())), Ok(None));
         assert_eq!(block_on(suppressing().scope(async |()| Ok::<u8, String>(5))), Ok(Some(Ok(5))));
     }
 
     #[test]
-    fn by_a_panic() {
+    fn panic_in_a_scope_is_seen_and_goes_on() {
         let log = Log::new();
         let run = plain(&log).scope(async |bytes| {
             bytes.push(5);
@@ -193,7 +193,7 @@ mod endings {
     }
 
     #[test]
-    fn by_a_drop() {
+    fn scope_that_is_dropped_is_cancelled() {
         let log = Log::new();
         let run = || plain(&log).scope(async |_bytes| yields(1).await);
         drop_after(0, run());
@@ -209,7 +209,7 @@ mod blocks {
     use super::*;
 
     #[test]
-    fn change_locals() {
+    fn closure_of_a_scope_may_change_locals() {
         let log = Log::new();
         let mut sum = 0;
         let mut names = vec!["a".to_string()];
@@ -228,7 +228,7 @@ mod blocks {
     }
 
     #[test]
-    fn may_move() {
+    fn closure_of_a_scope_may_move() {
         let log = Log::new();
         let text = "text".to_string();
         let text = block_on(plain(&log).scope(async move |bytes| {
@@ -239,7 +239,7 @@ mod blocks {
     }
 
     #[test]
-    fn may_be_functions() {
+    fn closure_of_a_scope_may_be_a_function() {
         async fn block(bytes: &mut Vec<u8>) -> Result<usize, String> {
             bytes.push(1);
             yields(1).await;
@@ -251,7 +251,7 @@ mod blocks {
     }
 
     #[test]
-    fn get_a_transaction() {
+    fn closure_of_a_scope_gets_a_transaction() {
         let log = Log::new();
         let length = block_on(begin(&log).scope(async |tx| {
             tx.conn.push(2);
@@ -262,7 +262,7 @@ mod blocks {
     }
 
     #[test]
-    fn get_tuples() {
+    fn closure_of_a_scope_gets_a_tuple() {
         let value = block_on(pair().scope(async |(number, text, boxed)| {
             *number += *boxed;
             (*number, text.to_string(), boxed)
@@ -271,7 +271,7 @@ mod blocks {
     }
 
     #[test]
-    fn get_what_a_type_lends() {
+    fn closure_of_a_scope_gets_what_a_type_lends() {
         let log = Log::new();
         let value = block_on(Member(vec![1], log.clone()).scope(async |bytes| {
             bytes.push(2);
@@ -282,7 +282,7 @@ mod blocks {
     }
 
     #[test]
-    fn nest() {
+    fn scopes_nest() {
         let log = Log::new();
         let value = block_on(plain(&log).scope(async |outer| {
             outer.push(1);
@@ -303,7 +303,7 @@ mod blocks {
     }
 
     #[test]
-    fn hold_a_marker_by_a_with_of_it_outside() {
+    fn scope_may_stand_in_a_composed_manager() {
         #[async_context_manager]
         async fn composed(log: &Log) -> usize {
             let length = plain(log).scope(async |bytes| bytes.len()).await;
@@ -347,7 +347,7 @@ mod outputs {
     }
 
     #[test]
-    fn a_trait_object() {
+    fn scope_may_give_a_trait_object() {
         let log = Log::new();
         let run = plain(&log).scope(async |_bytes| {
             let add: Box<dyn Fn(u8) -> u8> = Box::new(|n| n + 1);
@@ -358,7 +358,7 @@ mod outputs {
     }
 
     #[test]
-    fn of_a_generic_function() {
+    fn scope_may_give_the_value_of_a_generic_function() {
         async fn generic<T, E>(log: &Log, result: Result<T, E>) -> Result<T, E> {
             plain(log).scope(async move |_bytes| result).await
         }
@@ -372,7 +372,7 @@ mod threads {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn may_be_changed() {
+    async fn scope_may_move_between_threads() {
         let log = Log::new();
         let task = tokio::spawn({
             let log = log.clone();
@@ -394,7 +394,7 @@ mod threads {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn may_be_changed_with_a_type() {
+    async fn scope_of_a_type_may_move_between_threads() {
         let log = Log::new();
         let task = tokio::spawn(Member(Vec::new(), log.clone()).scope(async |bytes| {
             tokio::task::yield_now().await;
@@ -405,7 +405,7 @@ mod threads {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn may_be_changed_with_an_argument_of_the_task() {
+    async fn scope_with_an_argument_of_the_task_may_move_between_threads() {
         async fn inner(bytes: &mut Vec<u8>, log: &Log) -> usize {
             plain(log)
                 .scope(async |lent| {

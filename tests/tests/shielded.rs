@@ -47,7 +47,7 @@ async fn within(log: &Log) {
 }
 
 #[test]
-fn without_a_cancellation_it_is_as_any() {
+fn shielded_manager_without_a_cancellation_is_like_any_other() {
     let log = Log::new();
     let value = block_on(async { with!(shielded(log.clone(), "a") as name => name.len()) });
     assert_eq!(value, 1);
@@ -67,7 +67,7 @@ mod dropped {
     use super::*;
 
     #[test]
-    fn before_the_first_poll_nothing_has_begun() {
+    fn shielded_manager_that_is_dropped_before_the_first_poll_runs_nothing() {
         let log = Log::new();
         drop_after(0, async { with!(shielded(log.clone(), "a") => within(&log).await) });
         drain();
@@ -75,7 +75,7 @@ mod dropped {
     }
 
     #[test]
-    fn while_entering_it_is_entered_and_told_at_its_yield() {
+    fn shielded_manager_that_is_dropped_while_entering_is_entered_and_cancelled() {
         for polls in [1, 2] {
             let log = Log::new();
             drop_after(polls, async { with!(shielded(log.clone(), "a") => within(&log).await) });
@@ -85,7 +85,7 @@ mod dropped {
     }
 
     #[test]
-    fn in_the_block_that_is_dropped_in_place_and_the_rest_is_rescued() {
+    fn shielded_managers_block_is_dropped_in_place_and_its_exit_phase_is_rescued() {
         let log = Log::new();
         drop_after(3, async { with!(shielded(log.clone(), "a") => within(&log).await) });
         log.add("dropped");
@@ -98,7 +98,7 @@ mod dropped {
     }
 
     #[test]
-    fn while_leaving_it_goes_on_with_what_it_was_told() {
+    fn shielded_manager_that_is_dropped_while_leaving_goes_on() {
         for polls in [3, 4] {
             let log = Log::new();
             drop_after(polls, async { with!(shielded(log.clone(), "a") => {}) });
@@ -108,7 +108,7 @@ mod dropped {
     }
 
     #[test]
-    fn one_that_never_pends_is_rescued_as_well() {
+    fn shielded_manager_that_never_pends_is_rescued() {
         #[async_context_manager(shielded)]
         async fn at_once(log: Log) {
             let outcome = r#yield!();
@@ -121,7 +121,7 @@ mod dropped {
     }
 
     #[test]
-    fn a_block_that_panics_then_is_told_of() {
+    fn block_of_a_shielded_manager_that_panics_in_its_drop_is_reported() {
         struct Bomb;
 
         impl Drop for Bomb {
@@ -177,7 +177,7 @@ mod nested {
     }
 
     #[test]
-    fn dropped_while_the_inner_one_enters_nobody_waits_for_that() {
+    fn outer_manager_does_not_wait_for_an_inner_one_that_was_entering() {
         let log = Log::new();
         drop_after(3, async {
             with!(shielded(log.clone(), "a") => {
@@ -192,7 +192,7 @@ mod nested {
     }
 
     #[test]
-    fn dropped_while_the_inner_one_leaves() {
+    fn outer_manager_waits_for_an_inner_one_that_was_leaving() {
         let log = Log::new();
         drop_after(5, async {
             with!(shielded(log.clone(), "a") => {
@@ -216,7 +216,7 @@ mod nested {
     }
 
     #[test]
-    fn a_plain_one_between_them_begins_to_leave_in_place() {
+    fn plain_manager_between_shielded_ones_begins_to_leave_in_place() {
         let log = Log::new();
         drop_after(5, async {
             with!(shielded(log.clone(), "a") => with!(plain(log.clone(), "b") => {
@@ -234,7 +234,7 @@ mod nested {
     }
 
     #[test]
-    fn side_by_side_in_a_block_they_may_wait_for_each_other() {
+    fn shielded_managers_side_by_side_may_wait_for_each_other() {
         let log = Log::new();
         let (send, receive) = oneshot::channel();
         drop_after(3, async {
@@ -250,7 +250,7 @@ mod nested {
     }
 
     #[test]
-    fn those_of_a_plain_manager_may_wait_for_each_other_too() {
+    fn shielded_managers_in_a_plain_one_may_wait_for_each_other() {
         #[async_context_manager]
         async fn holds_both(log: Log) {
             let (send, receive) = oneshot::channel();
@@ -349,7 +349,7 @@ mod composed {
     }
 
     #[test]
-    fn it_is_shielded_as_a_whole() {
+    fn composed_manager_is_shielded_as_a_whole() {
         let log = Log::new();
         drop_after(2, async {
             with!(transaction(log.clone()) as tx => {
@@ -373,7 +373,7 @@ mod composed {
     }
 
     #[test]
-    fn while_entering_as_well() {
+    fn composed_manager_is_shielded_as_a_whole_while_entering() {
         let log = Log::new();
         drop_after(1, async { with!(transaction(log.clone()) => within(&log).await) });
         drain();
@@ -429,7 +429,7 @@ mod racing {
     }
 
     #[test]
-    fn what_is_in_the_block_is_finished_before_the_with_returns() {
+    fn shielded_managers_in_a_raced_block_are_finished_before_the_with_returns() {
         let log = Log::new();
         let result =
             block_on_with_threads(async { with!(limit(4) => with!(shielded(log.clone(), "a") => within(&log).await)) });
@@ -439,7 +439,7 @@ mod racing {
     }
 
     #[test]
-    fn also_when_the_racing_one_is_shielded() {
+    fn shielded_managers_in_the_block_of_a_shielded_race_are_finished_first() {
         let log = Log::new();
         let result = block_on_with_threads(async {
             with!(shielded_limit(log.clone(), 4) => with!(shielded(log.clone(), "a") => within(&log).await))
@@ -453,7 +453,7 @@ mod racing {
     }
 
     #[test]
-    fn also_in_a_manager_that_is_made_of_a_racing_one() {
+    fn shielded_managers_in_the_block_of_a_composed_race_are_finished_first() {
         #[async_context_manager]
         async fn made(log: Log) -> Result<(), &'static str> {
             let result = with!(limit(4) => r#yield!());
@@ -470,7 +470,7 @@ mod racing {
     }
 
     #[test]
-    fn one_that_is_dropped_meanwhile_leaves_the_rest_to_the_rescuer() {
+    fn race_that_is_dropped_while_it_waits_leaves_the_rest_to_the_rescuer() {
         #[async_context_manager(shielded)]
         async fn held(log: Log, leave: oneshot::Receiver<()>) {
             r#yield!();
@@ -489,7 +489,7 @@ mod racing {
     }
 
     #[test]
-    fn the_time_limits_of_the_crate_wait_for_it() {
+    fn time_limits_of_the_crate_wait_for_shielded_managers_in_their_block() {
         #[async_context_manager(shielded)]
         async fn slow(log: Log) {
             r#yield!();
@@ -650,7 +650,7 @@ mod stacks {
     type Stack = AsyncExitStack<'static, String>;
 
     #[test]
-    fn dropped_with_a_stack_they_are_left_one_after_the_other() {
+    fn shielded_managers_on_a_dropped_stack_are_left_one_after_the_other() {
         let log = Log::new();
         drop_after(5, async {
             let stack = Stack::new();
@@ -663,7 +663,7 @@ mod stacks {
     }
 
     #[test]
-    fn dropped_while_the_stack_is_closed_as_well() {
+    fn shielded_managers_on_a_stack_dropped_while_closing_are_left_one_by_one() {
         let log = Log::new();
         drop_after(6, async {
             let mut stack = Stack::new();
@@ -676,7 +676,7 @@ mod stacks {
     }
 
     #[test]
-    fn in_the_with_of_a_stack() {
+    fn shielded_managers_in_the_with_of_a_stack_are_left_one_after_the_other() {
         let log = Log::new();
         drop_after(5, async {
             with!(Stack::new() as stack => {
@@ -703,7 +703,7 @@ mod stacks {
     }
 
     #[test]
-    fn in_a_block_of_another_stack_they_are_left_before_what_is_on_that() {
+    fn shielded_managers_of_an_inner_stack_are_left_before_the_outer_stack() {
         let log = Log::new();
         drop_after(5, async {
             with!(Stack::new() as outer => {
@@ -721,7 +721,7 @@ mod stacks {
     }
 
     #[test]
-    fn nobody_waits_for_one_that_is_being_entered() {
+    fn stack_does_not_wait_for_a_shielded_manager_that_is_being_entered() {
         let log = Log::new();
         drop_after(3, async {
             with!(Stack::new() as stack => {

@@ -76,7 +76,7 @@ mod order {
     use super::*;
 
     #[test]
-    fn the_last_one_is_left_first() {
+    fn last_manager_on_a_stack_is_left_first() {
         let log = Log::new();
         let value = block_on(async {
             with!(Stack::new() as stack => {
@@ -169,7 +169,7 @@ mod values {
     }
 
     #[test]
-    fn all_are_there_while_the_stack_is_open() {
+    fn values_of_a_stack_can_be_used_while_it_is_open() {
         let log = Log::new();
         let word = String::from("word");
         block_on(async {
@@ -191,7 +191,7 @@ mod values {
     }
 
     #[test]
-    fn of_a_named_lifetime_outlive_the_stack() {
+    fn values_of_a_named_lifetime_outlive_the_stack() {
         #[async_context_manager]
         async fn passed<'a>(text: &'a str) -> &'a str {
             r#yield!(text);
@@ -207,7 +207,7 @@ mod values {
     }
 
     #[test]
-    fn in_a_vec_of_them() {
+    fn values_of_a_stack_may_be_kept_in_a_vec() {
         let log = Log::new();
         let lengths = block_on(async {
             with!(Stack::new() as stack => {
@@ -226,7 +226,7 @@ mod values {
     }
 
     #[test]
-    fn two_are_entered_at_once() {
+    fn two_managers_may_be_entered_on_a_stack_at_once() {
         let log = Log::new();
         block_on(async {
             let mut stack = Stack::new();
@@ -243,7 +243,7 @@ mod errors {
     use super::*;
 
     #[test]
-    fn of_entering_fail_the_block_and_push_nothing() {
+    fn error_of_entering_fails_the_block_and_pushes_nothing() {
         let log = Log::new();
         let value = block_on(async {
             with!(Stack::new() as stack => {
@@ -257,7 +257,7 @@ mod errors {
     }
 
     #[test]
-    fn of_entering_can_be_handled() {
+    fn error_of_entering_can_be_handled() {
         let log = Log::new();
         block_on(async {
             let mut stack = Stack::new();
@@ -270,7 +270,7 @@ mod errors {
     }
 
     #[test]
-    fn of_the_block_are_seen_by_all_and_go_on() {
+    fn error_of_the_block_is_seen_by_all_on_the_stack_and_goes_on() {
         async fn f(log: &Log) -> Result<Option<u32>, String> {
             with!(Stack::new() as stack => {
                 stack.enter(plain(log, "a")).await;
@@ -285,7 +285,7 @@ mod errors {
     }
 
     #[test]
-    fn that_are_the_value_of_the_block_are_treated_alike() {
+    fn err_as_value_of_the_block_is_seen_by_all_on_the_stack() {
         let log = Log::new();
         let value = block_on(async {
             with!(Stack::new() as stack => {
@@ -298,7 +298,7 @@ mod errors {
     }
 
     #[test]
-    fn of_leaving_replace_what_is_under_way_for_the_older_ones() {
+    fn error_of_leaving_replaces_what_is_under_way_for_the_older_managers() {
         async fn f(log: &Log) -> Result<Option<()>, String> {
             with!(Stack::new() as stack => {
                 stack.enter(catching(log, "a", Some("replaced again"))).await?;
@@ -312,7 +312,7 @@ mod errors {
     }
 
     #[test]
-    fn that_are_suppressed_are_nothing_to_the_older_ones() {
+    fn error_that_is_suppressed_is_not_seen_by_the_older_managers() {
         async fn f(log: &Log) -> Result<Option<u32>, String> {
             with!(Stack::new() as stack => {
                 stack.enter(plain(log, "a")).await;
@@ -328,7 +328,7 @@ mod errors {
     }
 
     #[test]
-    fn of_pushed_exits_and_callbacks() {
+    fn errors_of_pushed_exits_and_callbacks_go_on() {
         async fn f(log: &Log) -> Result<Option<()>, String> {
             with!(Stack::new() as stack => {
                 stack.push(async |outcome| {
@@ -349,7 +349,7 @@ mod errors {
     }
 
     #[test]
-    fn of_another_error_type_than_the_managers() {
+    fn stack_may_have_an_error_type_that_borrows() {
         /// Not `Clone`, not `'static`.
         #[derive(Debug, PartialEq)]
         struct Borrowing<'a>(&'a str);
@@ -368,7 +368,7 @@ mod early_ends {
     use super::*;
 
     #[test]
-    fn by_return() {
+    fn return_leaves_all_on_a_stack() {
         async fn f(log: &Log) -> Result<u32, String> {
             let _: Option<()> = with!(Stack::new() as stack => {
                 stack.enter(plain(log, "a")).await;
@@ -382,7 +382,7 @@ mod early_ends {
     }
 
     #[test]
-    fn by_break_and_continue() {
+    fn break_and_continue_leave_all_on_a_stack() {
         let log = Log::new();
         let result: Result<(), String> = block_on(async {
             for name in ["a", "b", "c"] {
@@ -405,7 +405,7 @@ mod panics {
     use super::*;
 
     #[test]
-    fn of_the_block_go_on_with_their_payload() {
+    fn panic_of_the_block_of_a_stack_goes_on_with_its_payload() {
         let log = Log::new();
         let payload = panic_of(async {
             let _: Result<Option<()>, String> = with!(Stack::new() as stack => {
@@ -419,7 +419,7 @@ mod panics {
     }
 
     #[test]
-    fn of_leaving_are_seen_by_the_older_ones() {
+    fn panic_of_leaving_is_seen_by_the_older_managers() {
         let log = Log::new();
         let message = panic_message(async {
             with!(Stack::new() as stack => {
@@ -433,7 +433,7 @@ mod panics {
     }
 
     #[test]
-    fn of_leaving_replace_that_of_the_block() {
+    fn panic_of_leaving_a_stack_replaces_that_of_the_block() {
         let log = Log::new();
         let message = panic_message(async {
             let _: Result<Option<()>, String> = with!(Stack::new() as stack => {
@@ -445,7 +445,7 @@ mod panics {
     }
 
     #[test]
-    fn are_not_replaced_by_an_error() {
+    fn panic_on_a_stack_is_not_replaced_by_an_error() {
         let log = Log::new();
         let message = panic_message(async {
             let _: Result<Option<()>, String> = with!(Stack::new() as stack => {
@@ -459,7 +459,7 @@ mod panics {
     }
 
     #[test]
-    fn of_entering_push_nothing() {
+    fn panic_of_entering_pushes_nothing() {
         #[async_context_manager]
         async fn panics(when: bool) {
             yields(1).await;
@@ -478,7 +478,7 @@ mod panics {
     }
 
     #[test]
-    fn of_closing_come_when_all_are_left() {
+    fn panic_of_closing_a_stack_comes_when_all_are_left() {
         let log = Log::new();
         let message = panic_message(async {
             let mut stack = Stack::new();
@@ -495,7 +495,7 @@ mod closing {
     use super::*;
 
     #[test]
-    fn gives_the_last_error() {
+    fn closing_a_stack_gives_the_last_error() {
         let log = Log::new();
         let left = block_on(async {
             let mut stack = Stack::new();
@@ -507,7 +507,7 @@ mod closing {
     }
 
     #[test]
-    fn leaves_a_stack_that_can_be_used_again() {
+    fn closing_leaves_a_stack_that_can_be_used_again() {
         let log = Log::new();
         block_on(async {
             let mut stack = Stack::new();
@@ -523,7 +523,7 @@ mod closing {
     }
 
     #[test]
-    fn in_the_block_of_its_own_with() {
+    fn stack_may_be_closed_in_the_block_of_its_own_with() {
         let log = Log::new();
         let value: Result<_, String> = block_on(async {
             with!(Stack::new() as stack => {
@@ -538,7 +538,7 @@ mod closing {
     }
 
     #[test]
-    fn completed_though_an_error_is_being_handled() {
+    fn closing_while_an_error_is_handled_completes_the_managers() {
         let log = Log::new();
         block_on(async {
             let mut stack = Stack::new();
@@ -555,7 +555,7 @@ mod popping {
     use super::*;
 
     #[test]
-    fn moves_all_to_another_stack() {
+    fn pop_all_moves_all_to_another_stack() {
         let log = Log::new();
         block_on(async {
             let mut kept = with!(Stack::new() as stack => {
@@ -573,7 +573,7 @@ mod popping {
     }
 
     #[test]
-    fn keeps_owned_values() {
+    fn pop_all_keeps_owned_values() {
         #[async_context_manager]
         async fn owned() -> String {
             r#yield!("owned".to_string());
@@ -589,7 +589,7 @@ mod popping {
     }
 
     #[test]
-    fn is_used_in_a_with_of_its_own() {
+    fn stack_of_pop_all_is_used_in_a_with_of_its_own() {
         let log = Log::new();
         let value = block_on(async {
             let mut stack = Stack::new();
@@ -607,7 +607,7 @@ mod nesting {
     use super::*;
 
     #[test]
-    fn a_stack_on_a_stack() {
+    fn stack_may_be_on_a_stack() {
         let log = Log::new();
         let value = block_on(async {
             with!(Stack::new() as outer => {
@@ -622,7 +622,7 @@ mod nesting {
     }
 
     #[test]
-    fn a_stack_in_a_header_with_others() {
+    fn stack_may_stand_in_a_header_with_others() {
         let log = Log::new();
         let value = block_on(async {
             with!(plain(&log, "a"), Stack::new() as stack, catching(&log, "c", None) => {
@@ -635,7 +635,7 @@ mod nesting {
     }
 
     #[test]
-    fn a_stack_in_a_manager_function() {
+    fn stack_may_stand_in_a_manager_function() {
         #[async_context_manager]
         async fn all<'l>(log: &'l Log, names: &[&'static str]) -> Result<Vec<&mut String>, String> {
             let mut stack = Stack::new();
@@ -655,7 +655,7 @@ mod nesting {
     }
 
     #[test]
-    fn by_scope() {
+    fn stack_may_be_entered_by_scope() {
         let log = Log::new();
         let value = block_on(Stack::new().into_manager().scope(async |stack| {
             stack.enter(catching(&log, "a", None)).await?;
@@ -670,7 +670,7 @@ mod cancellation {
     use super::*;
 
     #[test]
-    fn in_the_block() {
+    fn stack_that_is_dropped_in_its_block_cancels_its_managers() {
         let log = Log::new();
         drop_after(3, async {
             with!(Stack::new() as stack => {
@@ -695,7 +695,7 @@ mod cancellation {
     }
 
     #[test]
-    fn while_entering() {
+    fn stack_that_is_dropped_while_it_enters_cancels_the_older_managers() {
         let log = Log::new();
         drop_after(2, async {
             let stack = Stack::new();
@@ -706,7 +706,7 @@ mod cancellation {
     }
 
     #[test]
-    fn while_leaving() {
+    fn stack_that_is_dropped_while_it_is_left_cancels_the_older_managers() {
         let log = Log::new();
         drop_after(4, async {
             with!(Stack::new() as stack => {
@@ -719,7 +719,7 @@ mod cancellation {
     }
 
     #[test]
-    fn of_a_closing_that_is_done_again() {
+    fn closing_that_is_dropped_can_be_done_again() {
         let log = Log::new();
         block_on(async {
             let mut stack = Stack::new();
@@ -733,7 +733,7 @@ mod cancellation {
     }
 
     #[test]
-    fn of_a_closing_and_then_of_the_stack() {
+    fn closing_and_then_the_stack_may_be_dropped() {
         let log = Log::new();
         block_on(async {
             let mut stack = Stack::new();
@@ -980,7 +980,7 @@ mod auto_traits {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn in_a_task() {
+    async fn stack_may_be_used_in_a_task() {
         let log = Log::new();
         let task = tokio::spawn({
             let log = log.clone();

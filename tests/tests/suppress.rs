@@ -92,7 +92,7 @@ mod without_catch {
     use super::*;
 
     #[test]
-    fn a_value_is_some() {
+    fn value_in_a_suppressing_manager_is_some() {
         let log = Log::new();
         assert_eq!(block_on(async { with!(patient(&log, 1) => 5) }), Some(5));
         assert_eq!(log.take(), ["Some(Completed)", "exit"]);
@@ -124,7 +124,7 @@ mod without_catch {
     }
 
     #[test]
-    fn an_err_passes_by() {
+    fn err_passes_a_manager_that_does_not_catch() {
         async fn asks(log: &Log) -> Result<u8, String> {
             let value = with!(patient(log, 1) => fails()?);
             log.add("not here");
@@ -139,7 +139,7 @@ mod without_catch {
     }
 
     #[test]
-    fn the_managers_err_replaces() {
+    fn err_of_a_suppressing_manager_replaces_the_value() {
         async fn asks(log: &Log) -> Result<Option<u8>, String> {
             with!(fallible(log, 1, true) => fails()?)
         }
@@ -147,7 +147,7 @@ mod without_catch {
     }
 
     #[test]
-    fn jumps_and_returns_go_on() {
+    fn jumps_and_returns_pass_a_suppressing_manager() {
         async fn leave(log: &Log, way: u8) -> Option<u8> {
             let mut turns = 0;
             loop {
@@ -175,7 +175,7 @@ mod without_catch {
     }
 
     #[test]
-    fn a_panic_goes_on() {
+    fn panic_passes_a_suppressing_manager() {
         let log = Log::new();
         let run = async { with!(patient(&log, 1) => assert!(!log.take().is_empty(), "in the block")) };
         assert_eq!(panic_message(run), "in the block");
@@ -183,7 +183,7 @@ mod without_catch {
     }
 
     #[test]
-    fn not_to_reach_the_marker_is_a_panic() {
+    fn suppressing_manager_that_does_not_reach_its_marker_panics() {
         #[async_context_manager(suppress)]
         async fn absent(there: bool) {
             let lend = async { r#yield!() };
@@ -208,7 +208,7 @@ mod without_catch {
     }
 
     #[test]
-    fn dropped_it_is_cancelled() {
+    fn suppressing_manager_that_is_dropped_is_cancelled() {
         #[async_context_manager(suppress)]
         async fn awaits(log: &Log) {
             let outcome = r#yield!();
@@ -234,21 +234,21 @@ mod with_catch {
     }
 
     #[test]
-    fn an_expected_error_is_none() {
+    fn expected_error_in_a_catching_and_suppressing_manager_is_none() {
         let log = Log::new();
         assert_eq!(block_on(run(&log, Some("error"))), Ok(None));
         assert_eq!(log.take(), ["it failed", "after"]);
     }
 
     #[test]
-    fn another_error_goes_on() {
+    fn other_error_in_a_catching_and_suppressing_manager_goes_on() {
         let log = Log::new();
         assert_eq!(block_on(run(&log, Some("other"))), Err("other".to_string()));
         assert_eq!(log.take(), ["it failed", "after"]);
     }
 
     #[test]
-    fn a_value_is_some() {
+    fn value_in_a_catching_and_suppressing_manager_is_some() {
         let log = Log::new();
         assert_eq!(block_on(run(&log, None)), Ok(Some(5)));
         assert_eq!(log.take(), ["it completed", "after"]);
@@ -286,7 +286,7 @@ mod with_catch {
     }
 
     #[test]
-    fn a_panic_goes_on() {
+    fn panic_passes_a_catching_and_suppressing_manager() {
         let log = Log::new();
         let run = async {
             with!(suppressing(&log, "it", expected()) => {
@@ -299,7 +299,7 @@ mod with_catch {
     }
 
     #[test]
-    fn in_a_loop() {
+    fn catching_and_suppressing_manager_may_stand_in_a_loop() {
         async fn sum(log: &Log) -> Result<u8, String> {
             let mut sum = 0;
             for n in 0..6 {
@@ -377,7 +377,7 @@ mod several {
     }
 
     #[test]
-    fn there_is_one_option_at_most() {
+    fn several_suppressing_managers_of_a_header_give_one_option() {
         let log = Log::new();
         let value: Option<u8> = block_on(async { with!(patient(&log, 9), patient(&log, 9) => 5) });
         assert_eq!(value, Some(5));
@@ -412,7 +412,7 @@ mod several {
     }
 
     #[test]
-    fn composed_of_a_suppressing_one() {
+    fn manager_composed_of_a_suppressing_one_suppresses() {
         let log = Log::new();
         assert_eq!(block_on(async { with!(composed(&log, 0) => 5) }), Some(5));
         assert_eq!(log.take(), ["Some(Completed)", "exit", "composed"]);
@@ -421,7 +421,7 @@ mod several {
     }
 
     #[test]
-    fn without_the_option_a_composed_one_panics() {
+    fn manager_composed_of_a_suppressing_one_without_the_option_panics() {
         #[async_context_manager]
         async fn careless(log: &Log) {
             let _: Option<Outcome> = with!(patient(log, 0) => r#yield!());
@@ -439,13 +439,13 @@ mod types {
     use super::*;
 
     #[test]
-    fn of_nothing() {
+    fn block_of_nothing_can_be_suppressed() {
         let log = Log::new();
         assert_eq!(block_on(async { with!(patient(&log, 1) => {}) }), Some(()));
     }
 
     #[test]
-    fn of_an_option() {
+    fn block_of_an_option_can_be_suppressed() {
         let log = Log::new();
         assert_eq!(block_on(async { with!(patient(&log, 1) => None::<u8>) }), Some(None));
         assert_eq!(log.take(), ["Some(Completed)", "exit"]);
@@ -459,7 +459,7 @@ mod types {
     }
 
     #[test]
-    fn of_a_block_that_never_ends() {
+    fn block_that_never_ends_can_be_suppressed() {
         async fn never(log: &Log) -> u8 {
             let value: Option<Infallible> = with!(patient(log, 0) => {
                 loop {
@@ -473,7 +473,7 @@ mod types {
     }
 
     #[test]
-    fn of_a_block_that_always_returns() {
+    fn block_that_always_returns_can_be_suppressed() {
         async fn returns(log: &Log, polls: usize) -> u8 {
             let value: Option<()> = with!(patient(log, polls) => {
                 yields(1).await;
@@ -488,7 +488,7 @@ mod types {
     }
 
     #[test]
-    fn of_an_open_type() {
+    fn block_of_a_type_found_later_can_be_suppressed() {
         let log = Log::new();
         let value: Option<u16> = block_on(async { with!(patient(&log, 1) => "5".parse().unwrap()) });
         assert_eq!(value, Some(5));
@@ -498,7 +498,7 @@ mod types {
     }
 
     #[test]
-    fn of_a_trait_object() {
+    fn block_of_a_trait_object_can_be_suppressed() {
         let log = Log::new();
         let value = block_on(async {
             let value: Option<Box<dyn Fn(u8) -> u8>> = with!(patient(&log, 1) => Box::new(|n| n + 1));
@@ -508,7 +508,7 @@ mod types {
     }
 
     #[test]
-    fn of_what_is_dropped() {
+    fn value_with_a_destructor_can_be_suppressed() {
         let log = Log::new();
         let run = async { with!(fallible(&log, 1, true) => log.on_drop("value")) };
         assert!(block_on(run).is_err());

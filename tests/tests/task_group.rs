@@ -266,7 +266,7 @@ mod failure_of_a_task {
 
     /// G04
     #[tokio::test(start_paused = true)]
-    async fn stops_the_others_when_the_block_has_ended() {
+    async fn failure_of_a_task_stops_the_others_when_the_block_has_ended() {
         let log = Log::new();
         let value = with!(task_group() as group => {
             group.spawn(child::<()>(fate(&log, "a"), 1, Err(Error::Zero)));
@@ -279,7 +279,7 @@ mod failure_of_a_task {
 
     /// G05
     #[tokio::test(start_paused = true)]
-    async fn stops_the_block_and_then_the_others() {
+    async fn failure_of_a_task_stops_the_block_and_then_the_others() {
         let log = Log::new();
         let begun = Instant::now();
         let value = with!(task_group() as group => {
@@ -294,7 +294,7 @@ mod failure_of_a_task {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn stops_a_block_that_waits_for_it() {
+    async fn failure_of_a_task_stops_a_block_that_waits_for_it() {
         let value: Group<u8> = with!(task_group() as group => {
             group.spawn(async { sleep(SECOND).await; Err(Error::Zero) }).await
         });
@@ -302,7 +302,7 @@ mod failure_of_a_task {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn stops_a_block_that_could_go_on() {
+    async fn failure_of_a_task_stops_a_block_that_could_go_on() {
         let log = Log::new();
         let (sender, receiver) = oneshot::channel::<()>();
         let value: Group<()> = with!(task_group() as group => {
@@ -319,7 +319,7 @@ mod failure_of_a_task {
     }
 
     #[tokio::test]
-    async fn in_the_same_turn_as_the_end_of_the_block_is_a_failure() {
+    async fn failure_of_a_task_in_the_same_turn_as_the_end_of_the_block_is_a_failure() {
         let value: Group<u8> = with!(task_group() as group => {
             group.spawn(async { Err::<(), _>(Error::Zero) });
             yields(1).await;
@@ -329,7 +329,7 @@ mod failure_of_a_task {
     }
 
     #[tokio::test]
-    async fn replaces_a_jump() {
+    async fn failure_of_a_task_replaces_a_jump() {
         let value: Group<()> = loop {
             let value = with!(task_group() as group => {
                 group.spawn(async { Err::<(), _>(Error::Zero) });
@@ -342,7 +342,7 @@ mod failure_of_a_task {
 
     /// Of which the first one stopped the group.
     #[tokio::test(start_paused = true)]
-    async fn brings_those_that_came_at_the_same_time() {
+    async fn failure_of_a_task_brings_those_that_came_at_the_same_time() {
         let value = with!(task_group() as group => {
             for error in [Error::Key, Error::Value, Error::Zero] {
                 group.spawn(async move { sleep(SECOND).await; Err::<(), _>(error) });
@@ -358,7 +358,7 @@ mod failure_of_a_task {
 
     /// G19, G20a, G21a, G29
     #[tokio::test(start_paused = true)]
-    async fn goes_before_an_error_of_a_cleanup_in_the_block() {
+    async fn failure_of_a_task_goes_before_an_error_of_a_cleanup_in_the_block() {
         #[async_context_manager]
         async fn fails(log: &Log) -> Result<(), Error> {
             log.add(format!("block {:?}", r#yield!()));
@@ -375,7 +375,7 @@ mod failure_of_a_task {
 
     /// G20
     #[tokio::test(start_paused = true)]
-    async fn goes_before_a_panic_of_a_cleanup_in_the_block() {
+    async fn failure_of_a_task_goes_before_a_panic_of_a_cleanup_in_the_block() {
         #[async_context_manager]
         async fn panics() {
             r#yield!();
@@ -390,7 +390,7 @@ mod failure_of_a_task {
 
     /// G25
     #[tokio::test(start_paused = true)]
-    async fn stops_tasks_that_breed() {
+    async fn failure_of_a_task_stops_tasks_that_breed() {
         fn hydra(group: &TaskGroup<Error>, held: Arc<()>) -> Task<()> {
             let body = group.clone();
             group.spawn(async move {
@@ -413,7 +413,7 @@ mod failure_of_a_task {
 
     /// G28, G32: it is dropped.
     #[tokio::test(start_paused = true)]
-    async fn leaves_a_group_that_takes_no_more_tasks() {
+    async fn failure_of_a_task_leaves_a_group_that_takes_no_more_tasks() {
         struct Spawns(TaskGroup<Error>, Log);
 
         impl Drop for Spawns {
@@ -438,7 +438,7 @@ mod failure_of_a_task {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn stops_a_group_whose_block_spawns_when_it_is_dropped() {
+    async fn failure_of_a_task_stops_a_group_whose_block_spawns_when_it_is_dropped() {
         struct Spawns<'g>(&'g TaskGroup<Error>, Log);
 
         impl Drop for Spawns<'_> {
@@ -463,7 +463,7 @@ mod failure_of_the_block {
 
     /// G09
     #[tokio::test(start_paused = true)]
-    async fn aborts_the_tasks_and_goes_on() {
+    async fn failure_of_the_block_aborts_the_tasks_and_goes_on() {
         async fn f(log: &Log) -> Result<(), Box<dyn std::error::Error>> {
             with!(task_group() as group => {
                 group.spawn(child(fate(log, "a"), 2, Ok(())));
@@ -480,7 +480,7 @@ mod failure_of_the_block {
 
     /// G10
     #[tokio::test(start_paused = true)]
-    async fn before_any_await_the_tasks_never_begin() {
+    async fn failure_of_the_block_before_any_await_lets_no_task_begin() {
         let log = Log::new();
         let value = with!(task_group::<Error>() as group => {
             let begins = log.clone();
@@ -492,7 +492,7 @@ mod failure_of_the_block {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waits_for_what_tasks_drop() {
+    async fn failure_of_the_block_waits_for_what_tasks_drop() {
         let log = Log::new();
         let value = with!(task_group::<Error>() as group => {
             let dropped = log.on_drop("never begun");
@@ -505,7 +505,7 @@ mod failure_of_the_block {
     }
 
     #[test]
-    fn by_a_panic_aborts_the_tasks_and_goes_on() {
+    fn panic_of_the_block_aborts_the_tasks_and_goes_on() {
         let log = Log::new();
         let caught = {
             let log = log.clone();
@@ -550,7 +550,7 @@ mod panics {
     }
 
     #[test]
-    fn of_a_task_stops_all_and_goes_on() {
+    fn panic_of_a_task_stops_all_and_goes_on() {
         let log = Log::new();
         let events = log.clone();
         let said = panic_of(async move {
@@ -565,7 +565,7 @@ mod panics {
     }
 
     #[test]
-    fn of_a_task_goes_on_when_the_block_has_ended() {
+    fn panic_of_a_task_goes_on_when_the_block_has_ended() {
         let said = panic_of(async {
             with!(task_group::<Error>() as group => { group.spawn::<(), _>(async { panic!("task") }); })
         });
@@ -573,7 +573,7 @@ mod panics {
     }
 
     #[test]
-    fn carries_what_it_carried() {
+    fn panic_of_a_task_carries_what_it_carried() {
         let joined = current_thread().block_on(async {
             let future = async {
                 with!(task_group::<Error>() as group => {
@@ -586,7 +586,7 @@ mod panics {
     }
 
     #[test]
-    fn of_a_task_that_is_aborted_goes_before_an_error() {
+    fn panic_of_a_task_that_is_aborted_goes_before_an_error() {
         let said = panic_of(async {
             with!(task_group() as group => {
                 group.spawn(async { let _bomb = Bomb("dropped"); pending::<Result<(), _>>().await });
@@ -597,7 +597,7 @@ mod panics {
     }
 
     #[test]
-    fn of_a_task_that_is_aborted_goes_before_an_error_of_the_block() {
+    fn panic_of_a_task_that_is_aborted_goes_before_an_error_of_the_block() {
         let said = panic_of(async {
             with!(task_group::<Error>() as group => {
                 group.spawn(async { let _bomb = Bomb("dropped"); pending::<Result<(), _>>().await });
@@ -609,7 +609,7 @@ mod panics {
     }
 
     #[test]
-    fn of_the_block_goes_before_those_of_tasks() {
+    fn panic_of_the_block_goes_before_those_of_tasks() {
         let said = panic_of(async {
             let value: Group<()> = with!(task_group() as group => {
                 group.spawn(async { let _bomb = Bomb("dropped"); pending::<Result<(), _>>().await });
@@ -622,14 +622,14 @@ mod panics {
     }
 
     #[test]
-    fn of_what_a_task_gave_is_one_of_the_task() {
+    fn panic_in_the_drop_of_what_a_task_gave_is_one_of_the_task() {
         let said =
             panic_of(async { with!(task_group::<Error>() as group => { group.spawn(async { Ok(Bomb("value")) }); }) });
         assert_eq!(said, "value");
     }
 
     #[test]
-    fn the_first_of_several_goes_on() {
+    fn first_of_several_panics_of_tasks_goes_on() {
         let said = panic_of(async {
             with!(task_group::<Error>() as group => {
                 for name in ["first", "second"] {
@@ -642,7 +642,7 @@ mod panics {
 
     /// G34. Python asks for a task.
     #[test]
-    fn spawning_outside_a_runtime_is_one_of_the_block() {
+    fn spawning_outside_a_runtime_is_a_panic_of_the_block() {
         let said = catch_unwind(|| {
             block_on(async { with!(task_group::<Error>() as group => { group.spawn(async { Ok(()) }); }) })
         });
@@ -655,7 +655,7 @@ mod cancellation {
 
     /// G06, G22
     #[tokio::test(start_paused = true)]
-    async fn while_it_waits_for_tasks_aborts_them() {
+    async fn drop_of_a_group_that_waits_for_its_tasks_aborts_them() {
         let log = Log::new();
         let events = log.clone();
         cancel_after(1, &log, async move {
@@ -671,7 +671,7 @@ mod cancellation {
 
     /// G07
     #[tokio::test(start_paused = true)]
-    async fn in_the_block_aborts_the_tasks() {
+    async fn drop_in_the_block_of_a_group_aborts_the_tasks() {
         let log = Log::new();
         let events = log.clone();
         cancel_after(1, &log, async move {
@@ -686,7 +686,7 @@ mod cancellation {
 
     /// G08
     #[tokio::test(start_paused = true)]
-    async fn aborts_tasks_that_would_fail_later() {
+    async fn drop_of_a_group_aborts_tasks_that_would_fail_later() {
         let log = Log::new();
         let events = log.clone();
         cancel_after(1, &log, async move {
@@ -702,7 +702,7 @@ mod cancellation {
 
     /// G15, G16
     #[tokio::test(start_paused = true)]
-    async fn aborts_tasks_that_would_fail_while_a_cleanup_waits() {
+    async fn drop_of_a_group_aborts_tasks_that_would_fail_while_a_cleanup_waits() {
         #[async_context_manager]
         async fn waits(log: &Log) {
             log.add(format!("block {:?}", r#yield!()));
@@ -723,7 +723,7 @@ mod cancellation {
 
     /// G11, G12
     #[tokio::test(start_paused = true)]
-    async fn of_nested_groups_aborts_the_tasks_of_both() {
+    async fn drop_of_nested_groups_aborts_the_tasks_of_both() {
         let log = Log::new();
         let events = log.clone();
         cancel_after(1, &log, async move {
@@ -740,7 +740,7 @@ mod cancellation {
 
     /// G17
     #[tokio::test(start_paused = true)]
-    async fn of_an_empty_group_is_one_of_its_block() {
+    async fn drop_of_an_empty_group_cancels_its_block() {
         let log = Log::new();
         let events = log.clone();
         cancel_after(1, &log, async move {
@@ -752,7 +752,7 @@ mod cancellation {
 
     /// G18
     #[tokio::test(start_paused = true)]
-    async fn goes_before_an_error_of_a_cleanup_in_the_block() {
+    async fn drop_of_a_group_goes_before_an_error_of_a_cleanup_in_the_block() {
         #[async_context_manager]
         async fn fails(log: &Log) -> Result<(), Error> {
             log.add(format!("block {:?}", r#yield!()));
@@ -769,7 +769,7 @@ mod cancellation {
 
     /// As by a limit around it. The limit can't wait for the tasks.
     #[tokio::test(start_paused = true)]
-    async fn by_a_time_limit_around_it_aborts_the_tasks() {
+    async fn time_limit_around_a_group_aborts_the_tasks() {
         let log = Log::new();
         let value = with!(move_on_after(SECOND), task_group() as group => {
             group.spawn(child(fate(&log, "a"), 2, Ok(())));
@@ -781,7 +781,7 @@ mod cancellation {
 
     /// As the limit is in the group, it can.
     #[tokio::test(start_paused = true)]
-    async fn a_time_limit_in_it_fails_its_block() {
+    async fn time_limit_in_a_group_fails_its_block() {
         let log = Log::new();
         let value = with!(task_group::<Error>() as group => {
             group.spawn(child(fate(&log, "a"), 2, Ok(())));
@@ -792,7 +792,7 @@ mod cancellation {
     }
 
     #[test]
-    fn with_the_whole_runtime_leaves_nothing() {
+    fn drop_of_the_whole_runtime_leaves_nothing_of_a_group() {
         let held = Arc::new(());
         let log = Log::new();
         let runtime = current_thread();
@@ -818,7 +818,7 @@ mod cancellation {
 
     /// It could not say that all tasks have ended, nor what they gave.
     #[test]
-    fn by_the_runtime_of_the_tasks_alone_is_a_panic() {
+    fn drop_of_the_runtime_of_the_tasks_alone_is_a_panic() {
         let said = tests::panic_message(async {
             let runtime = current_thread();
             with!(task_group::<Error>() as group => {
@@ -913,19 +913,19 @@ mod the_error {
     }
 
     #[tokio::test]
-    async fn has_the_first_one_as_its_source() {
+    async fn error_of_a_group_has_the_first_one_as_its_source() {
         let error = failing(1).await;
         assert_eq!(error.to_string(), "a task of the group failed");
         assert_eq!(error.source().and_then(|source| source.downcast_ref()), Some(&Error::Zero));
     }
 
     #[tokio::test]
-    async fn tells_how_many_there_are() {
+    async fn error_of_a_group_tells_how_many_there_are() {
         assert_eq!(failing(3).await.to_string(), "3 tasks of the group failed");
     }
 
     #[tokio::test]
-    async fn goes_on_by_a_question_mark() {
+    async fn error_of_a_group_goes_on_by_a_question_mark() {
         #[derive(Debug)]
         struct AppError(Vec<Error>);
 
@@ -976,8 +976,8 @@ mod reports {
     }
 
     #[test]
-    fn errors_of_tasks_when_the_block_has_failed() {
-        let said = said("reports::errors_of_tasks_when_the_block_has_failed", async {
+    fn errors_of_tasks_are_reported_when_the_block_has_failed() {
+        let said = said("reports::errors_of_tasks_are_reported_when_the_block_has_failed", async {
             let value = with!(task_group() as group => {
                 spawn_failing(group);
                 Err::<(), _>(Error::Value)
@@ -993,8 +993,8 @@ mod reports {
     }
 
     #[test]
-    fn errors_of_tasks_when_the_block_has_panicked() {
-        let said = said("reports::errors_of_tasks_when_the_block_has_panicked", async {
+    fn errors_of_tasks_are_reported_when_the_block_has_panicked() {
+        let said = said("reports::errors_of_tasks_are_reported_when_the_block_has_panicked", async {
             let value: Group<()> = with!(task_group() as group => {
                 spawn_failing(group);
                 panic!("block")
@@ -1006,8 +1006,8 @@ mod reports {
     }
 
     #[test]
-    fn errors_of_tasks_when_another_task_has_panicked() {
-        let said = said("reports::errors_of_tasks_when_another_task_has_panicked", async {
+    fn errors_of_tasks_are_reported_when_another_task_has_panicked() {
+        let said = said("reports::errors_of_tasks_are_reported_when_another_task_has_panicked", async {
             with!(task_group() as group => {
                 spawn_failing(group);
                 spawn_ending(group, || panic!("task"));
@@ -1018,8 +1018,8 @@ mod reports {
     }
 
     #[test]
-    fn nothing_when_nothing_is_lost() {
-        let said = said("reports::nothing_when_nothing_is_lost", async {
+    fn nothing_is_reported_of_a_group_when_nothing_is_lost() {
+        let said = said("reports::nothing_is_reported_of_a_group_when_nothing_is_lost", async {
             let value = with!(task_group() as group => { spawn_failing(group) });
             assert_eq!(errors(value), [Error::Zero]);
             with!(task_group::<Error>() as group => {

@@ -29,7 +29,7 @@ mod the_marker_on_another_thread {
     use super::*;
 
     #[test]
-    fn panics_there_and_does_not_touch_the_block() {
+    fn marker_on_another_thread_panics_there_and_does_not_touch_the_block() {
         #[async_context_manager]
         async fn moves(log: &Log) -> Result<&mut Vec<u8>, String> {
             let mut local = vec![1];
@@ -51,7 +51,7 @@ mod the_marker_on_another_thread {
     }
 
     #[test]
-    fn that_only_drops_it_unpolled_is_fine() {
+    fn marker_that_is_dropped_unpolled_on_another_thread_does_no_harm() {
         #[async_context_manager]
         async fn drops(log: &Log) -> Result<&mut Vec<u8>, &'static str> {
             let mut local = vec![1];
@@ -67,7 +67,7 @@ mod the_marker_on_another_thread {
     }
 
     #[test]
-    fn after_the_block_has_ended_does_no_harm() {
+    fn marker_on_another_thread_after_the_block_has_ended_does_no_harm() {
         #[async_context_manager]
         async fn drops_late(log: &Log) {
             let mut block = Box::pin(async {
@@ -89,7 +89,7 @@ mod the_marker_on_another_thread {
     }
 
     #[test]
-    fn through_a_macro_that_is_called_with_panics_too() {
+    fn marker_on_another_thread_through_a_macro_that_is_called_with_panics() {
         /// Not the one of the crate.
         macro_rules! with {
             ($marker:expr) => {
@@ -120,7 +120,7 @@ mod the_marker_on_another_thread {
     }
 
     #[test]
-    fn from_an_async_block_in_the_block_of_a_with_panics_too() {
+    fn marker_on_another_thread_from_an_async_block_in_a_with_panics() {
         #[async_context_manager]
         async fn other() {
             r#yield!();
@@ -148,7 +148,7 @@ mod the_marker_on_another_thread {
     }
 
     #[test]
-    fn with_the_whole_with_is_fine() {
+    fn marker_that_moves_with_its_with_to_another_thread_does_no_harm() {
         #[async_context_manager]
         async fn races(log: &Log) -> &mut u8 {
             let mut local = 5;
@@ -207,7 +207,7 @@ mod a_with_that_moves_between_threads {
     }
 
     #[test]
-    fn is_polled_on_a_new_one_each_time() {
+    fn with_may_be_polled_on_a_new_thread_each_time() {
         let log = Log::new();
         let mut future = boxed(&log);
         let value = loop {
@@ -222,7 +222,7 @@ mod a_with_that_moves_between_threads {
     }
 
     #[test]
-    fn is_dropped_on_another_one() {
+    fn with_may_be_dropped_on_another_thread() {
         for polls in 0..6 {
             let log = Log::new();
             let mut future = boxed(&log);
@@ -259,7 +259,7 @@ mod a_with_that_moves_between_threads {
     }
 
     #[test]
-    fn when_its_block_has_ended_has_those_around_the_marker_see_how() {
+    fn with_that_moved_when_its_block_has_ended_tells_the_managers_around_it() {
         let log = Log::new();
         let inside = log.clone();
         let mut future: Pin<Box<dyn Future<Output = Result<(), ()>> + Send>> =
@@ -282,7 +282,7 @@ mod the_marker_elsewhere {
     }
 
     #[test]
-    fn in_the_block_of_another_manager() {
+    fn marker_may_stand_in_the_block_of_another_manager() {
         #[async_context_manager]
         async fn moves(log: &Log) -> &mut u8 {
             let mut local = 5;
@@ -303,7 +303,7 @@ mod the_marker_elsewhere {
     }
 
     #[test]
-    fn in_a_list_of_boxes() {
+    fn marker_may_stand_in_a_list_of_boxes() {
         #[async_context_manager]
         async fn lists(log: &Log) -> &mut u8 {
             let mut local = 5;
@@ -324,7 +324,7 @@ mod the_marker_elsewhere {
     }
 
     #[test]
-    fn behind_a_function() {
+    fn marker_may_be_given_to_a_function() {
         async fn twice(future: impl Future<Output = String>) -> String {
             future.await.repeat(2)
         }
@@ -338,7 +338,7 @@ mod the_marker_elsewhere {
     }
 
     #[test]
-    fn polled_by_hand_with_another_waker() {
+    fn marker_may_be_polled_by_hand_with_another_waker() {
         #[async_context_manager]
         async fn polls(log: &Log) -> Result<(), &'static str> {
             let mut block = Box::pin(async { r#yield!() });
@@ -362,7 +362,7 @@ mod leaks {
     use super::*;
 
     #[test]
-    fn of_a_with_run_nothing() {
+    fn leak_of_a_with_runs_nothing() {
         #[async_context_manager]
         async fn logged(log: Log) {
             log.add("enter");
@@ -380,7 +380,7 @@ mod leaks {
     }
 
     #[test]
-    fn of_a_marker_that_was_never_polled() {
+    fn leak_of_a_marker_that_was_never_polled_does_no_harm() {
         #[async_context_manager]
         async fn leaks() -> &mut u8 {
             let mut local = 5;
@@ -391,7 +391,7 @@ mod leaks {
     }
 
     #[test]
-    fn of_a_marker_whose_block_has_ended() {
+    fn leak_of_a_marker_whose_block_has_ended_does_no_harm() {
         #[async_context_manager]
         async fn leaks(log: &Log) -> &mut u8 {
             let mut local = 5;
@@ -437,8 +437,8 @@ mod aborts {
     }
 
     #[test]
-    fn a_marker_that_is_leaked_while_the_block_is_lent() {
-        let said = aborts("a_marker_that_is_leaked_while_the_block_is_lent", |log| async move {
+    fn marker_that_is_leaked_while_the_block_is_lent_aborts_the_process() {
+        let said = aborts("marker_that_is_leaked_while_the_block_is_lent_aborts_the_process", |log| async move {
             with!(leaks(&log) as local => {
                 pending::<()>().await;
                 *local += 1;
@@ -457,8 +457,8 @@ mod aborts {
     }
 
     #[test]
-    fn a_marker_that_is_leaked_and_then_all_is_dropped() {
-        let said = aborts("a_marker_that_is_leaked_and_then_all_is_dropped", |log| async move {
+    fn marker_that_is_leaked_before_all_is_dropped_aborts_the_process() {
+        let said = aborts("marker_that_is_leaked_before_all_is_dropped_aborts_the_process", |log| async move {
             tests::drop_after(1, async {
                 with!(leaks_and_waits(&log) as local => {
                     pending::<()>().await;
@@ -479,8 +479,8 @@ mod aborts {
     }
 
     #[test]
-    fn a_marker_that_is_leaked_and_then_a_panic() {
-        let said = aborts("a_marker_that_is_leaked_and_then_a_panic", |log| async move {
+    fn marker_that_is_leaked_before_a_panic_aborts_the_process() {
+        let said = aborts("marker_that_is_leaked_before_a_panic_aborts_the_process", |log| async move {
             let caught = catch_unwind(AssertUnwindSafe(|| {
                 block_on(async {
                     with!(leaks_and_panics(&log) as local => {
@@ -503,13 +503,14 @@ mod aborts {
     }
 
     #[test]
-    fn a_marker_that_is_dropped_on_another_thread_while_the_block_is_lent() {
-        let said = aborts("a_marker_that_is_dropped_on_another_thread_while_the_block_is_lent", |log| async move {
-            with!(drops_elsewhere(&log) as local => {
-                pending::<()>().await;
-                *local += 1;
+    fn marker_that_is_dropped_on_another_thread_in_its_block_aborts_the_process() {
+        let said =
+            aborts("marker_that_is_dropped_on_another_thread_in_its_block_aborts_the_process", |log| async move {
+                with!(drops_elsewhere(&log) as local => {
+                    pending::<()>().await;
+                    *local += 1;
+                });
             });
-        });
         assert_told(&said, "drops_elsewhere");
     }
 
@@ -522,13 +523,14 @@ mod aborts {
     }
 
     #[test]
-    fn a_marker_that_is_polled_on_another_thread_while_the_block_is_lent() {
-        let said = aborts("a_marker_that_is_polled_on_another_thread_while_the_block_is_lent", |log| async move {
-            with!(polls_elsewhere(&log) as local => {
-                pending::<()>().await;
-                *local += 1;
+    fn marker_that_is_polled_on_another_thread_in_its_block_aborts_the_process() {
+        let said =
+            aborts("marker_that_is_polled_on_another_thread_in_its_block_aborts_the_process", |log| async move {
+                with!(polls_elsewhere(&log) as local => {
+                    pending::<()>().await;
+                    *local += 1;
+                });
             });
-        });
         assert!(said.contains("was polled on a different thread than its `with!`"), "{said}");
         assert_told(&said, "polls_elsewhere");
     }

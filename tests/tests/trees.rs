@@ -106,17 +106,17 @@ fn holds(runner: Runner, count: u32, which: u64) {
 }
 
 #[test]
-fn polled_by_hand() {
+fn random_trees_hold_when_polled_by_hand() {
     holds(by_hand, 4000, 0);
 }
 
 #[test]
-fn under_a_time_limit() {
+fn random_trees_hold_under_a_time_limit() {
     holds(timed_out, 1000, 1);
 }
 
 #[test]
-fn in_a_task_that_is_aborted() {
+fn random_trees_hold_in_a_task_that_is_aborted() {
     holds(aborted, 1000, 2);
 }
 

@@ -85,19 +85,19 @@ fn all_phases_have_the_waker_of_the_task() {
 }
 
 #[test]
-fn all_phases_have_it_when_the_marker_is_in_an_async_block() {
+fn all_phases_have_the_waker_when_the_marker_is_in_an_async_block() {
     let kept = Kept::default();
     assert_one_waker(5, &kept, async { with!(keeps_in_async(&kept) => kept.keep().await) });
 }
 
 #[test]
-fn nested_ones_have_it() {
+fn nested_managers_have_the_waker_of_the_task() {
     let kept = Kept::default();
     assert_one_waker(8, &kept, async { with!(keeps(&kept), keeps_in_async(&kept) => kept.keep().await) });
 }
 
 #[test]
-fn composed_ones_have_it() {
+fn composed_managers_have_the_waker_of_the_task() {
     #[async_context_manager]
     async fn composed(kept: &Kept) {
         with!(keeps(kept), keeps_in_async(kept) => { r#yield!(); });
@@ -107,7 +107,7 @@ fn composed_ones_have_it() {
 }
 
 #[test]
-fn a_block_that_is_reached_in_the_first_poll_has_it() {
+fn a_block_that_is_reached_in_the_first_poll_has_the_waker_of_the_task() {
     #[async_context_manager]
     async fn at_once() {
         r#yield!();
@@ -177,7 +177,7 @@ fn nothing_pends_that_has_no_await() {
 }
 
 #[test]
-fn from_another_thread_in_each_phase() {
+fn each_phase_can_be_woken_from_another_thread() {
     /// A future that a thread of its own ends.
     fn elsewhere() -> impl Future<Output = ()> {
         let (sender, receiver) = futures::channel::oneshot::channel();

@@ -84,7 +84,7 @@ mod ways {
     use super::*;
 
     #[test]
-    fn the_body_reaches_its_end() {
+    fn function_that_reaches_its_end_completes() {
         #[within(plain(log))]
         async fn add(log: &Log, a: u32, b: u32) -> u32 {
             log.add("body");
@@ -97,7 +97,7 @@ mod ways {
     }
 
     #[test]
-    fn the_function_returns_nothing() {
+    fn function_that_returns_nothing_completes() {
         #[within(plain(log))]
         async fn work(log: &Log, leaves: bool) {
             if leaves {
@@ -125,7 +125,7 @@ mod ways {
     }
 
     #[test]
-    fn by_its_value_by_return_and_by_a_question_mark() {
+    fn function_fails_if_its_value_a_return_or_a_question_mark_is_an_err() {
         let log = Log::new();
         for (text, result, outcome) in [
             ("5", Ok(5), "Completed"),
@@ -140,7 +140,7 @@ mod ways {
     }
 
     #[test]
-    fn none_by_a_question_mark_completes() {
+    fn question_mark_on_none_completes() {
         #[within(plain(log))]
         async fn first(log: &Log, text: &str) -> Option<char> {
             let first = text.chars().next()?;
@@ -153,7 +153,7 @@ mod ways {
     }
 
     #[test]
-    fn by_a_return_that_a_macro_hides() {
+    fn return_of_an_err_hidden_in_a_macro_fails() {
         macro_rules! bail {
             ($error:expr) => {
                 return Err($error.into())
@@ -169,7 +169,7 @@ mod ways {
     }
 
     #[test]
-    fn jumps_in_the_body_stay_in_it() {
+    fn jumps_in_the_body_of_a_function_stay_in_it() {
         #[within(plain(log))]
         async fn sum(log: &Log) -> u32 {
             let mut sum = 0;
@@ -190,7 +190,7 @@ mod ways {
     }
 
     #[test]
-    fn by_a_panic() {
+    fn panic_of_a_function_is_seen_and_goes_on() {
         #[within(plain(log))]
         async fn work(log: &Log) -> u32 {
             yields(1).await;
@@ -202,7 +202,7 @@ mod ways {
     }
 
     #[test]
-    fn by_being_dropped() {
+    fn function_that_is_dropped_is_cancelled() {
         #[within(plain(log))]
         async fn work(log: &Log) {
             let _guard = log.on_drop("local dropped");
@@ -214,7 +214,7 @@ mod ways {
     }
 
     #[test]
-    fn calling_it_runs_nothing() {
+    fn calling_a_function_runs_nothing_before_it_is_awaited() {
         #[within(plain(log))]
         async fn work(log: &Log) {}
         let log = Log::new();
@@ -223,7 +223,7 @@ mod ways {
     }
 
     #[test]
-    fn it_never_returns() {
+    fn function_that_never_returns_can_be_cancelled() {
         #[within(plain(log))]
         async fn work(log: &Log) -> ! {
             loop {
@@ -249,28 +249,28 @@ mod errors_of_managers {
     }
 
     #[test]
-    fn there_is_none() {
+    fn function_completes_when_its_manager_does_not_fail() {
         let log = Log::new();
         assert_eq!(block_on(parse(&log, Fails::Never, "2")), Ok(7));
         assert_eq!(log.take(), ["7 Completed"]);
     }
 
     #[test]
-    fn that_of_the_body_is_the_functions() {
+    fn error_of_the_body_is_the_functions() {
         let log = Log::new();
         assert_eq!(block_on(parse(&log, Fails::Never, "two")), Err(AppError::Parse));
         assert_eq!(log.take(), ["5 Failed(())"]);
     }
 
     #[test]
-    fn that_of_entering_becomes_the_functions() {
+    fn error_of_entering_becomes_the_functions() {
         let log = Log::new();
         assert_eq!(block_on(parse(&log, Fails::Entering, "2")), Err(AppError::Db(DbError("entering"))));
         assert_eq!(log.take(), [""; 0]);
     }
 
     #[test]
-    fn that_of_leaving_replaces_what_the_body_gave() {
+    fn error_of_leaving_replaces_what_the_body_gave() {
         let log = Log::new();
         assert_eq!(block_on(parse(&log, Fails::Leaving, "2")), Err(AppError::Db(DbError("leaving"))));
         assert_eq!(block_on(parse(&log, Fails::Leaving, "two")), Err(AppError::Db(DbError("leaving"))));
@@ -278,7 +278,7 @@ mod errors_of_managers {
     }
 
     #[test]
-    fn into_a_box() {
+    fn error_of_a_manager_becomes_a_boxed_error() {
         #[within(fails_with_a_parse_error())]
         async fn work() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             Ok(())
@@ -306,7 +306,7 @@ mod catching {
     }
 
     #[test]
-    fn the_caller_gets_what_the_manager_returns() {
+    fn caller_gets_what_a_catching_manager_returns() {
         let log = Log::new();
         for (text, error) in [("", "empty"), ("five", "no number"), ("9", "nine")] {
             assert_eq!(block_on(parse(&log, text)), Err(format!("renamed {error}")));
@@ -317,7 +317,7 @@ mod catching {
     }
 
     #[test]
-    fn an_error_of_any_type() {
+    fn generic_manager_catches_an_error_of_any_type() {
         #[async_context_manager(catch)]
         async fn logged<E: Display>(log: &Log) -> Result<(), E> {
             let outcome = r#yield!();
@@ -341,7 +341,7 @@ mod suppressing {
     use super::*;
 
     #[test]
-    fn a_function_that_returns_nothing() {
+    fn suppressed_function_that_returns_nothing_returns() {
         #[within(patience(log, 3))]
         async fn work(log: &Log, polls: usize) {
             yields(polls).await;
@@ -355,7 +355,7 @@ mod suppressing {
     }
 
     #[test]
-    fn an_option() {
+    fn suppressed_function_that_returns_an_option_gives_none() {
         #[within(patience(log, 3))]
         async fn work(log: &Log, polls: usize) -> Option<usize> {
             yields(polls).await;
@@ -368,7 +368,7 @@ mod suppressing {
     }
 
     #[test]
-    fn a_result_of_nothing() {
+    fn suppressed_function_that_returns_a_result_of_nothing_gives_ok() {
         #[within(swallows(log))]
         async fn work(log: &Log, text: &str) -> Result<(), std::num::ParseIntError> {
             let number = text.parse::<u8>()?;
@@ -382,7 +382,7 @@ mod suppressing {
     }
 
     #[test]
-    fn a_result_of_an_option() {
+    fn suppressed_function_that_returns_a_result_of_an_option_gives_ok_none() {
         #[within(swallows(log))]
         async fn work(log: &Log, text: &str) -> Result<Option<u8>, std::num::ParseIntError> {
             Ok(Some(text.parse()?))
@@ -394,7 +394,7 @@ mod suppressing {
     }
 
     #[test]
-    fn a_panic_is_not_swallowed() {
+    fn panic_of_a_function_is_not_suppressed() {
         #[within(swallows(log))]
         async fn work(log: &Log) -> Result<(), String> {
             panic!("in the body")
@@ -408,7 +408,7 @@ mod headers {
     use super::*;
 
     #[test]
-    fn several_managers() {
+    fn several_managers_stand_around_a_function() {
         #[within(named(log, "a") as first, named(log, first) as second, plain(log))]
         async fn work(log: &Log) -> usize {
             second.push('!');
@@ -423,7 +423,7 @@ mod headers {
     }
 
     #[test]
-    fn of_several_kinds() {
+    fn managers_of_several_kinds_stand_around_a_function() {
         #[within(plain(log), fallible(log, fails) as number, patience(log, 2),)]
         async fn work(log: &Log, fails: Fails, polls: usize) -> Result<Option<u32>, AppError> {
             yields(polls).await;
@@ -439,7 +439,7 @@ mod headers {
     }
 
     #[test]
-    fn patterns() {
+    fn lent_values_of_a_function_are_bound_to_patterns() {
         #[async_context_manager]
         async fn pair() -> (u32, String) {
             r#yield!((5, "five".to_string()))
@@ -453,7 +453,7 @@ mod headers {
     }
 
     #[test]
-    fn one_attribute_above_another_is_around_it() {
+    fn attribute_above_another_is_around_it() {
         #[within(named(log, "outer") as outer)]
         #[within(fallible(log, Fails::Leaving) as number)]
         #[within(named(log, &format!("{outer} {number}")) as inner)]
@@ -470,7 +470,7 @@ mod headers {
     }
 
     #[test]
-    fn attributes_with_errors_of_different_types() {
+    fn attributes_may_have_errors_of_different_types() {
         #[async_context_manager]
         async fn parses(text: &str) -> Result<u32, std::num::ParseIntError> {
             r#yield!(text.parse()?);
@@ -490,7 +490,7 @@ mod headers {
     }
 
     #[test]
-    fn a_manager_that_is_awaited_for() {
+    fn manager_expression_of_a_function_may_await() {
         async fn prepare(log: &Log) -> &Log {
             yields(1).await;
             log
@@ -505,7 +505,7 @@ mod headers {
     }
 
     #[test]
-    fn a_question_mark_before_there_is_a_manager() {
+    fn question_mark_in_a_manager_expression_leaves_the_function() {
         fn check(log: &Log, fails: bool) -> Result<&Log, DbError> {
             if fails { Err(DbError("checking")) } else { Ok(log) }
         }
@@ -522,7 +522,7 @@ mod headers {
     }
 
     #[test]
-    fn the_crate_by_another_path() {
+    fn attribute_finds_the_crate_by_another_path() {
         mod framework {
             pub(crate) use async_context_manager as managers;
         }
@@ -581,7 +581,7 @@ mod functions {
     }
 
     #[test]
-    fn methods() {
+    fn methods_may_stand_within_managers() {
         let mut own = Own::new();
         let log = own.log.clone();
         assert_eq!(block_on(own.by_reference()), 0);
@@ -615,7 +615,7 @@ mod functions {
     }
 
     #[test]
-    fn of_traits() {
+    fn methods_of_traits_may_stand_within_managers() {
         let own = Own::new();
         assert_eq!(block_on(own.call("one")), Err(AppError::Parse));
         assert_eq!(own.log.take(), ["5 Failed(())"]);
@@ -624,7 +624,7 @@ mod functions {
     }
 
     #[test]
-    fn generics() {
+    fn generic_functions_may_stand_within_managers() {
         #[within(named(log, &items[0].to_string()) as first)]
         async fn generic<'l, T, const N: usize>(log: &'l Log, items: [T; N], more: impl Display) -> (&'l Log, String)
         where
@@ -641,7 +641,7 @@ mod functions {
     }
 
     #[test]
-    fn patterns_and_mut_as_arguments() {
+    fn arguments_may_be_patterns_and_mut() {
         #[within(named(log, name) as local)]
         async fn work(log: &Log, (name, mut count): (&str, u32), mut text: String, _: u8) -> String {
             count += 1;
@@ -653,7 +653,7 @@ mod functions {
     }
 
     #[test]
-    fn an_argument_is_given_away_by_the_body() {
+    fn body_may_give_an_argument_away() {
         #[within(plain(log))]
         async fn work(log: &Log, text: String) -> String {
             drop(log.on_drop("moved"));
@@ -665,7 +665,7 @@ mod functions {
     }
 
     #[test]
-    fn the_result_is_an_impl_trait() {
+    fn result_of_a_function_may_be_an_impl_trait() {
         #[within(plain(log))]
         async fn numbers(log: &Log, count: u32) -> impl Iterator<Item = u32> {
             log.add("body");
@@ -684,7 +684,7 @@ mod functions {
     }
 
     #[test]
-    fn the_result_is_coerced() {
+    fn result_of_a_function_is_coerced_to_its_return_type() {
         #[within(plain(log))]
         async fn boxed(log: &Log, text: bool) -> Box<dyn Display> {
             if text {
@@ -719,7 +719,7 @@ mod functions {
     }
 
     #[test]
-    fn a_body_that_is_inferred_from_the_result() {
+    fn types_in_a_body_are_inferred_from_the_return_type() {
         #[within(plain(log))]
         async fn parse(log: &Log, text: &str) -> Result<Vec<u8>, std::num::ParseIntError> {
             log.add("body");
@@ -730,7 +730,7 @@ mod functions {
     }
 
     #[test]
-    fn it_calls_itself() {
+    fn function_may_call_itself() {
         #[within(named(log, &n.to_string()))]
         async fn factorial(log: &Log, n: u32) -> u32 {
             if n == 0 { 1 } else { n * Box::pin(factorial(log, n - 1)).await }
@@ -741,7 +741,7 @@ mod functions {
     }
 
     #[test]
-    fn defined_by_a_macro() {
+    fn function_may_be_defined_by_a_macro() {
         macro_rules! define {
             ($name:ident($log:ident) -> $output:ty, $manager:expr, $pattern:pat => $body:block) => {
                 #[async_context_manager::within($manager as $pattern)]
@@ -758,7 +758,7 @@ mod functions {
     }
 
     #[test]
-    fn a_body_with_functions_and_closures_of_its_own() {
+    fn body_may_have_functions_and_closures_of_its_own() {
         #[within(plain(log))]
         async fn work(log: &Log) -> usize {
             fn inner(number: usize) -> Option<usize> {
@@ -783,7 +783,7 @@ mod functions {
     }
 
     #[test]
-    fn a_body_with_a_manager_of_its_own() {
+    fn body_may_have_a_manager_function_of_its_own() {
         #[within(plain(log))]
         async fn work(log: &Log) -> u32 {
             #[async_context_manager]
@@ -803,7 +803,7 @@ mod functions {
     }
 
     #[test]
-    fn names_of_the_generated_code() {
+    fn names_of_the_generated_code_do_not_clash_with_the_users() {
         #[within(named(handoff0, manager) as value)]
         async fn work(handoff0: &Log, manager: &str, block: u32, end: u32, output: u32) -> String {
             value.push_str(manager);
@@ -815,7 +815,7 @@ mod functions {
     }
 
     #[test]
-    fn attributes_are_kept() {
+    fn attributes_of_a_function_are_kept() {
         #[within(plain(log))]
         #[deny(unused_variables)]
         #[cfg(not(test))]
@@ -869,7 +869,7 @@ mod shadowed {
     }
 
     #[test]
-    fn names() {
+    fn attribute_works_where_names_of_the_standard_library_are_shadowed() {
         let log = Log::new();
         assert_eq!(block_on(fails(&log)), ::std::result::Result::Ok(5));
         assert_eq!(block_on(swallowed(&log)), ::std::result::Result::Ok(::std::option::Option::None));
@@ -905,7 +905,7 @@ mod types {
     }
 
     #[test]
-    fn enters_and_leaves() {
+    fn type_as_manager_stands_around_a_function() {
         assert_eq!(block_on(add(4, 1)), Ok(6));
         assert_eq!(block_on(add(4, 2)), Err("seven".to_string()));
     }
@@ -915,7 +915,7 @@ mod drops {
     use super::*;
 
     #[test]
-    fn arguments_after_the_managers_and_locals_before() {
+    fn locals_are_dropped_before_the_managers_and_arguments_after_them() {
         #[within(plain(log))]
         async fn work(log: &Log, _first: tests::OnDrop, _: tests::OnDrop) {
             let _local = log.on_drop("local");
@@ -926,7 +926,7 @@ mod drops {
     }
 
     #[test]
-    fn an_argument_that_the_body_moves_with_the_body() {
+    fn argument_that_the_body_moves_is_dropped_with_the_body() {
         #[within(plain(log))]
         async fn work(log: &Log, argument: tests::OnDrop, moves: bool) {
             if moves {
@@ -939,7 +939,7 @@ mod drops {
     }
 
     #[test]
-    fn temporaries_of_the_last_expression() {
+    fn temporaries_of_the_last_expression_are_dropped_with_the_body() {
         #[within(plain(log))]
         async fn work(log: &Log) -> usize {
             format!("{:?}", log.on_drop("temporary")).len()
@@ -970,28 +970,28 @@ mod cancellation {
     }
 
     #[test]
-    fn while_entering() {
+    fn function_that_is_dropped_while_entering_ends_there() {
         let log = Log::new();
         drop_after(1, work(&log));
         assert_eq!(log.take(), ["enter"]);
     }
 
     #[test]
-    fn in_the_body() {
+    fn function_that_is_dropped_in_its_body_sees_cancelled() {
         let log = Log::new();
         drop_after(2, work(&log));
         assert_eq!(log.take(), ["enter", "body", "Cancelled"]);
     }
 
     #[test]
-    fn while_leaving() {
+    fn function_that_is_dropped_while_leaving_ends_there() {
         let log = Log::new();
         drop_after(3, work(&log));
         assert_eq!(log.take(), ["enter", "body", "Completed"]);
     }
 
     #[test]
-    fn by_a_manager_that_races_the_body() {
+    fn manager_that_races_the_body_may_drop_it() {
         #[async_context_manager]
         async fn limit(polls: usize) -> Result<(), DbError> {
             tokio::select! {
@@ -1028,7 +1028,7 @@ mod threads {
     }
 
     #[tokio::test]
-    async fn in_a_task() {
+    async fn function_within_managers_can_be_spawned() {
         let log = Log::new();
         let result = tokio::spawn(is_send(work(log.clone(), "name".to_string()))).await.unwrap();
         assert_eq!(result, Ok("name5".to_string()));
@@ -1036,7 +1036,7 @@ mod threads {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn in_a_task_that_is_aborted() {
+    async fn abort_of_a_task_cancels_the_function_in_it() {
         #[within(named(&log, "task"))]
         async fn forever(log: Log) {
             log.add("body");
@@ -1077,7 +1077,7 @@ mod fixtures {
     #[within(asserts_teardown("Completed, 4 rows"))]
     #[within(database() as rows)]
     #[tokio::test]
-    async fn a_test() {
+    async fn fixture_around_a_test_is_torn_down() {
         rows.push(4);
         tokio::task::yield_now().await;
         assert_eq!(rows.len(), 4);
@@ -1085,7 +1085,7 @@ mod fixtures {
 
     #[within(asserts_teardown("Completed, 3 rows"), database() as rows)]
     #[tokio::test]
-    async fn a_test_that_returns_a_result() -> Result<(), Box<dyn std::error::Error>> {
+    async fn fixture_around_a_test_that_returns_a_result_is_torn_down() -> Result<(), Box<dyn std::error::Error>> {
         let number: u32 = "3".parse()?;
         if rows.contains(&number) {
             return Ok(());
@@ -1096,7 +1096,7 @@ mod fixtures {
     #[within(asserts_teardown("Completed, 2 rows"))]
     #[tokio::test(flavor = "multi_thread")]
     #[within(database() as rows)]
-    async fn a_test_with_fixtures_above_and_below() {
+    async fn fixtures_above_and_below_the_test_attribute_are_torn_down() {
         tokio::task::yield_now().await;
         rows.pop();
     }
@@ -1105,14 +1105,14 @@ mod fixtures {
     #[within(asserts_teardown("Panicked, 0 rows"), database() as rows)]
     #[tokio::test]
     #[should_panic = "in the test"]
-    async fn a_test_that_panics() {
+    async fn fixture_around_a_test_that_panics_is_torn_down() {
         rows.clear();
         tokio::task::yield_now().await;
         panic!("in the test");
     }
 
     #[test]
-    fn a_main() {
+    fn fixture_around_main_is_torn_down() {
         #[within(database() as rows)]
         #[tokio::main(flavor = "current_thread")]
         async fn main() -> Result<usize, Box<dyn std::error::Error>> {

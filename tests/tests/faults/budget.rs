@@ -165,12 +165,12 @@ macro_rules! the_same {
 }
 
 #[test]
-fn of_a_plain_manager() {
+fn plain_manager_is_not_bound_by_the_budget_in_a_drop() {
     plain_ones!(the_same);
 }
 
 #[test]
-fn of_one_with_a_time_limit() {
+fn manager_with_a_time_limit_is_not_bound_by_the_budget_in_a_drop() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("it starts");
     let _time = runtime.enter();
     for is_busy in [false, true] {
@@ -185,12 +185,12 @@ fn of_one_with_a_time_limit() {
 }
 
 #[test]
-fn of_a_shielded_manager() {
+fn shielded_manager_is_not_bound_by_the_budget_in_a_drop() {
     shielded_ones!(the_same);
 }
 
 #[test]
-fn of_nested_ones() {
+fn nested_managers_are_not_bound_by_the_budget_in_a_drop() {
     let task = |log: Log, is_busy| async move {
         let free = Free::default();
         with!(selects(log.clone(), free.clone()), plain(log.clone(), free.clone()), selects_in_order(log, free) => {
@@ -202,7 +202,7 @@ fn of_nested_ones() {
 }
 
 #[test]
-fn of_composed_ones() {
+fn composed_managers_are_not_bound_by_the_budget_in_a_drop() {
     #[async_context_manager]
     async fn composed(log: Log, free: Free) {
         with!(selects(log.clone(), free.clone()) => { r#yield!(); });
@@ -232,12 +232,12 @@ async fn stack(log: Log, is_busy: bool) {
 }
 
 #[test]
-fn of_a_stack() {
+fn managers_on_a_stack_are_not_bound_by_the_budget_in_a_drop() {
     the_same(stack, &["callback 2", "callback 1", "callback 0"]);
 }
 
 #[test]
-fn of_a_stack_that_is_kept() {
+fn managers_on_a_stack_that_is_kept_are_not_bound_by_the_budget_in_a_drop() {
     let task = |log: Log, is_busy| async move {
         let stack = AsyncExitStack::<std::convert::Infallible>::new();
         let free = Free::default();
@@ -250,7 +250,7 @@ fn of_a_stack_that_is_kept() {
 
 /// Dropped while it leaves: what it waits for it is not given, but those around it are left.
 #[test]
-fn of_one_around_an_exit_phase() {
+fn manager_around_an_exit_phase_is_not_bound_by_the_budget_in_a_drop() {
     #[async_context_manager]
     async fn busy_in_leaving(is_busy: bool) {
         r#yield!();
@@ -264,7 +264,7 @@ fn of_one_around_an_exit_phase() {
 
 /// The block receives many messages. The `select!` around it stops it in the poll in which it uses up the budget.
 #[test]
-fn of_one_in_a_select() {
+fn manager_in_a_select_is_not_bound_by_the_budget_in_a_drop() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
     for count in [10, 200] {
         let log = Log::new();
@@ -330,17 +330,17 @@ mod of_one_in_a_time_limit {
     }
 
     #[test]
-    fn a_plain_manager_begins_to_leave() {
+    fn plain_manager_in_a_time_limit_leaves_though_the_budget_is_used_up() {
         plain_ones!(limited);
     }
 
     #[test]
-    fn a_shielded_manager_is_not_lost() {
+    fn shielded_manager_in_a_time_limit_is_left_though_the_budget_is_used_up() {
         shielded_ones!(limited);
     }
 
     #[test]
-    fn a_busy_exit_stack_runs_all_its_callbacks() {
+    fn busy_exit_stack_in_a_time_limit_runs_all_its_callbacks() {
         let with = |log: Log| async move {
             let free = Free::default();
             let stack = AsyncExitStack::<std::convert::Infallible>::new();
@@ -358,7 +358,7 @@ mod of_one_in_a_time_limit {
 
     /// The crate's own time limit is polled before the block, so the block has not used up the budget yet.
     #[test]
-    fn of_the_crates_own() {
+    fn time_limit_of_the_crate_leaves_its_managers_before_the_budget_is_used_up() {
         let log = Log::new();
         let limited = paused().block_on(async {
             with!(async_context_manager::timeout(LIMIT), plain(log.clone(), Free::default()) => busy_until_late().await)
@@ -371,7 +371,7 @@ mod of_one_in_a_time_limit {
 /// The block receives many messages. The `select!` around it stops it in the same poll. The shielded manager is left
 /// nevertheless.
 #[test]
-fn of_a_shielded_one_in_a_select() {
+fn shielded_manager_in_a_select_is_left_though_the_budget_is_used_up() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
     for count in [10, 200, 10_000] {
         let log = Log::new();

@@ -110,7 +110,7 @@ const NESTS: [(&str, fn(usize) -> Nest); 4] =
     [("plain", of_plain), ("lends", of_lending), ("fails", of_failing), ("shielded", of_shielded)];
 
 #[test]
-fn dropping_takes_no_more_than_polling() {
+fn dropping_nested_withs_takes_no_more_stack_than_polling() {
     for (name, nest) in NESTS {
         let [polled, dropped] = a_level(nest);
         assert!(dropped <= polled, "{name}: {dropped} bytes of the stack for a level, and {polled} to poll it");
@@ -121,7 +121,7 @@ fn dropping_takes_no_more_than_polling() {
 /// One whose marker is in an `async` block is polled in its drop, in a place that catches its panics and has a budget
 /// of its own.
 #[test]
-fn with_the_marker_in_an_async_block_not_much_more() {
+fn dropping_withs_with_detached_markers_takes_little_more_stack_than_polling() {
     let [polled, dropped] = a_level(of_racing);
     assert!(4 * dropped <= 5 * polled, "{dropped} bytes of the stack for a level, and {polled} to poll it");
 }
@@ -151,8 +151,8 @@ fn a_stack_that_suffices_for_polling_suffices_for_dropping() {
 }
 
 #[test]
-fn two_thousand_shielded_ones_are_rescued() {
-    let child = in_child("faults::depth::two_thousand_shielded_ones_are_rescued", || {
+fn two_thousand_nested_shielded_managers_are_rescued() {
+    let child = in_child("faults::depth::two_thousand_nested_shielded_managers_are_rescued", || {
         on_a_stack_of(64 << 20, || poll_and_drop(of_shielded(2000)));
         let drained = rescue::drain_timeout(std::time::Duration::from_secs(50));
         assert_eq!(futures::executor::block_on(drained), Ok(()));
@@ -225,21 +225,22 @@ fn of_groups(depth: usize, gate: Gate) -> Nest {
 }
 
 #[test]
-fn nor_does_that_of_the_innermost_of_two_thousand_groups() {
-    let child = in_child("faults::depth::nor_does_that_of_the_innermost_of_two_thousand_groups", || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
-        let (open, opens) = futures::channel::oneshot::channel();
-        runtime.block_on(async {
-            let mut groups = of_groups(2000, opens.shared());
-            assert!((&mut groups).now_or_never().is_none());
-            yields(3000).await;
-            drop(groups);
-            while rescue::pending() != 1 {
-                yields(1).await;
-            }
-            open.send(()).expect("it waits");
-            rescue::drain().await;
+fn the_end_of_the_innermost_of_two_thousand_groups_does_not_overflow_the_stack() {
+    let child =
+        in_child("faults::depth::the_end_of_the_innermost_of_two_thousand_groups_does_not_overflow_the_stack", || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+            let (open, opens) = futures::channel::oneshot::channel();
+            runtime.block_on(async {
+                let mut groups = of_groups(2000, opens.shared());
+                assert!((&mut groups).now_or_never().is_none());
+                yields(3000).await;
+                drop(groups);
+                while rescue::pending() != 1 {
+                    yields(1).await;
+                }
+                open.send(()).expect("it waits");
+                rescue::drain().await;
+            });
         });
-    });
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
 }

@@ -45,8 +45,8 @@ fn of(test: &str, run: impl FnOnce()) -> Vec<(String, LossKind)> {
 }
 
 #[test]
-fn of_a_manager_that_waits_for_what_it_raced_away() {
-    let told = of("of_a_manager_that_waits_for_what_it_raced_away", || {
+fn error_of_a_manager_that_waits_for_what_it_raced_away_is_reported() {
+    let told = of("error_of_a_manager_that_waits_for_what_it_raced_away_is_reported", || {
         // So that the rescues do not end before.
         let kept = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&kept);
@@ -150,8 +150,8 @@ mod on_a_stack {
     }
 
     #[test]
-    fn a_panic_goes_on() {
-        let lost = of("a_panic_goes_on", || {
+    fn panic_on_a_stack_goes_on() {
+        let lost = of("panic_on_a_stack_goes_on", || {
             assert_eq!(panic_message(closed!(deadline(), panics)), "of the callback");
             assert_eq!(panic_message(left!(deadline(), panics)), "of the callback");
             assert_eq!(panic_message(closed!(moves_on(), panics)), "of the callback");
@@ -161,8 +161,8 @@ mod on_a_stack {
     }
 
     #[test]
-    fn a_panic_goes_before_a_later_one() {
-        let lost = of("a_panic_goes_before_a_later_one", || {
+    fn panic_on_a_stack_goes_before_a_later_one() {
+        let lost = of("panic_on_a_stack_goes_before_a_later_one", || {
             assert_eq!(panic_message(closed!(succeeds(), panics)), "of the callback");
             assert_eq!(panic_message(left!(then_panics(), panics)), "of the callback");
         });
@@ -170,8 +170,8 @@ mod on_a_stack {
     }
 
     #[test]
-    fn an_error_is_replaced() {
-        let lost = of("an_error_is_replaced", || {
+    fn error_on_a_stack_that_is_replaced_is_reported() {
+        let lost = of("error_on_a_stack_that_is_replaced_is_reported", || {
             assert_eq!(block_on(closed!(deadline(), fails)), Err("late"));
             assert_eq!(block_on(left!(deadline(), fails)), Err("late"));
             assert_eq!(panic_message(closed!(then_panics(), fails)), "late");
@@ -180,8 +180,8 @@ mod on_a_stack {
     }
 
     #[test]
-    fn an_error_is_suppressed_and_told() {
-        let lost = of("an_error_is_suppressed_and_told", || {
+    fn error_on_a_stack_that_is_suppressed_is_reported() {
+        let lost = of("error_on_a_stack_that_is_suppressed_is_reported", || {
             assert_eq!(block_on(closed!(moves_on(), fails)), Ok(()));
             assert_eq!(block_on(left!(moves_on(), fails)), Ok(Some(7)));
         });
@@ -189,8 +189,8 @@ mod on_a_stack {
     }
 
     #[test]
-    fn nothing_is_lost_when_nothing_is_under_way() {
-        let lost = of("nothing_is_lost_when_nothing_is_under_way", || {
+    fn nothing_is_reported_of_a_stack_when_nothing_is_under_way() {
+        let lost = of("nothing_is_reported_of_a_stack_when_nothing_is_under_way", || {
             assert_eq!(block_on(closed!(deadline(), async || {})), Err("late"));
             assert_eq!(block_on(closed!(moves_on(), async || {})), Ok(()));
             assert_eq!(block_on(left!(moves_on(), async || {})), Ok(Some(7)));
@@ -200,12 +200,12 @@ mod on_a_stack {
     }
 
     #[test]
-    fn a_time_limit_that_is_over() {
+    fn time_limit_on_a_stack_that_is_over_is_reported() {
         let paused = || {
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("it starts")
         };
         let limit = std::time::Duration::from_millis(1);
-        let lost = of("a_time_limit_that_is_over", || {
+        let lost = of("time_limit_on_a_stack_that_is_over_is_reported", || {
             let message = panic_of_blocking(|| {
                 paused().block_on(async {
                     with!(AsyncExitStack::<Infallible>::new() as stack => {
@@ -236,8 +236,8 @@ mod on_a_stack {
     }
 
     #[test]
-    fn all_but_the_one_that_is_returned() {
-        let lost = of("all_but_the_one_that_is_returned", || {
+    fn errors_on_a_stack_are_reported_except_the_one_that_is_returned() {
+        let lost = of("errors_on_a_stack_are_reported_except_the_one_that_is_returned", || {
             let closed = block_on(async {
                 let mut stack = Stack::new();
                 for error in ["A", "B", "C"] {
@@ -251,8 +251,8 @@ mod on_a_stack {
     }
 
     #[test]
-    fn errors_and_panics_that_a_later_panic_replaces() {
-        let lost = of("errors_and_panics_that_a_later_panic_replaces", || {
+    fn errors_and_panics_on_a_stack_that_a_later_panic_replaces_are_reported() {
+        let lost = of("errors_and_panics_on_a_stack_that_a_later_panic_replaces_are_reported", || {
             let message = panic_message(async {
                 let mut stack = Stack::new();
                 stack.callback(|| panics_with("older"));
@@ -266,8 +266,8 @@ mod on_a_stack {
     }
 
     #[test]
-    fn errors_of_those_that_are_dropped() {
-        let lost = of("errors_of_those_that_are_dropped", || {
+    fn errors_of_managers_on_a_stack_that_is_dropped_are_reported() {
+        let lost = of("errors_of_managers_on_a_stack_that_is_dropped_are_reported", || {
             let stack = Stack::new();
             stack.callback(fails);
             stack.callback(fails);
@@ -308,16 +308,16 @@ mod replaced {
     }
 
     #[test]
-    fn an_error_by_an_error() {
-        let lost = of("an_error_by_an_error", || {
+    fn error_that_an_error_replaces_is_reported() {
+        let lost = of("error_that_an_error_replaces_is_reported", || {
             assert_eq!(block_on(async { with!(fails() => Err::<(), _>("block")?) }), Err("leaving"));
         });
         assert_eq!(lost, replaced("fails"));
     }
 
     #[test]
-    fn an_error_by_a_panic() {
-        let lost = of("an_error_by_a_panic", || {
+    fn error_that_a_panic_replaces_is_reported() {
+        let lost = of("error_that_a_panic_replaces_is_reported", || {
             let with = async { with!(panics() => Err::<(), _>("block")?) };
             assert_eq!(panic_message(with), "leaving");
         });
@@ -325,8 +325,8 @@ mod replaced {
     }
 
     #[test]
-    fn a_panic_by_a_panic() {
-        let lost = of("a_panic_by_a_panic", || {
+    fn panic_that_a_panic_replaces_is_reported() {
+        let lost = of("panic_that_a_panic_replaces_is_reported", || {
             let with = async { with!(panics() => { panic!("block") }).is_ok() };
             assert_eq!(panic_message(with), "leaving");
         });
@@ -334,8 +334,8 @@ mod replaced {
     }
 
     #[test]
-    fn not_a_value() {
-        let lost = of("not_a_value", || {
+    fn value_that_is_replaced_is_not_reported() {
+        let lost = of("value_that_is_replaced_is_not_reported", || {
             assert_eq!(block_on(async { with!(fails() => 5) }), Err("leaving"));
             assert_eq!(panic_message(async { with!(panics() => 5) }), "leaving");
             let caught = async { with!(catches_and_panics() => Err::<(), _>("block")?) };
@@ -345,8 +345,8 @@ mod replaced {
     }
 
     #[test]
-    fn a_panic_is_not_replaced_by_an_error() {
-        let lost = of("a_panic_is_not_replaced_by_an_error", || {
+    fn error_after_a_panic_is_reported() {
+        let lost = of("error_after_a_panic_is_reported", || {
             assert_eq!(panic_message(async { with!(fails() => { panic!("block") }).is_ok() }), "block");
         });
         assert_eq!(lost, [("fails".to_string(), LossKind::Failed)]);
@@ -500,8 +500,8 @@ mod shown {
     }
 
     #[test]
-    fn that_of_a_rescue_as_well() {
-        let said = of("that_of_a_rescue_as_well", || {
+    fn lost_error_of_a_rescue_is_shown_with_its_sources() {
+        let said = of("lost_error_of_a_rescue_is_shown_with_its_sources", || {
             drop_in_block!(shielded());
             futures::executor::block_on(rescue::drain());
             drop_in_block!(fails().shielded());
@@ -510,23 +510,23 @@ mod shown {
     }
 
     #[test]
-    fn one_that_is_no_error_is_shown_by_its_debug() {
-        let said = of("one_that_is_no_error_is_shown_by_its_debug", || {
+    fn lost_error_that_is_not_an_error_type_is_shown_by_its_debug() {
+        let said = of("lost_error_that_is_not_an_error_type_is_shown_by_its_debug", || {
             drop_in_block!(reports(), generic_debug("text"), generic_debug(()));
         });
         assert_eq!(said, lost(&[("reports", "Report(7)"), ("generic_debug", "\"text\""), ("generic_debug", "()")]));
     }
 
     #[test]
-    fn of_one_of_which_nothing_is_known_the_type_is_shown() {
-        let said = of("of_one_of_which_nothing_is_known_the_type_is_shown", || {
+    fn lost_error_without_debug_is_shown_by_its_type() {
+        let said = of("lost_error_without_debug_is_shown_by_its_type", || {
             drop_in_block!(opaque(), generic(7_u8), generic_error(db_error()));
         });
         assert_eq!(said, lost(&[("opaque", OPAQUE), ("generic", "u8"), ("generic_error", DB_ERROR)]));
     }
 
     #[test]
-    fn of_a_type_of_ones_own_the_type_is_shown() {
+    fn lost_error_of_a_type_as_manager_is_shown_by_its_type() {
         struct Own;
 
         impl AsyncContextManager for Own {
@@ -542,14 +542,14 @@ mod shown {
             }
         }
 
-        let said = of("of_a_type_of_ones_own_the_type_is_shown", || drop_in_block!(Own));
+        let said = of("lost_error_of_a_type_as_manager_is_shown_by_its_type", || drop_in_block!(Own));
         assert_eq!(said.len(), 1);
         assert!(said[0].ends_with("Own` failed after a cancellation; its error is lost: u8"), "{said:?}");
     }
 
     #[test]
-    fn one_that_gives_way_to_a_panic() {
-        let said = of("one_that_gives_way_to_a_panic", || {
+    fn lost_error_that_gives_way_to_a_panic_is_shown() {
+        let said = of("lost_error_that_gives_way_to_a_panic_is_shown", || {
             let with = async { with!(fails() => { panic!("block") }).is_ok() };
             assert_eq!(panic_message(with), "block");
         });
@@ -557,7 +557,7 @@ mod shown {
     }
 
     #[test]
-    fn one_that_waited_for_what_was_raced_away() {
+    fn lost_error_of_a_manager_that_waited_for_what_it_raced_away_is_shown() {
         #[async_context_manager]
         async fn races_and_fails() -> Result<(), DbError> {
             tokio::select! {
@@ -567,7 +567,7 @@ mod shown {
             }
             Err(db_error())
         }
-        let said = of("one_that_waited_for_what_was_raced_away", || {
+        let said = of("lost_error_of_a_manager_that_waited_for_what_it_raced_away_is_shown", || {
             static RESCUES: Mutex<Vec<rescue::Rescue>> = Mutex::new(Vec::new());
             rescue::set_spawner(|rescue| RESCUES.lock().unwrap().push(rescue));
             drop_after(2, async { with!(races_and_fails(), is_rescued() => pending::<()>().await) });
@@ -579,8 +579,8 @@ mod shown {
 
     /// Of an error of the block only the type is known, where its manager does not have it.
     #[test]
-    fn one_of_a_block_that_is_replaced() {
-        let said = of("one_of_a_block_that_is_replaced", || {
+    fn lost_error_of_a_block_that_is_replaced_is_shown() {
+        let said = of("lost_error_of_a_block_that_is_replaced_is_shown", || {
             drop(block_on(async { with!(fails() => { Err::<(), _>(Opaque) }) }));
             let returned: Result<(), Opaque> = block_on(async {
                 let _never = with!(fails() => { return Err(Opaque) });
@@ -595,8 +595,8 @@ mod shown {
 
     /// As the managers of a stack know it. A callback does not: only the type is shown.
     #[test]
-    fn those_of_a_stack() {
-        let said = of("those_of_a_stack", || {
+    fn lost_errors_of_a_stack_are_shown() {
+        let said = of("lost_errors_of_a_stack_are_shown", || {
             let stack = async || {
                 let mut stack = AsyncExitStack::<DbError>::new();
                 stack.enter(fails()).await.expect("it can be entered");
@@ -623,8 +623,8 @@ mod shown {
 
     /// Where a group or a rescue has it, some types are known that are used most.
     #[test]
-    fn those_of_a_group() {
-        let said = of("those_of_a_group", || {
+    fn lost_errors_of_a_group_are_shown() {
+        let said = of("lost_errors_of_a_group_are_shown", || {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
             runtime.block_on(async {
                 let mut with = Box::pin(async {
@@ -644,7 +644,7 @@ mod shown {
 
     /// The rest is told.
     #[test]
-    fn one_that_panics_when_it_is_shown() {
+    fn lost_error_that_panics_when_it_is_shown_does_no_harm() {
         #[derive(Debug)]
         struct Bad;
 
@@ -662,7 +662,7 @@ mod shown {
             Err(Bad)
         }
 
-        let said = of("one_that_panics_when_it_is_shown", || drop_in_block!(bad()));
+        let said = of("lost_error_that_panics_when_it_is_shown_does_no_harm", || drop_in_block!(bad()));
         assert_eq!(said, ["`bad` failed after a cancellation; its error is lost"]);
     }
 }
@@ -692,13 +692,13 @@ mod cut {
     }
 
     #[test]
-    fn one_that_is_dropped_in_its_block_is_told_of() {
+    fn exit_phase_that_is_cut_off_by_a_drop_in_the_block_is_reported() {
         #[async_context_manager]
         async fn detached() {
             async { r#yield!() }.await;
             yields(2).await;
         }
-        let told = of("one_that_is_dropped_in_its_block_is_told_of", || {
+        let told = of("exit_phase_that_is_cut_off_by_a_drop_in_the_block_is_reported", || {
             drop_after(1, async { with!(plain() => pending::<()>().await) });
             drop_after(1, async { with!(detached() => pending::<()>().await) });
             drop_after(1, plain().scope(async |()| pending::<()>().await));
@@ -707,7 +707,7 @@ mod cut {
     }
 
     #[test]
-    fn one_that_is_dropped_while_it_is_left_is_told_of() {
+    fn exit_phase_that_is_cut_off_by_a_drop_while_leaving_is_reported() {
         #[async_context_manager(suppress)]
         async fn moves_on() {
             tokio::select! {
@@ -717,7 +717,7 @@ mod cut {
             }
             yields(2).await;
         }
-        let told = of("one_that_is_dropped_while_it_is_left_is_told_of", || {
+        let told = of("exit_phase_that_is_cut_off_by_a_drop_while_leaving_is_reported", || {
             drop_after(1, async { with!(plain() => {}) });
             drop_after(2, async { with!(plain() => {}) });
             drop_after(2, async { with!(moves_on() => pending::<()>().await) });
@@ -726,8 +726,8 @@ mod cut {
     }
 
     #[test]
-    fn it_is_told_what_to_write_instead() {
-        let said = said("faults::losses::cut::it_is_told_what_to_write_instead", || {
+    fn report_of_a_cut_off_exit_phase_tells_what_to_write_instead() {
+        let said = said("faults::losses::cut::report_of_a_cut_off_exit_phase_tells_what_to_write_instead", || {
             drop_after(1, async { with!(plain() => pending::<()>().await) });
         });
         let what =
@@ -736,7 +736,7 @@ mod cut {
     }
 
     #[test]
-    fn one_of_a_type() {
+    fn exit_phase_of_a_type_that_is_cut_off_is_reported() {
         struct Own;
 
         impl AsyncContextManager for Own {
@@ -749,13 +749,15 @@ mod cut {
                 yields(1).await;
             }
         }
-        let told = of("one_of_a_type", || drop_after(1, async { with!(Own => pending::<()>().await) }));
+        let told = of("exit_phase_of_a_type_that_is_cut_off_is_reported", || {
+            drop_after(1, async { with!(Own => pending::<()>().await) })
+        });
         assert_eq!(told.len(), 1);
         assert!(told[0].0.ends_with("Own") && told[0].1 == LossKind::Unfinished, "{told:?}");
     }
 
     #[test]
-    fn each_of_nested_ones() {
+    fn exit_phases_of_nested_managers_that_are_cut_off_are_reported() {
         #[async_context_manager]
         async fn made() {
             with!(plain() => { r#yield!(); });
@@ -766,7 +768,7 @@ mod cut {
             yields(1).await;
             Ok(())
         }
-        let told = of("each_of_nested_ones", || {
+        let told = of("exit_phases_of_nested_managers_that_are_cut_off_are_reported", || {
             drop_after(1, async { with!(plain(), plain() => pending::<()>().await) });
             drop_after(1, async { with!(made() => pending::<()>().await) });
             drop_after(1, async { with!(limited() => with!(plain() => pending::<()>().await)) });
@@ -775,7 +777,7 @@ mod cut {
     }
 
     #[test]
-    fn those_of_a_stack_one_by_one() {
+    fn exit_phases_on_a_stack_that_are_cut_off_are_reported_one_by_one() {
         type Stack = AsyncExitStack<'static, Infallible>;
         let filled = || {
             let stack = Stack::new();
@@ -783,7 +785,7 @@ mod cut {
             stack.callback(async || yields(1).await);
             stack
         };
-        let told = of("those_of_a_stack_one_by_one", || {
+        let told = of("exit_phases_on_a_stack_that_are_cut_off_are_reported_one_by_one", || {
             drop(filled());
             let mut stack = filled();
             drop_after(1, async { stack.close().await });
@@ -800,21 +802,21 @@ mod cut {
     }
 
     #[test]
-    fn one_that_does_not_wait_for_its_marker() {
+    fn manager_that_is_cut_off_without_waiting_for_its_marker_is_reported() {
         #[async_context_manager]
         async fn puts_aside() {
             let mut marker = Box::pin(async { r#yield!() });
             assert!(futures::poll!(&mut marker).is_pending());
             pending::<()>().await;
         }
-        let told = of("one_that_does_not_wait_for_its_marker", || {
+        let told = of("manager_that_is_cut_off_without_waiting_for_its_marker_is_reported", || {
             drop_after(1, async { with!(puts_aside() => pending::<()>().await) });
         });
         assert_eq!(told, unfinished(&["puts_aside"]));
     }
 
     #[test]
-    fn nothing_is_told_of_one_that_is_not_cut() {
+    fn nothing_is_reported_of_an_exit_phase_that_is_not_cut_off() {
         #[async_context_manager]
         async fn enters() {
             yields(2).await;
@@ -826,7 +828,7 @@ mod cut {
             yields(1).await;
             panic!("leaving");
         }
-        let told = of("nothing_is_told_of_one_that_is_not_cut", || {
+        let told = of("nothing_is_reported_of_an_exit_phase_that_is_not_cut_off", || {
             drop_after(0, async { with!(plain() => {}) });
             drop_after(1, async { with!(enters() => {}) });
             drop_after(3, async { with!(enters() => pending::<()>().await) });
@@ -840,8 +842,8 @@ mod cut {
     }
 
     #[test]
-    fn nothing_is_told_of_a_group_whose_tasks_are_aborted() {
-        let told = of("nothing_is_told_of_a_group_whose_tasks_are_aborted", || {
+    fn nothing_is_reported_of_a_group_whose_tasks_are_aborted() {
+        let told = of("nothing_is_reported_of_a_group_whose_tasks_are_aborted", || {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
             runtime.block_on(async {
                 for ends in [false, true] {

@@ -159,13 +159,13 @@ fn are_left_with<W: Wake + Send + Sync + 'static>(waker: impl Fn() -> Arc<W>, fa
 }
 
 #[test]
-fn that_panic_when_they_are_woken() {
+fn wakers_that_panic_when_they_are_woken_do_no_harm() {
     are_left_with(Arc::<Stale>::default, |stale| stale.0.store(true, Ordering::SeqCst), true);
 }
 
 /// What stands around the marker may drop it when it is polled, and then that panics, and sees nothing more.
 #[test]
-fn that_panic_when_they_are_dropped() {
+fn wakers_that_panic_when_they_are_dropped_do_no_harm() {
     are_left_with(
         || Arc::new(PanicsInDrop),
         |last| {
@@ -186,7 +186,7 @@ impl Wake for Counts {
 }
 
 #[test]
-fn that_are_not_woken_by_the_drop_of_their_own_task() {
+fn wakers_are_not_woken_by_the_drop_of_their_own_task() {
     let seen = Seen::default();
     for (name, mut task) in tasks(&seen) {
         let counts = Arc::<Counts>::default();
@@ -229,7 +229,7 @@ mod cloned {
 }
 
 #[test]
-fn that_panic_when_they_are_cloned() {
+fn wakers_that_panic_when_they_are_cloned_do_no_harm() {
     for clones in 0..8 {
         let seen = Seen::default();
         for (name, mut task) in tasks(&seen) {
@@ -269,7 +269,7 @@ mod of_an_executor {
     }
 
     #[test]
-    fn whose_queue_is_gone() {
+    fn waker_of_an_executor_whose_queue_is_gone_does_no_harm() {
         let seen = Seen::default();
         for (name, task) in tasks(&seen) {
             let (queue, tasks) = mpsc::channel();
@@ -305,7 +305,7 @@ mod of_an_executor {
     }
 
     #[test]
-    fn that_drops_its_tasks_under_a_lock() {
+    fn executor_that_drops_its_tasks_under_a_lock_does_not_deadlock() {
         let seen = Seen::default();
         for (name, task) in tasks(&seen) {
             let locked = Arc::new(Locked { task: Mutex::new(Some(task)), log: seen.log.clone() });
@@ -337,7 +337,7 @@ mod of_a_stack {
     }
 
     #[test]
-    fn that_is_closed() {
+    fn waker_that_panics_while_a_stack_is_closed_does_no_harm() {
         let stale = Arc::<Stale>::default();
         for waker in [Waker::from(Arc::clone(&stale)), Arc::new(PanicsInDrop).into(), cloned::so_often(9)] {
             let log = Log::new();

@@ -78,7 +78,7 @@ async fn an_exit_phase_does_not_wait_for_one_that_has_not_entered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_does_a_time_limit_or_a_group() {
+async fn time_limit_and_group_do_not_wait_for_one_that_has_not_entered() {
     let pool = pool(0);
     let inner = pool.clone();
     let work = async move {
@@ -116,7 +116,7 @@ fn is_given_up<F: Future<Output = ()> + Send + 'static>(pool: &Pool, with: F) ->
 }
 
 #[test]
-fn wherever_the_enter_phase_has_it() {
+fn cancellable_is_given_up_wherever_the_enter_phase_has_it() {
     #[async_context_manager(shielded)]
     async fn made(pool: Pool) {
         with!(transaction(pool) => r#yield!());
@@ -176,7 +176,7 @@ fn wherever_the_enter_phase_has_it() {
 }
 
 #[test]
-fn what_is_dropped_before_it_gets_there_ends_there() {
+fn enter_phase_that_is_dropped_before_a_cancellable_ends_at_it() {
     #[async_context_manager(shielded)]
     async fn late(log: Log) {
         let _local = log.on_drop("given up");
@@ -194,7 +194,7 @@ fn what_is_dropped_before_it_gets_there_ends_there() {
 }
 
 #[test]
-fn what_is_ready_at_once_is_not_given_up() {
+fn cancellable_that_is_ready_at_once_is_not_given_up() {
     #[async_context_manager(shielded)]
     async fn ready(log: Log) {
         yields(2).await;
@@ -210,7 +210,7 @@ fn what_is_ready_at_once_is_not_given_up() {
 }
 
 #[test]
-fn once_it_has_been_passed_the_entering_is_finished() {
+fn enter_phase_is_finished_once_its_cancellable_has_been_passed() {
     #[async_context_manager(shielded)]
     async fn passes(log: Log) {
         cancellable(yields(1)).await;
@@ -226,7 +226,7 @@ fn once_it_has_been_passed_the_entering_is_finished() {
 }
 
 #[test]
-fn in_the_block_and_in_the_exit_phase_it_only_awaits() {
+fn cancellable_in_the_block_and_the_exit_phase_only_awaits() {
     #[async_context_manager(shielded)]
     async fn leaves(log: Log) {
         r#yield!();
@@ -242,7 +242,7 @@ fn in_the_block_and_in_the_exit_phase_it_only_awaits() {
 }
 
 #[test]
-fn one_that_an_executor_in_the_enter_phase_has_ended_is_not_counted() {
+fn cancellable_that_an_executor_in_the_enter_phase_has_ended_is_not_counted() {
     #[async_context_manager(shielded)]
     async fn nested(log: Log) {
         tests::block_on(cancellable(yields(2)));
@@ -257,7 +257,7 @@ fn one_that_an_executor_in_the_enter_phase_has_ended_is_not_counted() {
 }
 
 #[test]
-fn one_that_is_not_polled_by_the_manager_is_entered_to_its_end() {
+fn cancellable_that_is_not_polled_by_the_manager_is_not_given_up() {
     #[async_context_manager(shielded)]
     async fn unordered(log: Log, open: futures::channel::oneshot::Receiver<()>) {
         let mut all: FuturesUnordered<_> = [cancellable(open)].into_iter().collect();
@@ -303,7 +303,7 @@ fn a_manager_that_was_tried_and_dropped_in_the_same_poll_is_not_counted() {
 }
 
 #[test]
-fn nor_is_one_that_had_been_entered() {
+fn a_manager_that_was_entered_and_dropped_in_the_enter_phase_is_not_counted() {
     #[async_context_manager(shielded)]
     async fn enters(log: Log) {
         tokio::select! {

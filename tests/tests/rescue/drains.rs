@@ -22,7 +22,7 @@ fn under_way() -> tokio::sync::oneshot::Sender<()> {
 }
 
 #[test]
-fn they_are_counted() {
+fn rescues_are_counted() {
     alone(|| {
         assert_eq!(rescue::pending(), 0);
         let (one, other) = (under_way(), under_way());
@@ -38,7 +38,7 @@ fn they_are_counted() {
 }
 
 #[test]
-fn with_none_it_is_over_at_once() {
+fn drain_without_a_rescue_is_over_at_once() {
     alone(|| {
         assert!(rescue::drain().now_or_never().is_some());
         assert_eq!(rescue::drain_timeout(Duration::ZERO).now_or_never(), Some(Ok(())));
@@ -46,7 +46,7 @@ fn with_none_it_is_over_at_once() {
 }
 
 #[test]
-fn with_a_limit_it_tells_how_many_are_left() {
+fn drain_with_a_limit_tells_how_many_are_left() {
     alone(|| {
         let held = [under_way(), under_way()];
         for limit in [Duration::ZERO, Duration::from_millis(5)] {
@@ -60,7 +60,7 @@ fn with_a_limit_it_tells_how_many_are_left() {
 }
 
 #[test]
-fn the_longest_limit_is_none() {
+fn drain_with_the_longest_limit_waits() {
     alone(|| {
         let leave = under_way();
         let waits = thread::spawn(|| block_on_with_threads(rescue::drain_timeout(Duration::MAX)));
@@ -70,7 +70,7 @@ fn the_longest_limit_is_none() {
 }
 
 #[test]
-fn it_may_be_dropped() {
+fn drain_may_be_dropped() {
     alone(|| {
         let leave = under_way();
         let mut drain_twice = [rescue::drain().boxed(), rescue::drain_timeout(LONG).map(drop).boxed()];
@@ -85,7 +85,7 @@ fn it_may_be_dropped() {
 }
 
 #[test]
-fn several_may_wait() {
+fn several_may_wait_for_a_drain() {
     alone(|| {
         let leave = under_way();
         let waits: Vec<_> = (0..4).map(|_| thread::spawn(drain)).collect();
@@ -121,7 +121,7 @@ fn a_rescue_that_begins_another_is_waited_for_with_it() {
 }
 
 #[test]
-fn in_the_block_of_a_shielded_manager_it_waits_for_what_the_block_has_dropped() {
+fn drain_in_a_shielded_managers_block_waits_for_what_the_block_has_dropped() {
     alone(|| {
         let log = Log::new();
         block_on_with_threads(async {
@@ -138,7 +138,7 @@ fn in_the_block_of_a_shielded_manager_it_waits_for_what_the_block_has_dropped() 
 }
 
 #[test]
-fn ten_thousand() {
+fn ten_thousand_rescues_are_drained() {
     alone(|| {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("it starts");
         let log = Log::new();
@@ -168,7 +168,7 @@ async fn sleeper(log: Log) {
 }
 
 #[test]
-fn ten_thousand_in_one_block() {
+fn ten_thousand_rescues_of_one_block_are_drained() {
     alone(|| {
         let log = Log::new();
         drop_after(3, async {

@@ -22,7 +22,7 @@ async fn forever(log: Log) {
 }
 
 #[tokio::test]
-async fn a_current_thread_runtime() {
+async fn current_thread_runtime_runs_its_rescues() {
     let log = Log::new();
     drop_when(&log, 1, forever(log.clone())).await;
     assert_eq!(log.take(), ["entered", "sees Cancelled"][..1]);
@@ -31,7 +31,7 @@ async fn a_current_thread_runtime() {
 }
 
 #[test]
-fn a_multi_thread_runtime() {
+fn multi_thread_runtime_runs_its_rescues() {
     let log = Log::new();
     let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("worker").enable_all().build();
     runtime.expect("it starts").block_on(async {
@@ -42,7 +42,7 @@ fn a_multi_thread_runtime() {
 }
 
 #[tokio::test]
-async fn a_task_that_is_aborted() {
+async fn task_that_is_aborted_is_rescued_on_its_runtime() {
     let log = Log::new();
     let task = tokio::spawn(forever(log.clone()));
     happened(&log, 1).await;
@@ -53,7 +53,7 @@ async fn a_task_that_is_aborted() {
 }
 
 #[tokio::test]
-async fn a_set_of_tasks_that_is_dropped() {
+async fn set_of_tasks_that_is_dropped_is_rescued_on_its_runtime() {
     let logs = [(); 3].map(|()| Log::new());
     let tasks: JoinSet<()> = logs.iter().map(|log| forever(log.clone())).collect();
     for log in &logs {
@@ -71,7 +71,7 @@ async fn a_set_of_tasks_that_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_select_that_another_branch_wins() {
+async fn select_that_another_branch_wins_is_rescued_on_its_runtime() {
     let log = Log::new();
     tokio::select! {
         biased;
@@ -83,7 +83,7 @@ async fn a_select_that_another_branch_wins() {
 }
 
 #[tokio::test]
-async fn a_local_set_with_a_block_that_is_not_send() {
+async fn block_that_is_not_send_on_a_local_set_is_rescued_on_its_runtime() {
     let log = Log::new();
     let tasks = LocalSet::new();
     let (inner, entered) = (log.clone(), log.clone());
@@ -106,7 +106,7 @@ async fn a_local_set_with_a_block_that_is_not_send() {
 }
 
 #[test]
-fn none_at_all_and_timers_can_be_had_nevertheless() {
+fn rescue_without_an_executor_may_use_timers() {
     #[async_context_manager(shielded)]
     async fn slow(log: Log) {
         r#yield!();
@@ -123,7 +123,7 @@ fn none_at_all_and_timers_can_be_had_nevertheless() {
 }
 
 #[test]
-fn the_block_on_of_futures() {
+fn rescue_in_the_block_on_of_futures_runs_on_the_own_thread() {
     let log = Log::new();
     let raced = block_on_with_threads(futures::future::select(Box::pin(forever(log.clone())), yields(3)));
     drop(raced);
@@ -135,7 +135,7 @@ mod set {
     use super::*;
 
     #[test]
-    fn the_threads_of_futures() {
+    fn spawner_may_use_the_threads_of_futures() {
         alone(|| {
             let pool = ThreadPool::builder().name_prefix("pool").pool_size(1).create().expect("it starts");
             rescue::set_spawner(move |rescue| pool.spawn_ok(rescue));
@@ -147,7 +147,7 @@ mod set {
     }
 
     #[test]
-    fn the_executor_of_smol() {
+    fn spawner_may_use_the_executor_of_smol() {
         alone(|| {
             static EXECUTOR: Executor<'static> = Executor::new();
             thread::Builder::new()
@@ -169,7 +169,7 @@ mod set {
     }
 
     #[test]
-    fn it_comes_before_the_runtime_of_the_manager() {
+    fn spawner_comes_before_the_runtime_of_the_manager() {
         alone(|| {
             let pool = ThreadPool::builder().name_prefix("pool").pool_size(1).create().expect("it starts");
             rescue::set_spawner(move |rescue| pool.spawn_ok(rescue));
@@ -182,7 +182,7 @@ mod set {
     }
 
     #[test]
-    fn the_last_one_counts() {
+    fn spawner_that_was_set_last_counts() {
         alone(|| {
             rescue::set_spawner(|_rescue| panic!("not this one"));
             let pool = ThreadPool::builder().name_prefix("pool").pool_size(1).create().expect("it starts");
@@ -195,7 +195,7 @@ mod set {
     }
 
     #[test]
-    fn one_that_drops_what_it_is_given() {
+    fn spawner_that_drops_a_rescue_leaves_it_to_the_own_thread() {
         alone(|| {
             rescue::set_spawner(drop);
             let log = Log::new();
@@ -206,7 +206,7 @@ mod set {
     }
 
     #[test]
-    fn one_that_panics() {
+    fn spawner_that_panics_leaves_a_rescue_to_the_own_thread() {
         let said = alone(|| {
             rescue::set_spawner(|_rescue| panic!("no room"));
             let log = Log::new();
@@ -225,7 +225,7 @@ mod set {
     }
 
     #[test]
-    fn one_that_drops_it_half_done() {
+    fn spawner_that_drops_a_rescue_half_done_leaves_it_to_the_own_thread() {
         alone(|| {
             rescue::set_spawner(|mut rescue| poll(&mut rescue, 1));
             let log = Log::new();
@@ -236,7 +236,7 @@ mod set {
     }
 
     #[test]
-    fn one_that_panics_when_it_is_half_done() {
+    fn spawner_that_panics_half_way_leaves_a_rescue_to_the_own_thread() {
         alone(|| {
             rescue::set_spawner(|mut rescue| {
                 poll(&mut rescue, 1);
@@ -250,7 +250,7 @@ mod set {
     }
 
     #[test]
-    fn one_that_keeps_it_for_another_thread() {
+    fn spawner_may_keep_a_rescue_for_another_thread() {
         alone(|| {
             static KEPT: Mutex<Vec<Rescue>> = Mutex::new(Vec::new());
             rescue::set_spawner(|mut rescue| {
@@ -271,7 +271,7 @@ mod set {
 
     /// The executor before has the last task in it that has a shielded manager, and is dropped when it is replaced.
     #[test]
-    fn one_whose_replacement_drops_the_tasks_in_it() {
+    fn spawner_whose_replacement_drops_its_tasks_leaves_them_to_the_next() {
         alone(|| {
             let log = Log::new();
             let executor = Arc::new(Executor::new());
@@ -287,7 +287,7 @@ mod set {
     }
 
     #[test]
-    fn one_that_sets_another() {
+    fn spawner_may_set_another() {
         alone(|| {
             static LOG: OnceLock<Log> = OnceLock::new();
             rescue::set_spawner(|rescue| {

@@ -25,7 +25,7 @@ fn left() -> [String; 3] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_with_a_task_that_fails_waits_for_it() {
+async fn a_group_with_a_task_that_fails_waits_for_the_others() {
     let log = Log::new();
     let result: Result<(), TaskGroupError<u8>> = with!(task_group() as group => {
         group.spawn(forever(log.clone()));
@@ -40,7 +40,7 @@ async fn a_group_with_a_task_that_fails_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_whose_block_fails() {
+async fn a_group_whose_block_fails_waits_for_its_tasks() {
     let log = Log::new();
     let result: Result<Result<(), u8>, TaskGroupError<u8>> = with!(task_group() as group => {
         group.spawn(forever(log.clone()));
@@ -52,7 +52,7 @@ async fn one_whose_block_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_is_shielded_itself_in_a_time_limit() {
+async fn a_shielded_group_in_a_time_limit_waits_for_its_tasks() {
     let log = Log::new();
     let result = with!(move_on_after(Duration::from_millis(2)) => {
         with!(task_group::<Infallible>().shielded() as group => {
@@ -65,7 +65,7 @@ async fn one_that_is_shielded_itself_in_a_time_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_is_dropped_does_not_wait_but_they_are_rescued() {
+async fn a_group_that_is_dropped_does_not_wait_but_its_tasks_are_rescued() {
     let log = Log::new();
     let group = async {
         with!(task_group::<Infallible>() as group => {
@@ -80,7 +80,7 @@ async fn one_that_is_dropped_does_not_wait_but_they_are_rescued() {
 }
 
 #[test]
-fn one_in_a_runtime_that_is_shut_down_goes_on_elsewhere() {
+fn a_group_in_a_runtime_that_is_shut_down_goes_on_elsewhere() {
     let log = Log::new();
     let runtime = paused();
     let inner = log.clone();

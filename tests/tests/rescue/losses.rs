@@ -50,7 +50,7 @@ fn take(told: &Mutex<Vec<Told>>) -> Vec<Told> {
 }
 
 #[test]
-fn an_error_goes_to_the_hook() {
+fn error_of_a_rescue_goes_to_the_hook() {
     let said = alone(|| {
         let losses = hook();
         drop_in_block!(fails());
@@ -62,7 +62,7 @@ fn an_error_goes_to_the_hook() {
 }
 
 #[test]
-fn a_panic_goes_to_the_hook() {
+fn panic_of_a_rescue_goes_to_the_hook() {
     let said = alone(|| {
         let losses = hook();
         drop_in_block!(panics());
@@ -74,7 +74,7 @@ fn a_panic_goes_to_the_hook() {
 }
 
 #[test]
-fn also_of_the_enter_phase() {
+fn error_of_a_rescued_enter_phase_goes_to_the_hook() {
     #[async_context_manager(shielded)]
     async fn no_way_in() -> Result<(), u8> {
         yields(1).await;
@@ -92,7 +92,7 @@ fn also_of_the_enter_phase() {
 }
 
 #[test]
-fn each_of_several() {
+fn each_error_of_several_rescues_goes_to_the_hook() {
     alone(|| {
         let losses = hook();
         drop_after(1, async { with!(fails() => with!(fails() => with!(panics() => pending::<()>().await))) });
@@ -103,7 +103,7 @@ fn each_of_several() {
 }
 
 #[test]
-fn what_is_made_of_others_is_told_of_by_its_own_name() {
+fn composed_manager_is_reported_by_its_own_name() {
     #[async_context_manager(shielded)]
     async fn made() -> Result<(), u8> {
         with!(fails() => r#yield!()).map(drop)
@@ -118,7 +118,7 @@ fn what_is_made_of_others_is_told_of_by_its_own_name() {
 }
 
 #[test]
-fn what_is_raced_away_is_told_of_as_well() {
+fn error_of_a_manager_that_was_raced_away_goes_to_the_hook() {
     #[async_context_manager]
     async fn limit() -> Result<(), &'static str> {
         tokio::select! {
@@ -136,7 +136,7 @@ fn what_is_raced_away_is_told_of_as_well() {
 }
 
 #[test]
-fn without_a_hook_it_is_on_standard_error() {
+fn loss_without_a_hook_is_on_standard_error() {
     let said = alone(|| {
         drop_in_block!(fails());
         drop_in_block!(panics());

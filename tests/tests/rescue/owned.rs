@@ -23,7 +23,7 @@ macro_rules! rescued {
 }
 
 #[test]
-fn given_what_stands_for_any_lifetime() {
+fn shielded_manager_may_own_what_stands_for_any_lifetime() {
     trait Reads<T> {
         fn read(&self, from: T) -> usize;
     }
@@ -57,7 +57,7 @@ fn given_what_stands_for_any_lifetime() {
 }
 
 #[test]
-fn given_itself() {
+fn shielded_manager_may_own_self() {
     struct Pool(Log);
 
     static FOREVER: LazyLock<Pool> = LazyLock::new(|| Pool(Log::new()));
@@ -88,7 +88,7 @@ fn given_itself() {
 }
 
 #[test]
-fn lent() {
+fn shielded_manager_may_lend_what_it_owns() {
     #[async_context_manager(shielded)]
     async fn number() -> u8 {
         r#yield!(5);
@@ -124,7 +124,7 @@ fn lent() {
 }
 
 #[test]
-fn with_options() {
+fn shielded_manager_that_owns_may_have_options() {
     #[async_context_manager(shielded, catch)]
     async fn catches<E: Send + 'static>(log: Log) -> Result<(), E> {
         let outcome = r#yield!();
@@ -155,7 +155,7 @@ fn with_options() {
 
 /// The value is made on the thread of the `with!`, and need not leave it.
 #[test]
-fn of_a_type_with_a_value_for_its_thread_only() {
+fn shielded_type_may_lend_a_value_for_its_thread_only() {
     struct Local(Log);
 
     impl AsyncContextManager for Local {
@@ -175,7 +175,7 @@ fn of_a_type_with_a_value_for_its_thread_only() {
 }
 
 #[test]
-fn of_a_type_that_is_not_sync() {
+fn shielded_type_may_be_not_sync() {
     struct Counter(Cell<u8>, Log);
 
     impl AsyncContextManager for Counter {

@@ -61,7 +61,7 @@ fn where_its_runtime_is_gone_it_is_left_on_the_own_thread() {
 }
 
 #[test]
-fn at_the_end_of_a_thread() {
+fn rescue_may_begin_at_the_end_of_a_thread() {
     thread_local! {
         static LAST: RefCell<Vec<With>> = const { RefCell::new(Vec::new()) };
     }
@@ -84,7 +84,7 @@ fn at_the_end_of_a_thread() {
 }
 
 #[test]
-fn at_the_end_of_a_thread_with_others_in_its_block() {
+fn rescue_with_others_in_its_block_may_begin_at_the_end_of_a_thread() {
     thread_local! {
         static LAST: RefCell<Option<With>> = const { RefCell::new(None) };
     }
@@ -106,7 +106,7 @@ fn at_the_end_of_a_thread_with_others_in_its_block() {
 }
 
 #[test]
-fn while_a_panic_unwinds() {
+fn rescue_may_begin_while_a_panic_unwinds() {
     let log = Log::new();
     let panicked = catch_unwind(|| {
         let _with = entered(&log);
@@ -118,7 +118,7 @@ fn while_a_panic_unwinds() {
 }
 
 #[test]
-fn while_a_panic_unwinds_and_it_panics_itself() {
+fn rescue_that_begins_while_a_panic_unwinds_may_panic() {
     #[async_context_manager(shielded)]
     async fn panics(log: Log) {
         let outcome = r#yield!();
@@ -139,7 +139,7 @@ fn while_a_panic_unwinds_and_it_panics_itself() {
 }
 
 #[test]
-fn in_the_block_of_a_manager_that_unwinds() {
+fn rescue_may_begin_in_the_block_of_a_manager_that_unwinds() {
     let log = Log::new();
     let panicked = catch_unwind(|| {
         block_on_with_threads(async {
@@ -155,7 +155,7 @@ fn in_the_block_of_a_manager_that_unwinds() {
 }
 
 #[test]
-fn in_another_rescue() {
+fn rescue_may_begin_in_another_rescue() {
     #[async_context_manager(shielded)]
     async fn outer(log: Log) {
         let outcome = r#yield!();
@@ -174,7 +174,7 @@ fn in_another_rescue() {
 }
 
 #[test]
-fn in_another_rescue_that_holds_it_in_the_end() {
+fn rescue_may_begin_at_the_end_of_another_rescue() {
     #[async_context_manager(shielded)]
     async fn outer(log: Log) {
         let _inner = entered(&log);
@@ -188,7 +188,7 @@ fn in_another_rescue_that_holds_it_in_the_end() {
 }
 
 #[test]
-fn with_a_local_that_is_not_sync() {
+fn rescue_may_hold_a_local_that_is_not_sync() {
     #[async_context_manager(shielded)]
     async fn counts(log: Log, cell: Cell<u8>) -> Cell<u8> {
         r#yield!(Cell::new(cell.get()));
@@ -207,7 +207,7 @@ fn with_a_local_that_is_not_sync() {
 }
 
 #[test]
-fn twice_shielded() {
+fn manager_that_is_shielded_twice_is_rescued_once() {
     for polls in [1, 2] {
         let log = Log::new();
         drop_after(polls, async { with!(lease(log.clone()).shielded().shielded() => pending::<()>().await) });
@@ -244,7 +244,7 @@ mod in_a_queue_that_polls_only_what_was_woken {
     }
 
     #[test]
-    fn a_marker_is_woken_to_be_told() {
+    fn marker_in_a_queue_is_woken_to_be_told() {
         let log = Log::new();
         drop_after(1, async { with!(owning(log.clone()) => pending::<()>().await) });
         assert_eq!(block_on_with_threads(rescue::drain_timeout(LONG / 6)), Ok(()));
@@ -252,7 +252,7 @@ mod in_a_queue_that_polls_only_what_was_woken {
     }
 
     #[test]
-    fn also_one_that_lends_what_it_has_borrowed() {
+    fn marker_in_a_queue_that_lends_what_it_has_borrowed_is_woken_to_be_told() {
         let log = Log::new();
         drop_after(1, async { with!(borrowing(log.clone()) as _local => pending::<()>().await) });
         assert_eq!(block_on_with_threads(rescue::drain_timeout(LONG / 6)), Ok(()));

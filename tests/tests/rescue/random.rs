@@ -240,7 +240,7 @@ fn seeds() -> impl Iterator<Item = u64> {
 }
 
 #[test]
-fn dropped_after_any_number_of_polls() {
+fn withs_that_are_dropped_after_any_number_of_polls_are_left_in_order() {
     let mut opened = 0;
     for seed in seeds() {
         let mut choices = Choices::new(seed);
@@ -260,7 +260,7 @@ fn dropped_after_any_number_of_polls() {
 }
 
 #[test]
-fn aborted_at_any_time() {
+fn tasks_that_are_aborted_at_any_time_leave_their_managers_in_order() {
     let runtime = Builder::new_multi_thread().worker_threads(2).build().expect("it starts");
     let roots: Vec<_> = seeds().map(|seed| (seed, Arc::<Place>::default())).collect();
     runtime.block_on(async {

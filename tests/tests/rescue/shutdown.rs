@@ -70,22 +70,22 @@ fn in_each_way(stage: Stage, expected: &[&str]) {
 }
 
 #[test]
-fn while_it_is_entered() {
+fn runtime_that_is_shut_down_while_a_manager_is_entered_leaves_it_to_the_own_thread() {
     in_each_way(Stage::Entering, &["enters", "entered", "sees Cancelled", "left on rescue"]);
 }
 
 #[test]
-fn in_the_block() {
+fn runtime_that_is_shut_down_in_a_block_leaves_the_manager_to_the_own_thread() {
     in_each_way(Stage::Block, &["entered", "sees Cancelled", "left on rescue"]);
 }
 
 #[test]
-fn while_it_is_left() {
+fn runtime_that_is_shut_down_while_a_manager_is_left_leaves_it_to_the_own_thread() {
     in_each_way(Stage::Leaving, &["entered", "sees Completed", "left on rescue"]);
 }
 
 #[test]
-fn while_it_is_rescued() {
+fn runtime_that_is_shut_down_in_a_rescue_leaves_it_to_the_own_thread() {
     in_each_way(Stage::Rescue, &["entered", "sees Cancelled", "left on rescue"]);
 }
 

@@ -13,7 +13,7 @@ async fn annotated(log: Log) {
 }
 
 #[test]
-fn the_attribute_within() {
+fn function_under_within_is_rescued() {
     let log = Log::new();
     drop_after(2, annotated(log.clone()));
     drain();
@@ -21,7 +21,7 @@ fn the_attribute_within() {
 }
 
 #[test]
-fn a_scope() {
+fn manager_of_a_scope_is_rescued() {
     let log = Log::new();
     drop_after(2, lease(log.clone()).scope(async |()| pending::<()>().await));
     drain();
@@ -29,7 +29,7 @@ fn a_scope() {
 }
 
 #[test]
-fn a_wrapper_macro() {
+fn manager_of_a_wrapper_macro_is_rescued() {
     context_managers! {
         #[async_context_manager(shielded)]
         async fn wrapped(log: Log) {
@@ -66,7 +66,7 @@ impl AsyncContextManager for Session {
 }
 
 #[test]
-fn a_type() {
+fn type_as_manager_is_rescued() {
     for polls in [1, 2] {
         let log = Log::new();
         drop_after(polls, async {
@@ -83,7 +83,7 @@ fn a_type() {
 }
 
 #[test]
-fn a_type_by_its_scope_while_it_is_left() {
+fn type_as_manager_of_a_scope_is_rescued_while_it_is_left() {
     let log = Log::new();
     drop_after(2, Session(log.clone()).into_manager().shielded().scope(async |session| session.add("block")));
     drain();
@@ -91,7 +91,7 @@ fn a_type_by_its_scope_while_it_is_left() {
 }
 
 #[test]
-fn a_stack() {
+fn managers_on_a_stack_are_rescued() {
     let log = Log::new();
     drop_after(3, async {
         with!(AsyncExitStack::<u8>::new() as stack => {
@@ -117,7 +117,7 @@ async fn made(log: Log) -> Result<&mut Log, u8> {
 }
 
 #[test]
-fn one_that_is_made_of_shielded_ones_whenever_it_is_dropped() {
+fn manager_made_of_shielded_ones_is_rescued_whenever_it_is_dropped() {
     let all = [RESCUED[0], RESCUED[0], RESCUED[1], RESCUED[2], RESCUED[1], RESCUED[2], "made is left"];
     for polls in 1..=3 {
         let log = Log::new();
