@@ -12,7 +12,7 @@
 use std::num::ParseIntError;
 
 use async_context_manager::__private::{
-    Body, BodyToken, BorrowToken, End, FnContract, IntoManager, Known, Lend1, SameContract, ValueToken, assert_manager,
+    Body, BodyToken, BorrowToken, End, FnContract, IntoManager, Lend1, Named, SameContract, ValueToken, assert_manager,
     expected, lend1, open, run,
 };
 use async_context_manager::Manager;
@@ -35,9 +35,9 @@ fn welcome(
     // A value without size. The body and the signature use the same value, so they agree on every lifetime of the lent
     // type.
     let return_type = SameContract::new();
-    // The name of the manager. Method lookup finds out how to show its error: by `Display`, by `Debug`, or by the name of
-    // its type.
-    let __acm_name = || Known::<()>::new("welcome").__acm_named();
+    // The name of the manager. The types that are inferred for these integers say how to show its error: by `Display`, by
+    // `Debug`, or by the name of its type.
+    let __acm_name = || Named::<()>::new("welcome").showing((0, 0, 0));
     Manager::new(return_type, __acm_name, move |handle| async move {
         // The yield point borrows this local, so the block can't outlive the body. (If the `yield!` is in an `async` block,
         // which may be raced, this local is a `DetachedGuard`.)
@@ -106,8 +106,11 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                     match end.await {}
                 });
                 // The future of `run` polls the body, and the future of the `yield!` polls the block. A `with!` with a
-                // `yield!` in its block passes its yield point instead of `()`.
-                match run(manager, frame0, (), future, 0).await {
+                // `yield!` in its block passes its yield point instead of `()`. The types that are inferred for the last
+                // integers say how to show the errors that the `with!` may lose.
+                match run(manager, frame0, (), future, 0, (frame0.asks(), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)))
+                    .await
+                {
                     // Each `break` or `continue` in the block has an arm here, too.
                     End::Value(value) => value,
                     End::Return(value) => return value,

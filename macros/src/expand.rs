@@ -74,7 +74,7 @@ pub(crate) fn function(args: TokenStream, input: FnInput, mut errors: Errors) ->
 /// ```text
 /// fn connection(pool: &Pool) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, ...> {
 ///     let __return_type = SameContract::new();
-///     let __acm_name = || Known::<Result<(), E>>::new("connection").__acm_named();
+///     let __acm_name = || Named::<Result<(), E>>::new("connection").showing((0, 0, 0));
 ///     Manager::new(__return_type, __acm_name, move |__acm_handle| async move { ... })
 /// }
 /// ```
@@ -95,11 +95,17 @@ fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &
         // An error about the lent type points at the option.
         |option| private.item("shielded", option.span()),
     );
+    // An error about the lifetimes of the error type points at the return type.
+    let named = {
+        let site = Span::mixed_site().located_at(output.span());
+        let private = private.respan(site);
+        quote_spanned!(site=> #private::Named::<#output>::new(#name).showing((0, 0, 0)))
+    };
     let header = signature(header, returns, krate);
     quote_spanned! {Span::mixed_site()=>
         #header {
             let __return_type = #private::SameContract::new();
-            let __acm_name = || #private::Known::<#output>::new(#name).__acm_named();
+            let __acm_name = || #named;
             #new(__return_type, __acm_name, move |__acm_handle| async move {
                 #this
                 #body

@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 
 use crate::classify::{Classify, Fallible, Plain};
 use crate::output::{BodyOutput, JoinOutput, Never, Possible, Suppression};
+use crate::show::{Asks, AsksNot};
 
 /// The exit type of a manager: one of the types below. It determines what `with!` evaluates to for a block of type `T`.
 ///
@@ -61,6 +62,18 @@ pub trait Exit: sealed::Sealed {
     /// Whether `with!` may lack the value of the block.
     #[doc(hidden)]
     type Suppression: Suppression<Both<Never> = Self::Suppression>;
+
+    /// Whether a `with!` asks how the errors are shown that it may lose: `Asks` or `AsksNot`.
+    ///
+    /// It does not ask if its manager cannot fail, because such a manager replaces no error, unless it panics. Nor does it
+    /// ask if its manager catches: the manager and its block have the same error type then, and the compiler may find this
+    /// out only when the answers must be known.
+    #[doc(hidden)]
+    type Asks;
+
+    /// Whether a later manager of the same header asks about the value of the block: `Later`, unless this manager catches.
+    #[doc(hidden)]
+    type Lets<Later>;
 
     /// Whether the block's error goes through the manager.
     #[doc(hidden)]
@@ -164,6 +177,8 @@ impl Exit for () {
     type Output = ();
     type Caught = ();
     type Suppression = Never;
+    type Asks = AsksNot;
+    type Lets<Later> = Later;
     const CATCHES: bool = false;
     const UNSEEN: Option<()> = Some(());
 }
@@ -172,6 +187,8 @@ impl<E> Exit for Result<(), E> {
     type Output = Self;
     type Caught = ();
     type Suppression = Never;
+    type Asks = Asks;
+    type Lets<Later> = Later;
     const CATCHES: bool = false;
     const UNSEEN: Option<()> = Some(());
 }
@@ -180,6 +197,8 @@ impl<E> Exit for Catch<E> {
     type Output = Result<(), E>;
     type Caught = E;
     type Suppression = Never;
+    type Asks = AsksNot;
+    type Lets<Later> = AsksNot;
     const CATCHES: bool = true;
     const UNSEEN: Option<E> = None;
 }
@@ -188,6 +207,8 @@ impl<X: Exit> Exit for Suppress<X> {
     type Output = X::Output;
     type Caught = X::Caught;
     type Suppression = Possible;
+    type Asks = X::Asks;
+    type Lets<Later> = X::Lets<Later>;
     const CATCHES: bool = X::CATCHES;
     const UNSEEN: Option<X::Caught> = X::UNSEEN;
 }

@@ -12,11 +12,14 @@ use core::ops::ControlFlow;
 
 use crate::classify::Classify;
 use crate::exit::{Catches, CatchesFrom, Exit};
+use crate::named::NameAt;
 use crate::outcome::Outcome;
+use crate::output::BodyOutput;
 use crate::panics::{self, Parcel, Payload};
 use crate::raw::{Header, TaskLocalCell};
 use crate::rescue::Show;
-use crate::scope_types::{BothOf, Scope};
+use crate::scope_types::{BothOf, RestOutput, Scope};
+use crate::show::ShowIn;
 use crate::value::{self, CatchesShape, Finished, Value};
 
 /// The end of a block. `with!` matches on it and continues in the user's function.
@@ -196,15 +199,32 @@ enum Slot<C, V, W, Jump, Return> {
     Panicked(Parcel),
 }
 
-/// Formats the error of a block. Of an error in the block's value, or of one that the manager should have received,
-/// only the name of a type is known.
+/// Calls `report` with a function that formats the error in the end of a block, and drops the end. Of an error that
+/// `N` cannot show, the name of a type is shown.
 #[cold]
-fn show<S: Scope<Return: Classify<Literal>>, Literal>(slot: &SlotOf<S>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match slot {
-        Slot::Return(value) => value.show(f),
-        Slot::Caught(_) => f.write_str(type_name::<CaughtBy<S>>()),
-        _ => f.write_str(type_name::<InnerOf<S>>()),
+fn lose<N: NameAt<S>, S: Scope<Return: Classify<Literal>>, Literal>(end: SlotOf<S>, report: &dyn Fn(Show<'_>)) {
+    match end {
+        Slot::Return(value) => lose_in(value, N::SHOW_RETURN.unwrap_or(S::Return::show), report),
+        Slot::Caught(error) => lose_in(error, |_, f| show_type::<CaughtBy<S>>(f), report),
+        Slot::Value(Ok(Ok(value))) | Slot::FailedValue(Ok(Ok(value))) => {
+            lose_in(value, N::SHOW_VALUE.unwrap_or(|_, f| show_type::<InnerOf<S>>(f)), report);
+        }
+        Slot::Value(Err(error)) | Slot::FailedValue(Err(error)) => {
+            let show = N::SHOW_REST.unwrap_or(|_, f| show_type::<InnerOf<S>>(f));
+            lose_in(<RestOutput<S> as BodyOutput>::failed(error), show, report);
+        }
+        other => lose_in(other, |_, f| show_type::<InnerOf<S>>(f), report),
     }
+}
+
+/// The same for a part of the end. A panic of its drop is contained.
+fn lose_in<V>(value: V, show: ShowIn<V>, report: &dyn Fn(Show<'_>)) {
+    report(&|f| show(&value, f));
+    panics::contain(|| drop(value));
+}
+
+fn show_type<T>(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(type_name::<T>())
 }
 
 #[cold]
@@ -225,6 +245,18 @@ impl<S: Scope> Frame<S> {
     where
         O: Scope<Rest = BothOf<S>, Value = S::Value, Jump = S::Jump, Return = S::Return>,
     {
+    }
+
+    /// Returns whether the `with!` asks how an error in the value of its block is shown: see [`Exit::Asks`].
+    #[inline]
+    pub const fn asks(&self) -> PhantomData<<S::Exit as Exit>::Asks> {
+        PhantomData
+    }
+
+    /// Returns whether a `with!` in the block of this one asks, if both are of the same header.
+    #[inline]
+    pub const fn lets<Later>(&self, _later: PhantomData<Later>) -> PhantomData<<S::Exit as Exit>::Lets<Later>> {
+        PhantomData
     }
 
     /// Gives the compiler the type of the `with!`.
@@ -362,29 +394,31 @@ impl<S: Scope> Frame<S> {
     /// # Errors
     ///
     /// Returns the panic of the block, if it panicked.
-    pub(crate) fn discard<Literal>(&self, report: &dyn Fn(Show<'_>)) -> Result<(), Parcel>
+    pub(crate) fn discard<N, Literal>(&self, report: &dyn Fn(Show<'_>)) -> Result<(), Parcel>
     where
+        N: NameAt<S>,
         S::Return: Classify<Literal>,
     {
         let report = (self.outcome() == Outcome::Failed(())).then_some(report);
-        self.clear(report).map_or(Ok(()), Err)
+        self.clear::<N, _>(report).map_or(Ok(()), Err)
     }
 
     /// Drops the content of the slot, which no caller receives. A panic of this drop is contained. If there is a
     /// `report`, it is first called with a function that formats the content. Returns the panic of the block, if it
     /// panicked.
-    pub(crate) fn clear<Literal>(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>
+    pub(crate) fn clear<N, Literal>(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>
     where
+        N: NameAt<S>,
         S::Return: Classify<Literal>,
     {
         match self.take() {
             Slot::Panicked(parcel) => Some(parcel),
             Slot::Nothing => None,
             slot => {
-                if let Some(report) = report {
-                    report(&|f| show::<S, Literal>(&slot, f));
+                match report {
+                    Some(report) => lose::<N, S, _>(slot, report),
+                    None => panics::contain(|| drop(slot)),
                 }
-                panics::contain(|| drop(slot));
                 None
             }
         }

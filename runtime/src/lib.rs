@@ -90,6 +90,7 @@ mod scope;
 mod scope_types;
 #[cfg(feature = "std")]
 mod shielded;
+mod show;
 #[cfg(feature = "std")]
 mod stack;
 #[cfg(feature = "std")]

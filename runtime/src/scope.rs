@@ -10,6 +10,7 @@ use crate::lend::Lends;
 use crate::manager::{Manager, OutputOf, UndroppedManager};
 use crate::raw::{Body, run};
 use crate::scope_types::Types;
+use crate::show::GENERIC;
 use crate::value::{Block, CatchesShape, Shape, ShapeOf, Value};
 
 /// A manager that is about to be moved into a `with!`, and the frame that is created next.
@@ -116,7 +117,7 @@ where
             let end = frame.block().end(block(frame.value()).await);
             match frame.end(end, T::Literal::default()).await {}
         };
-        match run(manager, &frame, (), block, 0_u8).await {
+        match run(manager, &frame, (), block, 0_u8, GENERIC).await {
             End::Value(value) => value,
             End::Jump(never) | End::Return(never) => match never {},
         }

@@ -24,6 +24,9 @@ pub trait Scope {
     type Return;
 }
 
+/// The output of the managers after this one.
+pub(crate) type RestOutput<S> = <<S as Scope>::Rest as Shape>::BodyOutput;
+
 /// The only [`Scope`].
 pub struct Types<X, V, Rest, T, Jump, Return>(PhantomData<fn() -> Members<X, V, Rest, T, Jump, Return>>);
 

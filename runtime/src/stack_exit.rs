@@ -29,7 +29,7 @@ impl<E> StackExit<E> for () {
     }
 
     fn named(named: Named<()>) -> Named<Result<(), E>> {
-        Named::generic(named.name())
+        Named::new(named.name())
     }
 
     fn entered<V>(result: Result<V, E>) -> V {

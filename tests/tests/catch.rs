@@ -511,6 +511,21 @@ mod inference {
         assert_eq!(log.take(), ["failed: error"]);
     }
 
+    /// The error of the block is known only by the first manager.
+    #[test]
+    fn of_the_block_from_the_manager_alone() {
+        #[async_context_manager]
+        async fn fallible() -> Result<(), String> {
+            r#yield!();
+            Ok(())
+        }
+        let log = Log::new();
+        let value: Result<Result<u8, _>, _> =
+            block_on(async { with!(shown::<String>(&log), fallible() => Err("error".into())) });
+        assert_eq!(value, Err("error".to_string()));
+        assert_eq!(log.take(), ["failed: error"]);
+    }
+
     #[test]
     fn caught_type_is_inferred_from_the_manager_alone() {
         let log = Log::new();

@@ -47,7 +47,7 @@ struct With {
 ///                 let __acm_end = __acm_frame0.end(__acm_end, 0);
 ///                 match __acm_end.await {}
 ///             });
-///             match run(__acm_manager, __acm_frame0, (), __acm_future, 0).await {
+///             match run(__acm_manager, __acm_frame0, (), __acm_future, 0, (__acm_frame0.asks(), ...)).await {
 ///                 End::Value(__acm_value) => __acm_value,
 ///                 End::Return(__acm_value) => return __acm_value,
 ///             }
@@ -220,10 +220,22 @@ impl With {
         let bind = quote_spanned!(site.located_at(*span)=> let #pattern = #frame.value(););
         let end = self.end(index, &bind, &self.level(index + 1, block));
         let arms = self.arms(index);
+        let shown = self.shown(index);
         quote_spanned! {*site=>
             let __acm_future = #frame.future(async { #expect_return #end });
-            match #private::run(__acm_manager, #frame, #enclosing, __acm_future, #literal).await { #arms }
+            match #private::run(__acm_manager, #frame, #enclosing, __acm_future, #literal, #shown).await { #arms }
         }
+    }
+
+    /// From the types of these values, the compiler infers how errors are shown.
+    ///
+    /// Output: `(__acm_frame0.lets(__acm_frame1.asks()), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0))`
+    fn shown(&self, index: usize) -> TokenStream {
+        let HeaderManager { site, frame, .. } = &self.managers[index];
+        let outer = self.managers[..index].iter().rev().map(|outer| &outer.frame);
+        let asks =
+            outer.fold(quote_spanned!(*site=> #frame.asks()), |asks, frame| quote_spanned!(*site=> #frame.lets(#asks)));
+        quote_spanned!(*site=> (#asks, (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)))
     }
 
     /// The block: binds the lent value, runs, and stores how it ended.

@@ -17,10 +17,11 @@ pub use task::Task;
 use self::tasks::{Failures, Tasks, TasksState};
 use super::race::race;
 use crate::lend::{FnContract, Lend1};
-use crate::named::{Named, show_static};
+use crate::named::Named;
 use crate::raw::Body;
 use crate::raw::body::{Name, Renamed};
 use crate::rescue::{self, Lost};
+use crate::show::show_static;
 use crate::{Manager, Outcome, async_context_manager, panics, user_code};
 
 /// The name of the manager in messages.

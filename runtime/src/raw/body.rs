@@ -7,8 +7,11 @@ use core::ptr::NonNull;
 use super::TaskPtr;
 use super::header::{Header, Route};
 use super::yield_point::YieldPoint;
-use crate::named::Named;
+use crate::exit::Exit;
+use crate::named::{NameAt, Named};
 use crate::raw::detached::{DetachedGuard, Inline};
+use crate::scope_types::{RestOutput, Scope};
+use crate::show::{ShowIn, ShowsError};
 
 /// The handle to a `with!`. A body is started with it and keeps it.
 #[derive(Debug)]
@@ -54,9 +57,12 @@ pub trait Body {
     /// Returns the name of the manager.
     fn name(&self) -> Self::Name;
 
-    /// Starts the body. None of its code runs yet.
-    fn start(self, frame: FrameHandle) -> Self::Future;
+    /// Starts the body. None of its code runs yet. `named` is its name as the `with!` knows it.
+    fn start(self, frame: FrameHandle, named: NamedBody<Self>) -> Self::Future;
 }
+
+/// The name of a manager with the body `B`.
+pub(crate) type NamedBody<B> = Named<<<B as Body>::Future as Future>::Output>;
 
 /// The name of a manager, as a type that needs no memory.
 pub trait Name: Copy + Send + Sync {
@@ -109,7 +115,56 @@ impl<M, O> Name for TypeName<M, O> {
     type Output = O;
 
     fn named(&self) -> Named<O> {
-        Named::generic(core::any::type_name::<M>())
+        Named::new(core::any::type_name::<M>())
+    }
+}
+
+/// The name `N`, and the types that a `with!` has inferred for its literals: see [`ShowsError`].
+///
+/// First, whether the `with!` asks about the value of its block. Then, four times the literals of one error: of the
+/// manager's own, of that value, of the managers after this one in the header, and of a `return`.
+#[derive(Debug)]
+pub struct AtWith<N, Literals> {
+    name: N,
+    literals: PhantomData<fn() -> Literals>,
+}
+
+impl<N, Literals> AtWith<N, Literals> {
+    #[inline]
+    pub(super) const fn new(name: N) -> Self {
+        Self { name, literals: PhantomData }
+    }
+}
+
+impl<N: Clone, Literals> Clone for AtWith<N, Literals> {
+    fn clone(&self) -> Self {
+        Self::new(self.name.clone())
+    }
+}
+
+impl<N: Copy, Literals> Copy for AtWith<N, Literals> {}
+
+impl<N, S, A, Own, T, Rest, Return> NameAt<S> for AtWith<N, (PhantomData<A>, Own, T, Rest, Return)>
+where
+    N: Name,
+    S: Scope<Exit: Exit<Output = N::Output>>,
+    <S::Exit as Exit>::Asks:
+        ShowsError<N::Output, Own> + ShowsError<RestOutput<S>, Rest> + ShowsError<S::Return, Return>,
+    A: ShowsError<S::Value, T>,
+{
+    const CAN_BE_CUT: bool = N::CAN_BE_CUT;
+
+    const SHOW_VALUE: Option<ShowIn<S::Value>> = <A as ShowsError<_, T>>::SHOW;
+
+    const SHOW_REST: Option<ShowIn<RestOutput<S>>> = <<S::Exit as Exit>::Asks as ShowsError<_, Rest>>::SHOW;
+
+    const SHOW_RETURN: Option<ShowIn<S::Return>> = <<S::Exit as Exit>::Asks as ShowsError<_, Return>>::SHOW;
+
+    type Output = N::Output;
+
+    #[inline]
+    fn named(&self) -> Named<N::Output> {
+        self.name.named().or_shown_by(<<S::Exit as Exit>::Asks as ShowsError<_, Own>>::SHOW)
     }
 }
 
@@ -150,8 +205,8 @@ impl<B: Body, N: Name<Output = <B::Future as Future>::Output>> Body for Renamed<
     }
 
     #[inline]
-    fn start(self, frame: FrameHandle) -> B::Future {
-        self.body.start(frame)
+    fn start(self, frame: FrameHandle, named: NamedBody<B>) -> B::Future {
+        self.body.start(frame, named)
     }
 }
 
@@ -178,7 +233,7 @@ impl<N: Name<Output = F::Output>, B: FnOnce(FrameHandle) -> F, F: Future> Body f
     }
 
     #[inline]
-    fn start(self, frame: FrameHandle) -> F {
+    fn start(self, frame: FrameHandle, _named: Named<F::Output>) -> F {
         (self.body)(frame)
     }
 }

@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, ready};
 
 use super::TaskPtr;
-use super::body::{Body, FrameHandle, Name};
+use super::body::{AtWith, Body, FrameHandle};
 use super::cancel::{Cancel, drop_unfinished};
 use super::header::{BlockOwner, Header, State};
 use super::yield_point::Enclosing;
@@ -17,7 +17,7 @@ use crate::exit::{CatchesFrom, Exit};
 use crate::frame::{End, Frame};
 use crate::lend::Lends;
 use crate::manager::UndroppedManager;
-use crate::named::Named;
+use crate::named::{NameAt, Named};
 use crate::outcome::Outcome;
 use crate::output::{BodyOutput, JoinOutput, Suppression};
 use crate::panics::{self, Parcel, Payload};
@@ -36,7 +36,7 @@ use crate::value::{Shape, Value, join};
 pub enum Driver<'h, F, N, S, B, W, Literal>
 where
     F: Future<Output: BodyOutput>,
-    N: Name<Output = F::Output>,
+    N: NameAt<S, Output = F::Output>,
     S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
     W: Enclosing,
@@ -59,25 +59,28 @@ where
 /// Returns the future that runs `block` with the value lent by `manager`.
 ///
 /// The [`BorrowToken`](crate::frame::BorrowToken)s of the `frame` must be locals next to it, so that no part of the
-/// lent value outlives the `with!`. For `literal` see [`Classify`]. For `enclosing` see [`Enclosing`].
+/// lent value outlives the `with!`. For `literal` see [`Classify`], for `literals` see
+/// [`ShowsError`](crate::show::ShowsError), and for `enclosing` see [`Enclosing`].
 #[inline]
-pub fn run<'h, 'a, 'b, M, L, S, B, W, Literal>(
+pub fn run<'h, 'a, 'b, M, L, S, B, W, Literal, Literals>(
     manager: UndroppedManager<M, L>,
     frame: &'h Frame<S>,
     enclosing: W,
     block: B,
     _literal: Literal,
-) -> Driver<'h, M::Future, M::Name, S, B, W, Literal>
+    _literals: Literals,
+) -> Driver<'h, M::Future, AtWith<M::Name, Literals>, S, B, W, Literal>
 where
     M: Body<Future: Future<Output: BodyOutput>>,
+    AtWith<M::Name, Literals>: NameAt<S, Output = <M::Future as Future>::Output>,
     L: Lends<'a, 'b, Exit = S::Exit, Value = S::Lent>,
     S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
     let body = ManuallyDrop::into_inner(manager.body);
-    let name = body.name();
-    let body = body.start(FrameHandle::new(frame.header()));
+    let name = AtWith::new(body.name());
+    let body = body.start(FrameHandle::new(frame.header()), name.named());
     Driver::Live { frame, enclosing, name, body, block, literal: PhantomData, pinned: PhantomPinned }
 }
 
@@ -123,7 +126,7 @@ macro_rules! with_field {
 impl<'p, 'h, F, N, S, B, W, Literal> Live<'p, Driver<'h, F, N, S, B, W, Literal>>
 where
     F: Future<Output: BodyOutput>,
-    N: Name<Output = F::Output>,
+    N: NameAt<S, Output = F::Output>,
     S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
     W: Enclosing,
@@ -196,7 +199,7 @@ impl Drop for SetPanicked<'_> {
 impl<F, N, S, B, W, Literal> Live<'_, Driver<'_, F, N, S, B, W, Literal>>
 where
     F: Future<Output: BodyOutput>,
-    N: Name<Output = F::Output>,
+    N: NameAt<S, Output = F::Output>,
     S: Scope<Exit: CatchesFrom<S::Return, Literal>, Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
     W: Enclosing,
@@ -281,7 +284,7 @@ fn passed_by<X: Exit>(outcome: Outcome) -> Outcome {
 unsafe impl<F, N, S, B, W, Literal> BlockOwner for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output: BodyOutput>,
-    N: Name<Output = F::Output>,
+    N: NameAt<S, Output = F::Output>,
     S: Scope<Exit: CatchesFrom<S::Return, Literal>, Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
     W: Enclosing,
@@ -350,7 +353,7 @@ where
 impl<F, N, S, B, W, Literal> Future for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output = <S::Exit as Exit>::Output>,
-    N: Name<Output = F::Output>,
+    N: NameAt<S, Output = F::Output>,
     S: Scope<Exit: CatchesFrom<S::Return, Literal>, Return: Classify<Literal>>,
     F::Output: JoinOutput<<S::Rest as Shape>::BodyOutput>,
     B: Future<Output = S::Return>,
@@ -374,25 +377,26 @@ where
         }
         // SAFETY: the driver is pinned, and no other code polls the body.
         let output = ready!(unsafe { this.poll_body(cx) });
-        Poll::Ready(conclude(this.frame(), output, || this.named()))
+        Poll::Ready(conclude::<N, _, _>(this.frame(), output, || this.named()))
     }
 }
 
 /// Returns the end of the `with!` for a body that returned `output`.
 #[inline]
-fn conclude<S: Scope, Literal>(
+fn conclude<N, S: Scope, Literal>(
     frame: &Frame<S>,
     output: <S::Exit as Exit>::Output,
     named: impl Fn() -> Named<<S::Exit as Exit>::Output> + Copy,
 ) -> End<Value<BothOf<S>, S::Value>, S::Jump, S::Return>
 where
+    N: NameAt<S, Output = <S::Exit as Exit>::Output>,
     S::Return: Classify<Literal>,
     <S::Exit as Exit>::Output: JoinOutput<<S::Rest as Shape>::BodyOutput>,
 {
     let before = frame.header().conclude(|| named().name());
     let finish = |own| End::Value(join::<S::Exit, S::Rest, _>(own));
     if let Err(error) = output.check() {
-        if let Err(parcel) = replace(frame, named) {
+        if let Err(parcel) = replace::<N, _, _>(frame, named) {
             give_way(parcel, BodyOutput::failed(error), named());
         }
         return finish(Err(error));
@@ -414,12 +418,13 @@ where
 ///
 /// Returns the panic of the block if it panicked. An error does not replace a panic.
 #[cold]
-fn replace<S: Scope<Return: Classify<Literal>>, Literal, O: BodyOutput>(
-    frame: &Frame<S>,
-    named: impl Fn() -> Named<O>,
-) -> Result<(), Parcel> {
+fn replace<N, S, Literal>(frame: &Frame<S>, named: impl Fn() -> Named<N::Output>) -> Result<(), Parcel>
+where
+    N: NameAt<S, Output: BodyOutput>,
+    S: Scope<Return: Classify<Literal>>,
+{
     let what = "failed and replaced the error of its block";
-    frame.discard(&|show| rescue::replaced(named().name(), Lost::from(what).show(show)))
+    frame.discard::<N, _>(&|show| rescue::replaced(named().name(), Lost::from(what).show(show)))
 }
 
 /// Resumes the panic of the block. The error of the manager is reported as lost.
@@ -445,7 +450,7 @@ fn no_value(name: &str, state: State) -> ! {
 impl<F, N, S, B, W, Literal> Drop for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output: BodyOutput>,
-    N: Name<Output = F::Output>,
+    N: NameAt<S, Output = F::Output>,
     S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
     W: Enclosing,
@@ -476,7 +481,7 @@ trait HasDone: Sized {
 impl<F, N, S, B, W, Literal> HasDone for Driver<'_, F, N, S, B, W, Literal>
 where
     F: Future<Output: BodyOutput>,
-    N: Name<Output = F::Output>,
+    N: NameAt<S, Output = F::Output>,
     S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
     W: Enclosing,
@@ -499,7 +504,7 @@ impl<D: HasDone> Drop for SetDone<D> {
 impl<F, N, S, B, W, Literal> Cancel for Live<'_, Driver<'_, F, N, S, B, W, Literal>>
 where
     F: Future<Output: BodyOutput>,
-    N: Name<Output = F::Output>,
+    N: NameAt<S, Output = F::Output>,
     S: Scope<Return: Classify<Literal>>,
     B: Future<Output = S::Return>,
     W: Enclosing,
@@ -537,6 +542,6 @@ where
     }
 
     fn clear(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel> {
-        self.frame().clear(report)
+        self.frame().clear::<N, _>(report)
     }
 }

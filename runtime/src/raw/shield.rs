@@ -25,7 +25,7 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker, ready};
 use std::boxed::Box;
 
-use super::body::{Body, FrameHandle, Name, Uncut};
+use super::body::{Body, FrameHandle, NamedBody, Uncut};
 use super::cancel::NOT_AWAITED;
 use super::header::{BlockOwner, Header, Route, State};
 use super::{Caught, TaskPtr};
@@ -132,8 +132,7 @@ impl<B: Body, L: Contract> Body for ShieldedBody<B, L> {
         Uncut(self.body.name())
     }
 
-    fn start(self, frame: FrameHandle) -> Self::Future {
-        let named = self.body.name().named();
+    fn start(self, frame: FrameHandle, named: NamedBody<B>) -> Self::Future {
         let proxy = Proxy {
             header: Header::new(),
             name: named.name(),
@@ -158,7 +157,7 @@ impl<B: Body, L: Contract> Body for ShieldedBody<B, L> {
             _pinned: PhantomPinned,
         });
         // The address of the proxy is fixed now.
-        state.body = Some(self.body.start(FrameHandle::new(&state.proxy.header)));
+        state.body = Some(self.body.start(FrameHandle::new(&state.proxy.header), named));
         Shielded { state: Some(Box::into_pin(state)) }
     }
 }

@@ -21,6 +21,7 @@ use crate::output::BodyOutput;
 use crate::panics::{self, Parcel};
 use crate::rescue::{self, Lost, Rescues};
 use crate::scope::open;
+use crate::show::GENERIC;
 use crate::stack_exit::StackExit;
 use crate::user_code;
 use crate::value::{ShapeOf, Value};
@@ -267,7 +268,7 @@ where
         let _lent = signal.put(L::store(frame.value()));
         Left { result: signal.ended().await, named: signal.named }
     };
-    match run(manager, &frame, &*signal, block, 0).await {
+    match run(manager, &frame, &*signal, block, 0, GENERIC).await {
         End::Value(value) => into_return::<L::Exit, E>(value),
         End::Return(left) => left.result,
         End::Jump(never) => match never {},

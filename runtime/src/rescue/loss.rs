@@ -18,21 +18,26 @@ use crate::{panics, user_code};
 /// Without a hook and a subscriber, the loss is written to standard error, except for a panic, which the panic hook has
 /// already reported.
 ///
-/// `Display` shows the loss with its error after a colon. How the error is shown depends on what is known about its
-/// type at the manager:
+/// `Display` shows the loss with its error after a colon. How the error is shown depends on its type:
 ///
-/// | the manager, and its error | what is shown |
+/// | the error | what is shown |
 /// |---|---|
-/// | a manager function, and an [`Error`](std::error::Error), or a `Box` of one | its `Display`, and those of its sources, with `: ` between them |
-/// | a manager function, and an error that is no `Error`, but implements `Debug` | its `Debug` |
-/// | a manager function, and any other error | the name of its type |
-/// | a manager function that is generic over its error | one of the above, by the bounds that the function has on the error |
-/// | an [`AsyncContextManager`](crate::AsyncContextManager) | the name of its type |
-/// | a callback on an [`AsyncExitStack`](crate::AsyncExitStack) | the name of its type |
-/// | any manager, and an error of its block that it replaces and does not catch | the name of its type, or of the block's |
+/// | an [`Error`](std::error::Error), or a `Box` of one | its `Display`, and those of its sources, with `: ` between them |
+/// | no `Error`, but `Debug` | its `Debug` |
+/// | any other | the name of its type |
 ///
-/// If a rescue or a task group reports the error, a `&str`, a `String`, an [`io::Error`] and a
-/// `Box<dyn Error + Send + Sync>` are shown in any case. A panic is shown by its message.
+/// The type must be known where the code is that the macros expand to. In a generic function, its bounds say what is known:
+///
+/// | the error of | is known |
+/// |---|---|
+/// | a manager function | in the function itself, and at its `with!` if it does not catch |
+/// | an [`AsyncContextManager`](crate::AsyncContextManager) that does not catch | at its `with!` |
+/// | a block, which its manager replaces | at the `with!`, if the manager can fail and does not catch |
+///
+/// Of any other error, only the name of its type is shown, or that of the block: of a callback on an
+/// [`AsyncExitStack`](crate::AsyncExitStack), of an `AsyncContextManager` on such a stack, in a
+/// [`scope`](crate::Manager::scope), or that catches. If a rescue or a task group reports it, a `&str`, a `String`, an
+/// [`io::Error`] and a `Box<dyn Error + Send + Sync>` are shown in any case. A panic is shown by its message.
 pub struct Loss<'a> {
     manager: &'static str,
     kind: LossKind,

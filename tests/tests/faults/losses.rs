@@ -399,6 +399,9 @@ mod shown {
     struct Opaque;
 
     const OPAQUE: &str = "faults::faults::losses::shown::Opaque";
+    const OPAQUE_RESULT: &str = "core::result::Result<(), faults::faults::losses::shown::Opaque>";
+
+    const REPLACED: &str = "`fails` failed and replaced the error of its block";
 
     #[async_context_manager]
     async fn fails() -> Result<(), DbError> {
@@ -522,29 +525,78 @@ mod shown {
         let said = of("lost_error_without_debug_is_shown_by_its_type", || {
             drop_in_block!(opaque(), generic(7_u8), generic_error(db_error()));
         });
-        assert_eq!(said, lost(&[("opaque", OPAQUE), ("generic", "u8"), ("generic_error", DB_ERROR)]));
+        assert_eq!(said, lost(&[("opaque", OPAQUE), ("generic", "7"), ("generic_error", DB_ERROR)]));
+    }
+
+    /// A type of one's own, which fails with this.
+    struct Own<E>(Option<E>);
+
+    impl<E> AsyncContextManager for Own<E> {
+        type Value<'v>
+            = ()
+        where
+            E: 'v;
+        type Exit = Result<(), E>;
+
+        async fn enter(&mut self) -> Result<(), E> {
+            Ok(())
+        }
+
+        async fn exit(&mut self, _outcome: Outcome) -> Result<(), E> {
+            self.0.take().map_or(Ok(()), Err)
+        }
+    }
+
+    fn own<E>(error: E) -> Own<E> {
+        Own(Some(error))
+    }
+
+    /// What is said of errors of `Own`, whose name has the type of the error in it.
+    fn errors(said: &[String], what: &str) -> Vec<String> {
+        let error = |said: &String| said.split_once(&format!("` {what}: ")).map(|(_own, error)| error.to_owned());
+        said.iter().map(|said| error(said).unwrap_or_else(|| said.clone())).collect()
+    }
+
+    const CANCELLED: &str = "failed after a cancellation; its error is lost";
+
+    #[test]
+    fn lost_error_of_a_type_as_manager_is_shown() {
+        let said = of("lost_error_of_a_type_as_manager_is_shown", || {
+            let boxed: Box<dyn Error> = db_error().into();
+            drop_in_block!(own(db_error()), own(boxed), own(Report(7)), own(5), own(Opaque));
+            drop_in_block!(&mut own(db_error()), own(db_error()).into_manager());
+        });
+        let expected = [DB_ERROR, DB_ERROR, "Report(7)", "5", OPAQUE, DB_ERROR, DB_ERROR];
+        assert_eq!(errors(&said, CANCELLED), expected);
     }
 
     #[test]
-    fn lost_error_of_a_type_as_manager_is_shown_by_its_type() {
-        struct Own;
+    fn lost_error_of_a_rescued_type_is_shown() {
+        let said = of("lost_error_of_a_rescued_type_is_shown", || {
+            drop_in_block!(own(db_error()).into_manager().shielded(), own(Report(7)).into_manager().shielded());
+        });
+        assert_eq!(errors(&said, CANCELLED), [DB_ERROR, "Report(7)"]);
+    }
 
-        impl AsyncContextManager for Own {
-            type Value<'v> = ();
-            type Exit = Result<(), u8>;
-
-            async fn enter(&mut self) -> Result<(), u8> {
-                Ok(())
-            }
-
-            async fn exit(&mut self, _outcome: Outcome) -> Result<(), u8> {
-                Err(5)
-            }
+    /// The bounds of the function around the `with!` count.
+    #[test]
+    fn lost_error_of_a_type_is_shown_by_the_bounds_of_the_function_around() {
+        async fn bare<E>(error: E) {
+            let _unfinished = with!(own(error) => pending::<()>().await);
         }
-
-        let said = of("lost_error_of_a_type_as_manager_is_shown_by_its_type", || drop_in_block!(Own));
-        assert_eq!(said.len(), 1);
-        assert!(said[0].ends_with("Own` failed after a cancellation; its error is lost: u8"), "{said:?}");
+        async fn bounded<E: fmt::Debug>(error: E) {
+            let _unfinished = with!(own(error) => pending::<()>().await);
+        }
+        async fn any<E, M: AsyncContextManager<Exit = Result<(), E>>>(manager: M) {
+            let _unfinished = with!(manager => pending::<()>().await);
+        }
+        let said = of("lost_error_of_a_type_is_shown_by_the_bounds_of_the_function_around", || {
+            drop_after(1, bare(5_u8));
+            drop_after(1, bounded(5_u8));
+            drop_after(1, any(own(5_u8)));
+            drop_after(1, own(5_u8).scope(async |()| pending::<()>().await));
+        });
+        assert_eq!(errors(&said, CANCELLED), ["u8", "5", "u8", "u8"]);
     }
 
     #[test]
@@ -577,20 +629,48 @@ mod shown {
         assert_eq!(said, [format!("`races_and_fails` {what}: {DB_ERROR}")]);
     }
 
-    /// Of an error of the block only the type is known, where its manager does not have it.
+    /// The error of a block as well, where the code of the block knows it.
     #[test]
     fn lost_error_of_a_block_that_is_replaced_is_shown() {
         let said = of("lost_error_of_a_block_that_is_replaced_is_shown", || {
-            drop(block_on(async { with!(fails() => { Err::<(), _>(Opaque) }) }));
-            let returned: Result<(), Opaque> = block_on(async {
-                let _never = with!(fails() => { return Err(Opaque) });
-                #[allow(unreachable_code, reason = "the manager fails, and so it is reached")]
+            drop(block_on(async { with!(fails() => Err::<(), _>(db_error())) }));
+            drop(block_on(async { with!(fails() => Err::<(), _>(Report(7))) }));
+            drop(block_on(async { with!(fails() => Err::<(), _>(Opaque)) }));
+            drop(block_on(fails().scope(async |()| Err::<(), _>(Report(7)))));
+        });
+        let expected =
+            [DB_ERROR, "Report(7)", OPAQUE_RESULT, "core::result::Result<(), faults::faults::losses::shown::Report>"];
+        assert_eq!(said, expected.map(|error| format!("{REPLACED}: {error}")));
+    }
+
+    #[test]
+    fn lost_error_that_a_block_returns_is_shown() {
+        async fn returns<E>(error: E) -> Result<(), E> {
+            let _never = with!(fails() => { return Err(error) });
+            #[allow(unreachable_code, reason = "the manager fails, and so it is reached")]
+            Ok(())
+        }
+        let said = of("lost_error_that_a_block_returns_is_shown", || {
+            let returned: Result<(), DbError> = block_on(async {
+                let _never = with!(fails() => { Err(db_error())? });
                 Ok(())
             });
             assert!(returned.is_ok());
+            assert!(block_on(returns(Opaque)).is_ok());
         });
-        let what = "`fails` failed and replaced the error of its block";
-        assert_eq!(said, [format!("{what}: core::result::Result<(), {OPAQUE}>"), format!("{what}: {OPAQUE}")]);
+        assert_eq!(said, [format!("{REPLACED}: {DB_ERROR}"), format!("{REPLACED}: {OPAQUE}")]);
+    }
+
+    #[test]
+    fn lost_error_of_a_later_manager_is_shown() {
+        let said = of("lost_error_of_a_later_manager_is_shown", || {
+            drop(block_on(async { with!(fails(), fails() => {}) }));
+            drop(block_on(async { with!(own(Report(7)), own(Report(8)) => {}) }));
+            drop(block_on(async { with!(fails(), catches() => 5) }));
+        });
+        assert_eq!(said[0], format!("{REPLACED}: {DB_ERROR}"));
+        assert_eq!(errors(&said[1..2], "failed and replaced the error of its block"), ["Report(8)"]);
+        assert_eq!(said[2], format!("{REPLACED}: {DB_ERROR}"));
     }
 
     /// As the managers of a stack know it. A callback does not: only the type is shown.
@@ -750,7 +830,7 @@ mod cut {
             }
         }
         let told = of("exit_phase_of_a_type_that_is_cut_off_is_reported", || {
-            drop_after(1, async { with!(Own => pending::<()>().await) })
+            drop_after(1, async { with!(Own => pending::<()>().await) });
         });
         assert_eq!(told.len(), 1);
         assert!(told[0].0.ends_with("Own") && told[0].1 == LossKind::Unfinished, "{told:?}");

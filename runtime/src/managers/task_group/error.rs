@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::vec::Vec;
 
-use crate::named::show_static;
+use crate::show::show_static;
 
 /// The error of a [`task_group`](crate::task_group): the error of the task that failed first, and those of other tasks
 /// that failed before they could be aborted.
