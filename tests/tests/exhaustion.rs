@@ -3,10 +3,8 @@
 
 #![forbid(unsafe_code)]
 
-mod scenario;
-
-use scenario::named::{Depth, exhaust_all};
-use scenario::runners::{by_hand, given_up};
+use conformance::named::{Depth, exhaust_all};
+use conformance::runners::{by_hand, given_up};
 
 #[test]
 fn scenarios_hold_when_polled_by_hand() {
@@ -24,22 +22,23 @@ fn scenarios_hold_when_the_executor_drops_rescues() {
 mod word_for_word {
     use std::sync::Arc;
 
-    use super::scenario::Step::{Await, Join};
-    use super::scenario::env::Fault;
-    use super::scenario::run::{Way, run_and_check, told};
-    use super::scenario::{Kind, Node, Steps, function};
+    use conformance::env::Fault;
+    use conformance::model::Step::Join;
+    use conformance::model::{Kind, Manager, Steps, function, pause};
+    use conformance::run::{Dropping, run_and_check, told};
+
     use super::*;
 
     /// The first letter of each event's manager, and what happens to it.
     fn dropped(steps: Steps, polls: usize) -> String {
-        let way = Way { drop_at: Some(polls), injection: None };
+        let way = Dropping { drop_at: Some(polls), injection: None };
         let ran = run_and_check(by_hand, &Arc::from(steps), way).unwrap_or_else(|why| panic!("{why}"));
         told(&ran.events).trim_end().replace('\n', ", ")
     }
 
     #[test]
     fn a_default_manager_dropped_after_each_poll() {
-        let steps = || vec![function('a', [0, 1], [1, 0]).with([Await])];
+        let steps = || vec![function('a', [0, 1], [1, 0]).with([pause()])];
         assert_eq!(dropped(steps(), 0), "- Gone");
         let entering = "a Begun, a Acquired";
         assert_eq!(dropped(steps(), 1), format!("{entering}, a WithEnded(Dropped), a Lost, - Gone"));
@@ -54,7 +53,7 @@ mod word_for_word {
 
     #[test]
     fn default_managers_in_each_other_dropped_in_the_block() {
-        let steps = vec![function('a', [0, 0], [0, 1]).with([function('b', [0, 0], [0, 0]).with([Await])])];
+        let steps = vec![function('a', [0, 0], [0, 1]).with([function('b', [0, 0], [0, 0]).with([pause()])])];
         let begun = "a Begun, a Acquired, a BlockBegun, b Begun, b Acquired, b BlockBegun";
         let b = "b WithEnded(Dropped), b BlockEnded(Dropped), b Sees(Cancelled), b Released, b Left";
         let a = "a Sees(Cancelled), a Released, - Gone";
@@ -63,7 +62,7 @@ mod word_for_word {
 
     #[test]
     fn a_shielded_manager_dropped_after_each_poll() {
-        let steps = || vec![function('a', [0, 1], [1, 0]).shielded().with([Await])];
+        let steps = || vec![function('a', [0, 1], [1, 0]).shielded().with([pause()])];
         assert_eq!(dropped(steps(), 0), "- Gone");
         let entering = "a Begun, a Acquired";
         let rescued = "a Sees(Cancelled), a Awaited, a Released, a Left";
@@ -80,7 +79,7 @@ mod word_for_word {
 
     #[test]
     fn a_default_manager_between_two_shielded_ones() {
-        let inner = function('c', [0, 0], [0, 1]).shielded().with([Await]);
+        let inner = function('c', [0, 0], [0, 1]).shielded().with([pause()]);
         let between = function('b', [0, 0], [0, 1]).with([inner]);
         let steps = vec![function('a', [0, 0], [0, 1]).shielded().with([between])];
         let begun =
@@ -95,7 +94,7 @@ mod word_for_word {
 
     #[test]
     fn a_time_limit_that_panics_waits_for_what_it_has_raced_away() {
-        let inner = function('b', [0, 0], [0, 1]).shielded().with([Await, Await]);
+        let inner = function('b', [0, 0], [0, 1]).shielded().with([pause(), pause()]);
         let steps = vec![function('a', [0, 0], [0, 0]).kind(Kind::Racing(1)).leaves(Fault::Panics).with([inner])];
         let begun = "a Begun, a Acquired, a BlockBegun, b Begun, b Acquired, b BlockBegun, b InBlock";
         let raced = "a BlockEnded(Dropped), b WithEnded(Dropped), b BlockEnded(Dropped), a Sees(Raced), a Fault(Panics), a Lost";
@@ -105,9 +104,9 @@ mod word_for_word {
 
     #[test]
     fn shielded_siblings_are_rescued_side_by_side() {
-        let sibling = |name| vec![function(name, [0, 0], [1, 0]).shielded().with([Await])];
+        let sibling = |name| vec![function(name, [0, 0], [1, 0]).shielded().with([pause()])];
         for shielded in [false, true] {
-            let node = Node { shielded, ..function('a', [0, 0], [0, 0]) };
+            let node = Manager { shielded, ..function('a', [0, 0], [0, 0]) };
             let told = dropped(vec![node.with([Join(vec![sibling('b'), sibling('c')])])], 1);
             let siblings =
                 "b Sees(Cancelled), c Sees(Cancelled), b Awaited, b Released, b Left, c Awaited, c Released, c Left";

@@ -2,10 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-mod scenario;
-
-use scenario::named::{Depth, exhaust_all};
-use scenario::runners::{aborted, but_for_rescues, selected_away, shut_down, timed_out};
+use conformance::named::{Depth, exhaust_all};
+use conformance::runners::{aborted, but_for_rescues, selected_away, shut_down, timed_out};
 
 #[test]
 fn scenarios_hold_without_a_runtime() {

@@ -3,40 +3,40 @@
 
 #![forbid(unsafe_code)]
 
-mod scenario;
-
 use std::sync::Arc;
 
+use conformance::env::{EventKind, Fault, Injection, SeenOutcome};
+use conformance::model::{self, Kind, Manager, Step, Steps, each, goes_wrong, name_all, pause, race, stack};
+use conformance::run::{Dropping, Ran, Runner, run_and_check};
+use conformance::runners::{aborted, by_hand, timed_out};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestError, TestRng, TestRunner};
-use scenario::env::{EventKind, Fault, Injection, SeenOutcome};
-use scenario::run::{Ran, Runner, Way, run_and_check};
-use scenario::runners::{aborted, by_hand, timed_out};
-use scenario::{Kind, Node, Step, Steps, each, name_all};
 
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![Just(Fault::Fails), Just(Fault::Panics)]
 }
 
 /// A manager function, which has no name yet.
-fn function() -> impl Strategy<Value = Node> {
+fn function() -> impl Strategy<Value = Manager> {
     let awaits = || [0..3_usize, 0..3_usize];
     let fault = || option::weighted(0.05, fault());
-    let node = |(shielded, enter, exit, enters, leaves)| {
-        let (name, kind) = ('?', Kind::Function);
-        Node { name, kind, shielded, enter, exit, enters, leaves }
+    let manager = |(shielded, enter, exit, enters, leaves): (_, _, _, Option<Fault>, Option<Fault>)| {
+        let manager = Manager { shielded, ..model::function('?', enter, exit) };
+        let manager = enters.into_iter().fold(manager, Manager::enters);
+        leaves.into_iter().fold(manager, Manager::leaves)
     };
-    (any::<bool>(), awaits(), awaits(), fault(), fault()).prop_map(node)
+    (any::<bool>(), awaits(), awaits(), fault(), fault()).prop_map(manager)
 }
 
 fn racing() -> impl Strategy<Value = Kind> {
     (0..12_usize).prop_map(Kind::Racing)
 }
 
-fn node() -> impl Strategy<Value = Node> {
-    let inner = (function(), prop_oneof![Just(Kind::Function), racing()]).prop_map(|(node, kind)| node.kind(kind));
+fn manager() -> impl Strategy<Value = Manager> {
+    let inner =
+        (function(), prop_oneof![Just(Kind::Function), racing()]).prop_map(|(manager, kind)| manager.kind(kind));
     let kind = prop_oneof![
         4 => Just(Kind::Function),
         1 => Just(Kind::Type),
@@ -45,18 +45,18 @@ fn node() -> impl Strategy<Value = Node> {
         1 => Just(Kind::Gathering),
         2 => (inner, 0..3_usize).prop_map(|(inner, after)| Kind::Composed(Box::new(inner), after)),
     ];
-    (function(), kind).prop_map(|(node, kind)| node.kind(kind))
+    (function(), kind).prop_map(|(manager, kind)| manager.kind(kind))
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let leaf = prop_oneof![8 => Just(Step::Await), 1 => fault().prop_map(Step::GoesWrong)];
+    let leaf = prop_oneof![8 => Just(pause()), 1 => fault().prop_map(goes_wrong)];
     leaf.prop_recursive(4, 24, 4, |step| {
         let steps = || vec(step.clone(), 0..4);
         prop_oneof![
-            6 => (node(), steps()).prop_map(|(node, steps)| Step::With(node, steps)),
+            6 => (manager(), steps()).prop_map(|(manager, steps)| manager.with(steps)),
             1 => vec(steps(), 0..3).prop_map(Step::Join),
-            1 => (0..12_usize, steps()).prop_map(|(polls, steps)| Step::Race(polls, steps)),
-            1 => (vec(function(), 0..3), steps()).prop_map(|(nodes, steps)| Step::Stack('?', nodes, steps)),
+            1 => (0..12_usize, steps()).prop_map(|(polls, steps)| race(polls, steps)),
+            1 => (vec(function(), 0..3), steps()).prop_map(|(managers, steps)| stack('?', managers, steps)),
         ]
     })
 }
@@ -80,12 +80,12 @@ fn points() -> impl Strategy<Value = Points> {
 /// Runs a tree as it is, to know the places, and then that way.
 fn run(runner: Runner, steps: Steps, (drop, fault): Points) -> Result<Ran, String> {
     let steps = Arc::from(steps);
-    let as_it_is = run_and_check(runner, &steps, Way::default())?;
+    let as_it_is = run_and_check(runner, &steps, Dropping::default())?;
     let drop_at = drop.map(|drop| drop.min(as_it_is.stops.saturating_sub(1)));
-    let dropped = run_and_check(runner, &steps, Way { drop_at, injection: None })?;
+    let dropped = run_and_check(runner, &steps, Dropping { drop_at, injection: None })?;
     let Some((point, fault)) = fault else { return Ok(dropped) };
     let injection = Some(Injection { point: point.min(dropped.points.saturating_sub(1)), fault });
-    run_and_check(runner, &steps, Way { drop_at, injection })
+    run_and_check(runner, &steps, Dropping { drop_at, injection })
 }
 
 /// What is found is told of, with the smallest tree of it; it can be given a name then.

@@ -7,7 +7,7 @@ use async_context_manager::Outcome;
 use serde::Deserialize;
 
 use crate::env::{Error, NO_STOP, NO_YIELD};
-use crate::scenario::{Callback, Ended, Enter, Exit, Keep, Line, Loop, Manager, Policy, Scenario, Step, With};
+use crate::model::{Callback, Ended, Enter, Exit, Keep, Line, Loop, Manager, Name, Policy, Scenario, Step, With};
 use crate::ways::Mode;
 
 /// A line of the files in `expected`: what dropped futures give, by the mode of cancellation.
@@ -233,12 +233,12 @@ impl Want {
 
     /// Enters the manager, which has suspended so often already, and leaves it.
     fn enter(&mut self, manager: &Manager, suspended: usize) {
-        let id = &manager.exit.id;
+        let id = manager.name();
         self.trace.extend((suspended + 1..=manager.pre).map(|i| format!("pre:{id}:{i}")));
         match &manager.enter {
             Enter::Ok => {
                 self.trace.push(format!("yield:{id}:{}", manager.value));
-                self.see(id, Leaving::Manager(manager), Outcome::Cancelled);
+                self.see(&id.to_string(), Leaving::Manager(manager), Outcome::Cancelled);
             }
             Enter::Fail(code) => self.fail(id, &format!("{code}@{id}")),
             Enter::Panic => self.fail(id, &format!("P@{id}")),
@@ -246,7 +246,7 @@ impl Want {
         }
     }
 
-    fn fail(&mut self, id: &str, label: &str) {
+    fn fail(&mut self, id: Name, label: &str) {
         self.trace.push(format!("fail:{id}:{label}"));
         self.lost.push(label.to_owned());
     }
@@ -285,7 +285,7 @@ impl Want {
             _ => {}
         }
         match policy {
-            Policy::Raise(code) => Outcome::Failed(Error { code: code.clone(), label: format!("{code}@{id}") }),
+            Policy::Raise(code) => Outcome::Failed(Error::labelled(&format!("{code}@{id}"))),
             Policy::Suppress => Outcome::Completed,
             _ => outcome,
         }
@@ -326,8 +326,7 @@ fn under_way(trace: &[String]) -> Outcome<Error> {
 }
 
 fn failed(label: &str) -> Outcome<Error> {
-    let code = label.split('@').next().expect("it has a first part").to_owned();
-    Outcome::Failed(Error { code, label: label.to_owned() })
+    Outcome::Failed(Error::labelled(label))
 }
 
 /// The outcome that stands in an event.
@@ -404,10 +403,11 @@ fn find<'a>(scenario: &'a Scenario, id: &str) -> Leaving<'a> {
         Some(Keep::With { steps, .. }) => steps.as_slice(),
         _ => &[],
     };
+    let id = Name::try_from(id.to_owned()).expect("it is a name");
     find_in(&scenario.steps, id).or_else(|| find_in(kept, id)).expect("it is in the scenario")
 }
 
-fn find_in<'a>(steps: &'a [Step], id: &str) -> Option<Leaving<'a>> {
+fn find_in(steps: &[Step], id: Name) -> Option<Leaving<'_>> {
     steps.iter().find_map(|step| match step {
         Step::With(With { m, .. }) | Step::Enter { m } if m.exit.id == id => Some(Leaving::Manager(m)),
         Step::PushExit { e } if e.id == id => Some(Leaving::Exit(e)),

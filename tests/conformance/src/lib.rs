@@ -1,15 +1,23 @@
-//! Replays random programs of nested managers, and compares with what Python did with them: see the README.
+//! Runs programs of nested managers, which are data, and judges what came of it: by what Python did with them, or by
+//! rules that hold for each manager. See the README.
 
 #![forbid(unsafe_code)]
+#![allow(missing_docs, reason = "for the tests of this project alone")]
+#![allow(clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::must_use_candidate, reason = "likewise")]
 
-mod env;
+pub mod env;
 mod expected;
 mod files;
 mod managers;
+pub mod model;
+pub mod named;
+mod owned;
+mod places;
 mod program;
 mod replay;
-mod rescues;
-mod scenario;
+mod rules;
+pub mod run;
+pub mod runners;
 mod stacks;
 mod ways;
 

@@ -8,72 +8,119 @@ use async_context_manager::{
     AsyncContextManager, AsyncExitStack, Catch, Outcome, Suppress, async_context_manager, with,
 };
 
-use crate::env::{Env, Error, NO_STOP, NO_YIELD};
-use crate::scenario::{Callback, Enter, Exit, Manager, Policy};
+use crate::env::{Env, Error, EventKind, NO_STOP, NO_YIELD, Resource};
+use crate::model::{Callback, Enter, Exit, Manager, Name, Policy};
 
-/// One that can't fail, and that errors pass by.
-#[async_context_manager]
-pub(crate) async fn infallible(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> i64 {
-    let (env, spec) = (env.borrow(), spec.borrow());
-    let value = before(env, spec).await.expect("it does not fail");
-    let outcome = r#yield!(value);
-    let _passed = after(env, &spec.exit, env.reveal(outcome)).await;
-}
+/// Manager functions that borrow or own what they are given, and the same ones with the option `shielded`.
+macro_rules! managers {
+    ($($(#[$doc:meta])* [$($option:ident),*] $name:ident($env:ident, $spec:ident) -> [$($output:tt)*] { $($body:tt)* })*) => {
+        $($(#[$doc])*
+        #[async_context_manager($($option),*)]
+        pub(crate) async fn $name(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> $($output)* {
+            let ($env, $spec): (&Env, &Manager) = (env.borrow(), spec.borrow());
+            $($body)*
+        })*
 
-/// One that errors pass by.
-#[async_context_manager]
-pub(crate) async fn plain(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<i64, Error> {
-    let (env, spec) = (env.borrow(), spec.borrow());
-    let value = before(env, spec).await?;
-    let outcome = r#yield!(value);
-    let _passed = after(env, &spec.exit, env.reveal(outcome)).await;
-    Ok(())
-}
+        /// Those that are shielded by the option.
+        pub(crate) mod by_option {
+            use super::*;
 
-/// One that errors go through.
-#[async_context_manager(catch, suppress)]
-pub(crate) async fn catching(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<i64, Error> {
-    let (env, spec) = (env.borrow(), spec.borrow());
-    let value = before(env, spec).await?;
-    let outcome = r#yield!(value);
-    after(env, &spec.exit, outcome).await
-}
-
-/// One that lends what it has.
-#[async_context_manager(catch, suppress)]
-pub(crate) async fn lending(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<&i64, Error> {
-    let (env, spec) = (env.borrow(), spec.borrow());
-    let value = before(env, spec).await?;
-    let outcome = r#yield!(&value);
-    after(env, &spec.exit, outcome).await
-}
-
-/// One that is made of a manager that errors pass by.
-#[async_context_manager]
-pub(crate) async fn composed_plain(
-    env: impl Borrow<Env> + Send,
-    spec: impl Borrow<Manager> + Send,
-) -> Result<i64, Error> {
-    with!(plain(env.borrow(), spec.borrow()) as value => { r#yield!(value); })
-}
-
-/// One that is made of a manager that errors go through.
-#[async_context_manager(catch, suppress)]
-pub(crate) async fn composed(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<i64, Error> {
-    with!(catching(env.borrow(), spec.borrow()) as value => { r#yield!(value).into_result()?; })?;
-    Ok(())
-}
-
-/// One that polls its block itself, as those that race it do.
-#[async_context_manager(catch, suppress)]
-pub(crate) async fn racing(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<i64, Error> {
-    let (env, spec) = (env.borrow(), spec.borrow());
-    let value = before(env, spec).await?;
-    let outcome = {
-        let mut block = pin!(async { r#yield!(value) });
-        poll_fn(|cx| block.as_mut().poll(cx)).await
+            $(#[async_context_manager(shielded $(, $option)*)]
+            pub(crate) async fn $name(env: Env, spec: Manager) -> $($output)* {
+                let ($env, $spec) = (&env, &spec);
+                $($body)*
+            })*
+        }
     };
-    after(env, &spec.exit, outcome).await
+}
+
+/// Hides from the attribute that what is in it may be skipped, or run again.
+macro_rules! repeat {
+    ($condition:expr, $($body:tt)*) => {
+        while $condition { $($body)* }
+    };
+}
+
+managers! {
+    /// One that can't fail, and that errors pass by.
+    [] infallible(env, spec) -> [i64] {
+        let mut resource = before(env, spec).await.expect("it does not fail");
+        let outcome = r#yield!(resource.value);
+        after(env, &spec.exit, env.reveal(outcome), Some(&mut resource)).await.expect("it does not fail");
+    }
+
+    /// One that errors pass by.
+    [] plain(env, spec) -> [Result<i64, Error>] {
+        let mut resource = before(env, spec).await?;
+        let outcome = r#yield!(resource.value);
+        after(env, &spec.exit, env.reveal(outcome), Some(&mut resource)).await.map(drop)
+    }
+
+    /// The same, and it lends what it has.
+    [] holding(env, spec) -> [Result<&mut Resource, Error>] {
+        let mut resource = before(env, spec).await?;
+        let outcome = r#yield!(&mut resource);
+        after(env, &spec.exit, env.reveal(outcome), Some(&mut resource)).await.map(drop)
+    }
+
+    /// One that errors go through.
+    [catch, suppress] catching(env, spec) -> [Result<i64, Error>] {
+        let mut resource = before(env, spec).await?;
+        let outcome = r#yield!(resource.value);
+        after(env, &spec.exit, outcome, Some(&mut resource)).await?.into_result()
+    }
+
+    /// The same, and it lends what it has.
+    [catch, suppress] lending(env, spec) -> [Result<&i64, Error>] {
+        let mut resource = before(env, spec).await?;
+        let outcome = r#yield!(&resource.value);
+        after(env, &spec.exit, outcome, Some(&mut resource)).await?.into_result()
+    }
+
+    /// One that is made of a manager that errors pass by.
+    [] composed_plain(env, spec) -> [Result<i64, Error>] {
+        with!(crate::managers::plain(env, spec) as value => { r#yield!(value); })
+    }
+
+    /// One that is made of a manager that errors go through.
+    [catch, suppress] composed(env, spec) -> [Result<i64, Error>] {
+        with!(crate::managers::catching(env, spec) as value => { r#yield!(value).into_result()?; })?;
+        Ok(())
+    }
+
+    /// One that polls its block itself, as those that race it do.
+    [catch, suppress] racing(env, spec) -> [Result<i64, Error>] {
+        let mut resource = before(env, spec).await?;
+        let outcome = {
+            let mut block = pin!(async { r#yield!(resource.value) });
+            poll_fn(|cx| block.as_mut().poll(cx)).await
+        };
+        after(env, &spec.exit, outcome, Some(&mut resource)).await?.into_result()
+    }
+
+    /// One that may end before its marker, or reach it again.
+    [catch, suppress] lawless(env, spec) -> [Result<i64, Error>] {
+        let id = spec.name();
+        let mut resource = before(env, spec).await?;
+        let mut verdict = Ok(());
+        let mut closed = None;
+        let mut yields = spec.enter != Enter::NoYield;
+        if !yields {
+            env.log(format!("noyield:{id}"));
+            env.will_panic(NO_YIELD);
+        }
+        repeat!(yields, {
+            let outcome = r#yield!(resource.value);
+            yields = *spec.exit.policy(&outcome) == Policy::Again;
+            verdict = after(env, &spec.exit, outcome, Some(&mut resource)).await.and_then(Outcome::into_result);
+            if yields {
+                env.will_panic(NO_STOP);
+                closed = Some(Closed { env, id });
+            }
+        });
+        drop(closed);
+        verdict
+    }
 }
 
 /// One that is not shielded, and made of one that is.
@@ -96,7 +143,7 @@ pub(crate) async fn stacked(
 #[async_context_manager(shielded, catch, suppress)]
 pub(crate) async fn pushed(env: Env, exit: Exit) -> Result<(), Error> {
     let outcome = r#yield!();
-    after(&env, &exit, outcome).await
+    after(&env, &exit, outcome, None).await?.into_result()
 }
 
 /// What `callback` puts on a stack, as a manager.
@@ -104,66 +151,6 @@ pub(crate) async fn pushed(env: Env, exit: Exit) -> Result<(), Error> {
 pub(crate) async fn called_back(env: Env, callback: Callback) -> Result<(), Error> {
     r#yield!();
     call_back(&env, &callback).await
-}
-
-/// Managers that are shielded by the option.
-pub(crate) mod by_option {
-    use super::{
-        Env, Error, Manager, after, async_context_manager, before, catching as catching_, pin, plain as plain_,
-        poll_fn, with,
-    };
-
-    #[async_context_manager(shielded)]
-    pub(crate) async fn infallible(env: Env, spec: Manager) -> i64 {
-        let value = before(&env, &spec).await.expect("it does not fail");
-        let outcome = r#yield!(value);
-        let _passed = after(&env, &spec.exit, env.reveal(outcome)).await;
-    }
-
-    #[async_context_manager(shielded)]
-    pub(crate) async fn plain(env: Env, spec: Manager) -> Result<i64, Error> {
-        let value = before(&env, &spec).await?;
-        let outcome = r#yield!(value);
-        let _passed = after(&env, &spec.exit, env.reveal(outcome)).await;
-        Ok(())
-    }
-
-    #[async_context_manager(shielded, catch, suppress)]
-    pub(crate) async fn catching(env: Env, spec: Manager) -> Result<i64, Error> {
-        let value = before(&env, &spec).await?;
-        let outcome = r#yield!(value);
-        after(&env, &spec.exit, outcome).await
-    }
-
-    #[async_context_manager(shielded, catch, suppress)]
-    pub(crate) async fn lending(env: Env, spec: Manager) -> Result<&i64, Error> {
-        let value = before(&env, &spec).await?;
-        let outcome = r#yield!(&value);
-        after(&env, &spec.exit, outcome).await
-    }
-
-    /// Owns what a manager that is not shielded borrows.
-    #[async_context_manager(shielded)]
-    pub(crate) async fn composed_plain(env: Env, spec: Manager) -> Result<i64, Error> {
-        with!(plain_(&env, &spec) as value => { r#yield!(value); })
-    }
-
-    /// The same.
-    #[async_context_manager(shielded, catch, suppress)]
-    pub(crate) async fn composed(env: Env, spec: Manager) -> Result<i64, Error> {
-        with!(catching_(&env, &spec) as value => { r#yield!(value).into_result()?; })?;
-        Ok(())
-    }
-
-    #[async_context_manager(shielded, catch, suppress)]
-    pub(crate) async fn racing(env: Env, spec: Manager) -> Result<i64, Error> {
-        let value = before(&env, &spec).await?;
-        let outcome = {
-            let mut block = pin!(async { r#yield!(value) });
-            poll_fn(|cx| block.as_mut().poll(cx)).await
-        };
-        after(&env, &spec.exit, outcome).await
-    }
 }
 
 /// One that does nothing, for headers of several.
@@ -179,43 +166,10 @@ pub(crate) async fn idle_fallible() -> Result<(), Error> {
     Ok(())
 }
 
-/// Hides from the attribute that what is in it may be skipped, or run again.
-macro_rules! repeat {
-    ($condition:expr, $($body:tt)*) => {
-        while $condition { $($body)* }
-    };
-}
-
-/// One that may end before its marker, or reach it again.
-#[async_context_manager(catch, suppress)]
-pub(crate) async fn lawless(env: impl Borrow<Env> + Send, spec: impl Borrow<Manager> + Send) -> Result<i64, Error> {
-    let (env, spec) = (env.borrow(), spec.borrow());
-    let id = &spec.exit.id;
-    let value = before(env, spec).await?;
-    let mut verdict = Ok(());
-    let mut closed = None;
-    let mut yields = spec.enter != Enter::NoYield;
-    if !yields {
-        env.log(format!("noyield:{id}"));
-        env.will_panic(NO_YIELD);
-    }
-    repeat!(yields, {
-        let outcome = r#yield!(value);
-        yields = *spec.exit.policy(&outcome) == Policy::Again;
-        verdict = after(env, &spec.exit, outcome).await;
-        if yields {
-            env.will_panic(NO_STOP);
-            closed = Some(Closed { env, id });
-        }
-    });
-    drop(closed);
-    verdict
-}
-
 /// Logs that a manager was dropped at its second marker.
 struct Closed<'a> {
     env: &'a Env,
-    id: &'a str,
+    id: Name,
 }
 
 impl Drop for Closed<'_> {
@@ -228,11 +182,12 @@ impl Drop for Closed<'_> {
 pub(crate) struct Class {
     env: Env,
     spec: Manager,
+    resource: Option<Resource>,
 }
 
 impl Class {
     pub(crate) fn new(env: &Env, spec: &Manager) -> Self {
-        Self { env: env.clone(), spec: spec.clone() }
+        Self { env: env.clone(), spec: spec.clone(), resource: None }
     }
 }
 
@@ -241,68 +196,94 @@ impl AsyncContextManager for Class {
     type Exit = Suppress<Catch<Error>>;
 
     async fn enter(&mut self) -> Result<i64, Error> {
-        before(&self.env, &self.spec).await
+        Ok(self.resource.insert(before(&self.env, &self.spec).await?).value)
     }
 
     async fn exit(&mut self, outcome: Outcome<Error>) -> Result<(), Error> {
-        after(&self.env, &self.spec.exit, outcome).await
+        let mut resource = self.resource.take().expect("it has been entered");
+        after(&self.env, &self.spec.exit, outcome, Some(&mut resource)).await?.into_result()
     }
 }
 
-/// What stands before the marker: the value to lend.
-async fn before(env: &Env, spec: &Manager) -> Result<i64, Error> {
-    let id = &spec.exit.id;
+/// What stands before the marker: what to lend.
+pub(crate) async fn before(env: &Env, spec: &Manager) -> Result<Resource, Error> {
+    let id = spec.name();
     env.log(format!("enter:{id}"));
-    for i in 1..=spec.pre {
-        env.suspend(format!("pre:{id}:{i}")).await;
-    }
+    env.add(id, EventKind::Begun);
+    env.point(id, true)?;
+    env.pauses(id, "pre", 0, spec.pre).await?;
+    let resource = Resource::new(env, id, spec.value);
+    env.pauses(id, "pre", spec.pre, spec.held).await?;
     match &spec.enter {
         Enter::Ok => env.log(format!("yield:{id}:{}", spec.value)),
         Enter::Fail(code) => {
             env.log(format!("fail:{id}:{code}@{id}"));
-            return Err(env.fail(code, id));
+            return Err(env.own_failure(code, id));
         }
         Enter::Panic => {
             env.log(format!("fail:{id}:P@{id}"));
-            env.panic(id);
+            env.own_panic(id);
         }
         Enter::NoYield => {}
     }
-    Ok(spec.value)
+    Ok(resource)
 }
 
-/// What stands after the marker: what is under way then.
-pub(crate) async fn after(env: &Env, exit: &Exit, outcome: Outcome<Error>) -> Result<(), Error> {
-    let id = &exit.id;
+/// What stands after the marker: what is under way then, if nothing goes wrong in it.
+pub(crate) async fn after(
+    env: &Env,
+    exit: &Exit,
+    outcome: Outcome<Error>,
+    resource: Option<&mut Resource>,
+) -> Result<Outcome<Error>, Error> {
+    let id = exit.id;
     env.log(format!("exit:{id}:{}", env.describe(&outcome)));
-    for i in 1..=exit.post {
-        env.suspend(format!("post:{id}:{i}")).await;
-    }
+    env.add(id, EventKind::Sees((&outcome).into()));
+    leave(env, exit, outcome, resource).await
+}
+
+/// The same, for one that has said already what it sees.
+pub(crate) async fn leave(
+    env: &Env,
+    exit: &Exit,
+    outcome: Outcome<Error>,
+    resource: Option<&mut Resource>,
+) -> Result<Outcome<Error>, Error> {
+    let id = exit.id;
+    env.point(id, true)?;
+    env.pauses(id, "post", 0, exit.post).await?;
     let policy = exit.policy(&outcome);
     // That it wants to suppress or replace a panic is of no effect. It is logged as what comes of it.
     let refused = outcome.is_panicked() && *policy != Policy::Panic;
     env.log(if refused { Policy::Pass.act(id) } else { policy.act(id) });
-    carry_out(env, policy, id, outcome)
+    let outcome = carry_out(env, policy, id, outcome)?;
+    if let Some(resource) = resource {
+        resource.release();
+    }
+    env.pauses(id, "post", exit.post, exit.late).await?;
+    env.add(id, EventKind::Left);
+    Ok(outcome)
 }
 
 /// A callback of a stack.
 pub(crate) async fn call_back(env: &Env, callback: &Callback) -> Result<(), Error> {
-    let id = &callback.id;
+    let id = callback.id;
     env.log(format!("callback:{id}"));
-    for i in 1..=callback.post {
-        env.suspend(format!("post:{id}:{i}")).await;
-    }
+    env.pauses(id, "post", 0, callback.post).await?;
     env.log(callback.policy.act(id));
-    carry_out(env, &callback.policy, id, Outcome::Completed)
+    carry_out(env, &callback.policy, id, Outcome::Completed).map(drop)
 }
 
 /// What is under way after this was done.
-fn carry_out(env: &Env, policy: &Policy, id: &str, outcome: Outcome<Error>) -> Result<(), Error> {
+fn carry_out(env: &Env, policy: &Policy, id: Name, outcome: Outcome<Error>) -> Result<Outcome<Error>, Error> {
     match policy {
-        Policy::Pass => outcome.into_result(),
-        Policy::Suppress | Policy::Again => Ok(()),
-        Policy::Raise(code) => Err(env.fail(code, id)),
-        Policy::Panic => env.panic(id),
+        Policy::Pass => Ok(outcome),
+        Policy::Suppress | Policy::Again => {
+            env.add(id, EventKind::Suppresses);
+            Ok(Outcome::Completed)
+        }
+        Policy::Raise(code) => Err(env.own_failure(code, id)),
+        Policy::Panic => env.own_panic(id),
         Policy::SuppressOnly(code) => unreachable!("decided by the code {code}"),
     }
 }

@@ -1,15 +1,19 @@
 //! The interpreter: runs the steps of a program, its managers written and entered in one way or another.
 
+use std::borrow::Borrow;
 use std::pin::Pin;
 
 use async_context_manager::{AsyncContextManager, AsyncExitStack, with};
+use futures::future::join_all;
+use tests::yields;
 
-use crate::env::{Env, Error};
+use crate::env::{Env, Error, EventKind, OUTSIDE, Resource};
 use crate::managers::{
-    Class, around_shielded, by_option, catching, composed, composed_plain, idle, idle_fallible, infallible, lawless,
-    lending, plain, racing,
+    Class, around_shielded, by_option, catching, composed, composed_plain, holding, idle, idle_fallible, infallible,
+    lawless, lending, plain, racing,
 };
-use crate::scenario::{Enter, Loop, Manager, Step, With};
+use crate::model::{Enter, Kind, Loop, Manager, Name, Step, Steps, With};
+use crate::owned;
 use crate::stacks::{Stack, with_stack};
 use crate::ways::{Form, Shield, Style, Way};
 
@@ -23,7 +27,7 @@ pub(crate) enum Flow {
 }
 
 /// The way in which one manager is written.
-pub(crate) enum Kind {
+pub(crate) enum Written {
     Infallible,
     Plain,
     Catching,
@@ -38,93 +42,57 @@ pub(crate) enum Kind {
 }
 
 /// A round of a loop: its name, its number.
-pub(crate) type Round<'e> = Option<(&'e str, usize)>;
+pub(crate) type Round = Option<(Name, usize)>;
 
-pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Program<'e> {
     pub(crate) env: &'e Env,
     pub(crate) way: Way,
+    /// In whose block it is.
+    pub(crate) who: Name,
 }
 
-/// Does something with the manager of a step, which borrows what it is given.
-macro_rules! borrowing {
-    ($program:ident, $spec:expr, $manager:ident => $use:expr) => {{
-        let (env, spec) = ($program.env, $spec);
-        one_of!(($program.kind(spec)) $manager => $use;
-            Infallible: infallible(env, spec),
-            Plain: plain(env, spec),
-            Catching: catching(env, spec),
-            Lending: lending(env, spec),
-            ComposedPlain: composed_plain(env, spec),
-            Composed: composed(env, spec),
-            Racing: racing(env, spec),
-            Type: Class::new(env, spec).into_manager(),
-            Lawless: lawless(env, spec),
+/// Does something with the manager of a step, which is given these.
+macro_rules! made {
+    ($program:ident, ($env:expr, $spec:expr) $(.$shielded:ident())? $(in $by_option:ident)?, $manager:ident => $use:expr) => {{
+        let (env, spec) = ($env, $spec);
+        one_of!(($program.written(spec.borrow())) $manager => $use;
+            Infallible: $($by_option::)?infallible(env, spec)$(.$shielded())?,
+            Plain: $($by_option::)?plain(env, spec)$(.$shielded())?,
+            Catching: $($by_option::)?catching(env, spec)$(.$shielded())?,
+            Lending: $($by_option::)?lending(env, spec)$(.$shielded())?,
+            ComposedPlain: $($by_option::)?composed_plain(env, spec)$(.$shielded())?,
+            Composed: $($by_option::)?composed(env, spec)$(.$shielded())?,
+            AroundShielded: around_shielded(Env::clone(env.borrow()), Manager::clone(spec.borrow())),
+            Racing: $($by_option::)?racing(env, spec)$(.$shielded())?,
+            Type: Class::new(env.borrow(), spec.borrow()).into_manager()$(.$shielded())?,
+            Lawless: $($by_option::)?lawless(env, spec)$(.$shielded())?,
         )
     }};
 }
 
-/// Does something with the manager of a step, which owns what it is given.
+/// Does something with the manager of a step, which owns what it is given, and is shielded in one way or another.
 macro_rules! owning {
-    ($program:ident, $spec:expr, $manager:ident => $use:expr) => {{
-        let (env, spec) = ($program.env.clone(), $spec.clone());
-        one_of!(($program.kind(&spec)) $manager => $use;
-            Infallible: infallible(env, spec),
-            Plain: plain(env, spec),
-            Catching: catching(env, spec),
-            Lending: lending(env, spec),
-            ComposedPlain: composed_plain(env, spec),
-            Composed: composed(env, spec),
-            Racing: racing(env, spec),
-            Type: Class::new(&env, &spec).into_manager(),
-            Lawless: lawless(env, spec),
-        )
-    }};
-}
-
-/// The same, and it is shielded.
-macro_rules! shielded {
-    ($program:ident, $spec:expr, $manager:ident => $use:expr) => {{
-        let (env, spec) = ($program.env.clone(), $spec.clone());
-        one_of!(($program.kind(&spec)) $manager => $use;
-            Infallible: infallible(env, spec).shielded(),
-            Plain: plain(env, spec).shielded(),
-            Catching: catching(env, spec).shielded(),
-            Lending: lending(env, spec).shielded(),
-            ComposedPlain: composed_plain(env, spec).shielded(),
-            Composed: composed(env, spec).shielded(),
-            AroundShielded: around_shielded(env, spec),
-            Racing: racing(env, spec).shielded(),
-            Type: Class::new(&env, &spec).into_manager().shielded(),
-            Lawless: lawless(env, spec).shielded(),
-        )
-    }};
-}
-
-/// The same, by the option.
-macro_rules! shielded_by_option {
-    ($program:ident, $spec:expr, $manager:ident => $use:expr) => {{
-        let (env, spec) = ($program.env.clone(), $spec.clone());
-        one_of!(($program.kind(&spec)) $manager => $use;
-            Infallible: by_option::infallible(env, spec),
-            Plain: by_option::plain(env, spec),
-            Catching: by_option::catching(env, spec),
-            Lending: by_option::lending(env, spec),
-            ComposedPlain: by_option::composed_plain(env, spec),
-            Composed: by_option::composed(env, spec),
-            Racing: by_option::racing(env, spec),
-            Lawless: lawless(env, spec).shielded(),
-        )
-    }};
+    ($program:ident, $spec:expr, $manager:ident => $use:expr) => {
+        match $program.way.shield {
+            Shield::Method => {
+                made!($program, ($program.env.clone(), $spec.clone()).shielded(), $manager => $use)
+            }
+            Shield::Option => {
+                made!($program, ($program.env.clone(), $spec.clone()) in by_option, $manager => $use)
+            }
+            _ => made!($program, ($program.env.clone(), $spec.clone()), $manager => $use),
+        }
+    };
 }
 
 /// Does something with the manager of that kind.
 macro_rules! one_of {
     (($kind:expr) $manager:ident => $use:expr; $($name:ident: $new:expr,)*) => {
         match $kind {
-            $(Kind::$name => {
+            $(Written::$name => {
                 let $manager = $new;
                 $use
             })*
@@ -137,11 +105,10 @@ macro_rules! one_of {
 /// Does something with the manager of a step, in the way of the program.
 macro_rules! manager {
     ($program:ident, $spec:expr, $manager:ident => $use:expr) => {
-        match $program.way.shield {
-            Shield::No => borrowing!($program, $spec, $manager => $use),
-            Shield::Method => shielded!($program, $spec, $manager => $use),
-            Shield::Option => shielded_by_option!($program, $spec, $manager => $use),
-            Shield::Stack | Shield::WithinManager => unreachable!("there is no stack"),
+        if $program.way.shield == Shield::No {
+            made!($program, ($program.env, $spec), $manager => $use)
+        } else {
+            owning!($program, $spec, $manager => $use)
         }
     };
 }
@@ -150,7 +117,7 @@ macro_rules! manager {
 macro_rules! type_itself {
     ($program:ident, $spec:expr, $manager:ident => $use:expr) => {{
         let (env, spec) = ($program.env, $spec);
-        one_of!(($program.kind(spec)) $manager => $use;
+        one_of!(($program.written(spec)) $manager => $use;
             Type: Class::new(env, spec),
             Lent: &mut Class::new(env, spec),
         )
@@ -183,7 +150,19 @@ macro_rules! enter {
     };
 }
 
+/// A `with!` of a manager as it is, or shielded.
+macro_rules! with_either {
+    ($shielded:expr, $manager:expr, $resource:ident => $block:expr) => {{
+        let manager = $manager;
+        if $shielded { with!(manager.shielded() as $resource => $block) } else { with!(manager as $resource => $block) }
+    }};
+}
+
 impl<'e> Program<'e> {
+    pub(crate) fn new(env: &'e Env, way: Way) -> Self {
+        Self { env, way, who: OUTSIDE }
+    }
+
     /// The whole program.
     pub(crate) async fn run(self, steps: &'e [Step]) -> Result<Option<i64>, Error> {
         let flow = self.steps(steps, None).await?;
@@ -198,7 +177,7 @@ impl<'e> Program<'e> {
         self.env.last()
     }
 
-    fn steps(self, steps: &'e [Step], round: Round<'e>) -> Boxed<'e, Result<Flow, Error>> {
+    pub(crate) fn steps(self, steps: &'e [Step], round: Round) -> Boxed<'e, Result<Flow, Error>> {
         Box::pin(async move {
             for step in steps {
                 match self.step(step, round).await? {
@@ -210,20 +189,20 @@ impl<'e> Program<'e> {
         })
     }
 
-    pub(crate) async fn step(self, step: &'e Step, round: Round<'e>) -> Result<Flow, Error> {
+    pub(crate) async fn step(self, step: &'e Step, round: Round) -> Result<Flow, Error> {
         match step {
             Step::Await { id, n } => {
                 for i in 1..=*n {
-                    self.env.suspend(format!("await:{id}:{i}")).await;
+                    self.env.pause(self.who, false, &format!("await:{id}:{i}")).await?;
                 }
             }
             Step::Raise { id, err } => {
                 self.env.log(format!("raise:{err}@{id}"));
-                return Err(self.env.fail(err, id));
+                return Err(self.env.fail(err, *id, self.who));
             }
             Step::Panic { id } => {
                 self.env.log(format!("panic:P@{id}"));
-                self.env.panic(id);
+                self.env.panic(*id, self.who);
             }
             Step::Return { value } => {
                 self.env.log(format!("return:{value}"));
@@ -237,11 +216,19 @@ impl<'e> Program<'e> {
                 flow => return flow,
             },
             Step::With(with) => {
-                return match self.way.form {
-                    Form::With | Form::Header => self.with(with, round).await,
-                    Form::Scope => self.scope(with, round).await,
-                    Form::Stack => self.stack(with, round).await,
+                let ended: Boxed<'_, _> = match (&with.m.kind, self.way.form) {
+                    (Kind::Any, Form::With | Form::Header) => Box::pin(self.with(with, round)),
+                    (Kind::Any, Form::Scope) => Box::pin(self.scope(with, round)),
+                    (Kind::Any, Form::Stack) => Box::pin(self.stack(with, round)),
+                    _ => Box::pin(self.with_written(with, round)),
                 };
+                return self.env.watch(with.m.name(), None, EventKind::WithEnded, ended).await;
+            }
+            Step::Join(all) => return Box::pin(self.join(all)).await,
+            Step::Race { polls, steps } => return Box::pin(self.race(*polls, steps)).await,
+            Step::Stack { name, managers, steps } => {
+                let ended: Boxed<'_, _> = Box::pin(self.with_stack(*name, managers, steps));
+                return self.env.watch(*name, None, EventKind::WithEnded, ended).await;
             }
             Step::Enter { .. } | Step::PushExit { .. } | Step::Callback { .. } | Step::PopAll | Step::Aclose => {
                 unreachable!("there is no stack")
@@ -250,7 +237,20 @@ impl<'e> Program<'e> {
         Ok(Flow::Next)
     }
 
-    fn jump(self, word: &str, at: usize, round: Round<'e>, flow: Flow) -> Flow {
+    async fn join(self, all: &'e [Steps]) -> Result<Flow, Error> {
+        let ended = join_all(all.iter().map(|steps| self.steps(steps, None))).await;
+        ended.into_iter().try_for_each(|flow| flow.map(drop)).map(|()| Flow::Next)
+    }
+
+    async fn race(self, polls: usize, steps: &'e [Step]) -> Result<Flow, Error> {
+        tokio::select! {
+            biased;
+            flow = self.steps(steps, None) => flow,
+            () = yields(polls) => Ok(Flow::Next),
+        }
+    }
+
+    fn jump(self, word: &str, at: usize, round: Round, flow: Flow) -> Flow {
         let (id, i) = round.expect("it is in a loop");
         if i != at {
             return Flow::Next;
@@ -261,25 +261,27 @@ impl<'e> Program<'e> {
 
     /// A loop. The statements that are steps of it are run in place, and so left by `break` and `continue`.
     async fn rounds(self, rounds: &'e Loop) -> Result<Flow, Error> {
-        let id = &rounds.id;
+        let id = rounds.id;
         'rounds: for i in 0..rounds.n {
             self.env.log(format!("iter:{id}:{i}"));
-            let round = Some((id.as_str(), i));
+            let (env, round) = (self.env.in_round(i), Some((id, i)));
+            let this = Program { env: &env, ..self };
             for step in &rounds.steps {
                 let flow = match step {
                     Step::With(with) if matches!(self.way.form, Form::With | Form::Header) => {
-                        let settled = enter!(self, &with.m, value => {
-                            match self.block(with, value, round).await? {
+                        let open = env.open(with.m.name());
+                        let settled = enter!(this, &with.m, value => {
+                            match open.block_ends(this.block(with, value, round).await)? {
                                 Flow::Next => with.value,
                                 Flow::Return(value) => return Ok(Flow::Return(value)),
                                 Flow::Break => break 'rounds,
                                 Flow::Continue => continue 'rounds,
                             }
                         });
-                        self.env.after(&with.m.exit.id, settled?);
+                        env.after(with.m.name(), open.ends(settled)?);
                         Flow::Next
                     }
-                    step => self.step(step, round).await?,
+                    step => this.step(step, round).await?,
                 };
                 match flow {
                     Flow::Next => {}
@@ -294,23 +296,129 @@ impl<'e> Program<'e> {
     }
 
     /// The steps of a block.
-    async fn block(self, with: &'e With, value: i64, round: Round<'e>) -> Result<Flow, Error> {
-        self.env.log(format!("body:{}:{value}", with.m.exit.id));
-        self.steps(&with.steps, round).await
+    async fn block(self, with: &'e With, value: i64, round: Round) -> Result<Flow, Error> {
+        let who = with.m.name();
+        self.env.log(format!("body:{who}:{value}"));
+        self.steps_of(who, &with.steps, round).await
     }
 
-    async fn with(self, with: &'e With, round: Round<'e>) -> Result<Flow, Error> {
+    /// The same, in the block of `who`, which is followed.
+    async fn steps_of(self, who: Name, steps: &'e [Step], round: Round) -> Result<Flow, Error> {
+        let steps = Program { who, ..self }.steps(steps, round);
+        self.env.watch(who, Some(EventKind::BlockBegun), EventKind::BlockEnded, steps).await
+    }
+
+    async fn with(self, with: &'e With, round: Round) -> Result<Flow, Error> {
         let settled = enter!(self, &with.m, value => {
             match self.block(with, value, round).await? {
                 Flow::Next => with.value,
                 flow => return Ok(flow),
             }
         });
-        self.env.after(&with.m.exit.id, settled?);
+        self.env.after(with.m.name(), settled?);
         Ok(Flow::Next)
     }
 
-    async fn scope(self, with: &'e With, round: Round<'e>) -> Result<Flow, Error> {
+    /// A `with!` of a manager that says itself how it is written, whose block has these steps.
+    async fn with_written(self, with: &'e With, round: Round) -> Result<Flow, Error> {
+        let (env, spec, name, shielded) = (self.env.clone(), with.m.clone(), with.m.name(), with.m.shielded);
+        let steps = with.steps.as_slice();
+        match &with.m.kind {
+            Kind::Function if shielded => {
+                with!(by_option::holding(env, spec) as resource => {
+                    self.block_with(name, (name, resource), steps, round).await?
+                })
+            }
+            Kind::Any | Kind::Function => with!(holding(env, spec) as resource => {
+                self.block_with(name, (name, resource), steps, round).await?
+            }),
+            Kind::Type => {
+                let manager = owned::Type { env, spec, resource: None }.into_manager();
+                with_either!(shielded, manager, resource => {
+                    self.block_with(name, (name, resource), steps, round).await
+                })?
+            }
+            Kind::Racing(polls) => {
+                let manager = owned::racing(env, spec, *polls);
+                with_either!(shielded, manager, resource => {
+                    return self.block_with(name, (name, resource), steps, round).await
+                })
+            }
+            Kind::Selecting => {
+                let manager = owned::selecting(env, spec);
+                let run = async |resource: &mut Resource| self.block_with(name, (name, resource), steps, round).await;
+                if shielded { manager.shielded().scope(run).await? } else { manager.scope(run).await? }
+            }
+            Kind::Gathering => {
+                let manager = owned::gathering(env, spec);
+                with_either!(shielded, manager, resource => {
+                    self.block_with(name, (name, resource), steps, round).await?
+                })
+            }
+            Kind::Composed(inner, awaits) => Box::pin(self.with_composed(with, inner, *awaits, round)).await,
+        }
+    }
+
+    /// The same, of one that has its marker in a `with!` of `inner`.
+    async fn with_composed(self, with: &'e With, inner: &Manager, awaits: usize, round: Round) -> Result<Flow, Error> {
+        let (env, spec, name, shielded) = (self.env.clone(), with.m.clone(), with.m.name(), with.m.shielded);
+        let (inner, lender, steps) = (inner.clone(), inner.name(), with.steps.as_slice());
+        macro_rules! with_it {
+            ($manager:expr) => {
+                with_either!(shielded, $manager, resource => {
+                    self.block_with(name, (lender, resource), steps, round).await?
+                })
+            };
+        }
+        match (&inner.kind, inner.shielded) {
+            (&Kind::Racing(polls), false) => with_it!(owned::composed_of_racing(env, spec, inner, awaits, polls)),
+            (&Kind::Racing(polls), true) => {
+                with_it!(owned::composed_of_shielded_racing(env, spec, inner, awaits, polls))
+            }
+            (_, false) => with_it!(owned::composed(env, spec, inner, awaits)),
+            (_, true) => with_it!(owned::composed_of_shielded(env, spec, inner, awaits)),
+        }
+    }
+
+    /// The block of `who`, with what `lent.0` lends.
+    async fn block_with(
+        self,
+        who: Name,
+        lent: (Name, &mut Resource),
+        steps: &'e [Step],
+        round: Round,
+    ) -> Result<Flow, Error> {
+        let (lender, resource) = lent;
+        resource.check(lender);
+        let flow = self.steps_of(who, steps, round).await?;
+        resource.check(lender);
+        Ok(flow)
+    }
+
+    /// A `with!` of an exit stack with these managers on it, whose block has these steps.
+    async fn with_stack(self, name: Name, managers: &'e [Manager], steps: &'e [Step]) -> Result<Flow, Error> {
+        let ended = with!(AsyncExitStack::<Error>::new() as stack => {
+            let steps = async {
+                let mut resources = Vec::new();
+                for spec in managers {
+                    let manager = holding(self.env.clone(), spec.clone());
+                    let resource =
+                        if spec.shielded { stack.enter(manager.shielded()).await? } else { stack.enter(manager).await? };
+                    self.env.add(spec.name(), EventKind::BlockBegun);
+                    resources.push((spec.name(), resource));
+                }
+                let flow = Program { who: name, ..self }.steps(steps, None).await?;
+                for (name, resource) in &mut resources {
+                    resource.check(*name);
+                }
+                Ok(flow)
+            };
+            self.env.watch(name, Some(EventKind::BlockBegun), EventKind::BlockEnded, Box::pin(steps)).await?
+        });
+        Ok(ended?.unwrap_or(Flow::Next))
+    }
+
+    async fn scope(self, with: &'e With, round: Round) -> Result<Flow, Error> {
         let settled = manager!(self, &with.m, manager => {
             manager.scope(async |lent| self.block(with, lent.number(), round).await).await.settled()
         });
@@ -319,14 +427,14 @@ impl<'e> Program<'e> {
             Some(flow) => return Ok(flow),
             None => None,
         };
-        self.env.after(&with.m.exit.id, value);
+        self.env.after(with.m.name(), value);
         Ok(Flow::Next)
     }
 
-    async fn stack(self, with: &'e With, round: Round<'e>) -> Result<Flow, Error> {
+    async fn stack(self, with: &'e With, round: Round) -> Result<Flow, Error> {
         let settled = if self.way.shield == Shield::No {
             with!(AsyncExitStack::new() as stack => {
-                let value = borrowing!(self, &with.m, manager => stack.enter(manager).await.entered()?);
+                let value = made!(self, (self.env, &with.m), manager => stack.enter(manager).await.entered()?);
                 match self.block(with, value, round).await? {
                     Flow::Next => with.value,
                     flow => return Ok(flow),
@@ -343,45 +451,37 @@ impl<'e> Program<'e> {
                 })
             })
         };
-        self.env.after(&with.m.exit.id, settled?);
+        self.env.after(with.m.name(), settled?);
         Ok(Flow::Next)
     }
 
     /// Enters a manager by a stack.
     pub(crate) async fn push(self, stack: &Stack, spec: &Manager) -> Result<i64, Error> {
-        match self.way.shield {
-            Shield::Method => shielded!(self, spec, manager => stack.enter(manager).await.entered()),
-            Shield::Option => {
-                shielded_by_option!(self, spec, manager => stack.enter(manager).await.entered())
-            }
-            Shield::No | Shield::Stack | Shield::WithinManager => {
-                owning!(self, spec, manager => stack.enter(manager).await.entered())
-            }
-        }
+        owning!(self, spec, manager => stack.enter(manager).await.entered())
     }
 
     /// A type that is no function can be entered by `with!` as it is; to be shielded it is made a manager first.
     fn is_type_itself(self, spec: &Manager) -> bool {
-        self.way.shield == Shield::No && matches!(self.kind(spec), Kind::Type | Kind::Lent)
+        self.way.shield == Shield::No && matches!(self.written(spec), Written::Type | Written::Lent)
     }
 
     /// How to write a manager.
-    fn kind(self, spec: &Manager) -> Kind {
+    fn written(self, spec: &Manager) -> Written {
         match self.way.style {
             // In a type, the marker is not the user's.
-            _ if spec.is_lawless() => Kind::Lawless,
-            Style::Function if !spec.passes() => Kind::Catching,
-            Style::Function if matches!(spec.enter, Enter::Fail(_)) => Kind::Plain,
-            Style::Function => Kind::Infallible,
-            Style::Catching => Kind::Catching,
-            Style::Composed if spec.passes() => Kind::ComposedPlain,
-            Style::Composed => Kind::Composed,
-            Style::AroundShielded => Kind::AroundShielded,
-            Style::Lending => Kind::Lending,
-            Style::Racing => Kind::Racing,
-            Style::Own if spec.style == "gen" => Kind::Catching,
-            Style::Type | Style::Own => Kind::Type,
-            Style::Lent => Kind::Lent,
+            _ if spec.is_lawless() => Written::Lawless,
+            Style::Function if !spec.passes() => Written::Catching,
+            Style::Function if matches!(spec.enter, Enter::Fail(_)) => Written::Plain,
+            Style::Function => Written::Infallible,
+            Style::Catching => Written::Catching,
+            Style::Composed if spec.passes() => Written::ComposedPlain,
+            Style::Composed => Written::Composed,
+            Style::AroundShielded => Written::AroundShielded,
+            Style::Lending => Written::Lending,
+            Style::Racing => Written::Racing,
+            Style::Own if spec.style == "gen" => Written::Catching,
+            Style::Type | Style::Own => Written::Type,
+            Style::Lent => Written::Lent,
         }
     }
 }

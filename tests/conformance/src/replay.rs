@@ -1,14 +1,18 @@
 //! Replays each line of a file, in each way to write and to enter managers, and counts.
 
 use std::collections::BTreeMap;
-use std::{env, fmt, panic};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{env, fmt, panic, thread};
 
-use crate::env::Env;
+use crate::env::{Env, Pend};
 use crate::expected::{Expected, Want};
 use crate::files::{parse, read};
+use crate::model::{Ended, Line, Scenario};
+use crate::places::places_in;
 use crate::program::Program;
-use crate::rescues;
-use crate::scenario::{Ended, Line, Scenario};
+use crate::rules::check;
+use crate::run::{Ran, listen, take_told, told};
+use crate::runners::{Alone, poll_by_hand};
 use crate::ways::{Mode, Style, Way};
 
 /// The programs of a file, and what they must give in one mode of cancellation.
@@ -39,7 +43,7 @@ impl fmt::Display for Tally {
 }
 
 /// The ways that a program is run in: one in this many, by turns, and all of them with `TESTS=all`.
-const SAMPLE: usize = 7;
+const SAMPLE: usize = 15;
 
 /// The `turn`th sample of the ways, which is one of so many `parts`; there is at least one way in it.
 fn sample(ways: &[Way], parts: usize, turn: usize) -> impl Iterator<Item = Way> {
@@ -59,7 +63,7 @@ impl Replay {
     /// When they do not go together.
     #[must_use]
     pub fn file(name: &str, mode: Mode) -> Self {
-        rescues::listen();
+        listen();
         let (lines, expected) = (read::<Line>(name), read::<Expected>(&format!("expected/{name}")));
         assert_eq!(lines.len(), expected.len());
         let want = |(line, expected)| {
@@ -122,10 +126,18 @@ impl Replay {
     pub fn run(&self, ways: &[Way]) -> (usize, usize) {
         let mut tally = Tally::default();
         let parts = sample_parts();
-        for (turn, (line, want)) in self.lines.iter().enumerate() {
-            for way in sample(ways, parts, turn) {
-                compare(&line.scenario, line.scenario.cancel_at, want, way);
+        with_room(|| {
+            for (turn, (line, want)) in self.lines.iter().enumerate() {
+                for (n, way) in sample(ways, parts, turn).enumerate() {
+                    let ran = compare(&line.scenario, line.scenario.cancel_at, want, way);
+                    // A sample is judged in one of its ways.
+                    if n == 0 || parts == 1 {
+                        judge(&line.scenario, way, &ran);
+                    }
+                }
             }
+        });
+        for (line, want) in &self.lines {
             if want.rules.is_empty() {
                 assert_eq!((&want.trace, &want.result), (&line.trace, &line.result));
                 tally.cpython += 1;
@@ -149,50 +161,73 @@ impl Replay {
     pub fn drop_everywhere(&self, ways: &[Way], parts: usize) -> usize {
         let parts = (parts * sample_parts()).min(ways.len());
         let mut count = 0;
-        for (line, want) in &self.lines {
-            let scenario = &line.scenario;
-            for suspension in 0.. {
-                let Some(dropped) = want.dropped_at(scenario, suspension) else { break };
-                if scenario.cancel_at == Some(suspension) {
-                    assert_eq!((&dropped.trace, &dropped.result), (&want.trace, &want.result), "{}", scenario.id);
+        with_room(|| {
+            for (line, want) in &self.lines {
+                let scenario = &line.scenario;
+                for suspension in 0.. {
+                    let Some(dropped) = want.dropped_at(scenario, suspension) else { break };
+                    if scenario.cancel_at == Some(suspension) {
+                        assert_eq!((&dropped.trace, &dropped.result), (&want.trace, &want.result), "{}", scenario.id);
+                    }
+                    for (n, way) in sample(ways, parts, count).enumerate() {
+                        let ran = compare(scenario, Some(suspension), &dropped, way);
+                        if n == 0 || parts == 1 {
+                            judge(scenario, way, &ran);
+                        }
+                    }
+                    count += 1;
                 }
-                for way in sample(ways, parts, count) {
-                    compare(scenario, Some(suspension), &dropped, way);
-                }
-                count += 1;
             }
-        }
+        });
         println!("{}: {count} programs were dropped, each in {} of {} ways", self.name, ways.len() / parts, ways.len());
         count
     }
 }
 
 /// Runs a scenario, and drops it at that suspension.
-fn compare(scenario: &Scenario, cancel_at: Option<usize>, want: &Want, way: Way) {
+fn compare(scenario: &Scenario, cancel_at: Option<usize>, want: &Want, way: Way) -> Ran {
     assert_eq!(way.mode(), want.mode);
-    let _alone = (want.mode != Mode::Sync).then(rescues::begin);
-    let env = Env::default();
-    let program = Program { env: &env, way };
-    let result = if scenario.is_of_stacks() {
-        env.drive(cancel_at, program.run_stack(scenario))
+    let _alone = (want.mode != Mode::Sync).then(alone);
+    let (env, record) = Env::new(None, Pend::AtOnce);
+    let run: Alone<'_> = if scenario.is_of_stacks() {
+        Box::pin(async { Program::new(&env, way).run_stack(scenario).await })
     } else {
-        env.drive(cancel_at, program.run(&scenario.steps))
+        Box::pin(async { Program::new(&env, way).run(&scenario.steps).await })
     };
-    let (got, want_all) = ((want.in_order(&env.trace()), result), (want.in_order(&want.trace), &want.result));
-    assert!(
-        (&got.0, &got.1) == (&want_all.0, want_all.1),
-        "{}, dropped at {cancel_at:?}, {way}:\n got {got:#?}\nwant {want_all:#?}",
-        scenario.id
-    );
-    let lost = rescues::take_lost();
+    let polled = poll_by_hand(run, &record, cancel_at, usize::MAX);
+    drop(env);
+    let why = |why: &dyn fmt::Display| format!("{}, dropped at {cancel_at:?}, {way}:\n{why}", scenario.id);
+    let (result, polls) = polled.unwrap_or_else(|error| panic!("{}", why(&error)));
+    let (got, want_all) = ((want.in_order(&record.trace()), result), (want.in_order(&want.trace), &want.result));
+    assert!((&got.0, &got.1) == (&want_all.0, want_all.1), "{}", why(&format!(" got {got:#?}\nwant {want_all:#?}")));
+    let told = take_told();
     if want.mode == Mode::Detached && want.result == Ended::Cancelled {
-        assert!(
-            tells_of(way, &lost, &want.lost),
-            "{}, dropped at {cancel_at:?}, {way}:\n got {lost:?}\nwant {:?}",
-            scenario.id,
-            want.lost
-        );
+        assert!(tells_of(way, &told, &want.lost), "{}", why(&format!(" got {told:?}\nwant {:?}", want.lost)));
     }
+    Ran::new(&record, polls).unwrap_or_else(|error| panic!("{}", why(&error)))
+}
+
+/// Judges what came of a scenario by the rules, as far as they know what it does.
+fn judge(scenario: &Scenario, way: Way, ran: &Ran) {
+    if way.is_judged_by_rules() && scenario.is_judged_by_rules() {
+        let places = places_in(&scenario.steps, way.mode() == Mode::Detached);
+        let checked = check(&places, &scenario.steps, &ran.events, &ran.lost);
+        checked.unwrap_or_else(|error| panic!("{}, {way}: {error}\n{}{:?}", scenario.id, told(&ran.events), ran.lost));
+    }
+}
+
+/// On a thread with a large stack: without optimizations, the interpreter takes much of it for each statement.
+fn with_room(run: impl FnOnce() + Send) {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(16 << 20).spawn_scoped(scope, run).expect("it starts");
+        thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+    });
+}
+
+/// For one test at a time: [`rescue::drain`](async_context_manager::rescue::drain) waits for all of the process.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether the hook was told of all that got lost with managers that are shielded, and once. One that was on its way

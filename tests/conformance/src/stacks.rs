@@ -4,8 +4,8 @@ use async_context_manager::{AsyncExitStack, with};
 
 use crate::env::Error;
 use crate::managers::{after, call_back, called_back, pushed};
+use crate::model::{Callback, Exit, Keep, Name, Scenario, Step};
 use crate::program::{Boxed, Flow, Program};
-use crate::scenario::{Callback, Exit, Keep, Scenario, Step};
 use crate::ways::{Form, Shield};
 
 /// Shielded or not, it owns what is on it.
@@ -97,7 +97,7 @@ impl<'e> Program<'e> {
                 }
             }),
         };
-        self.env.after(name, settled?);
+        self.env.after(Name::try_from(name.to_owned()).expect("it is a name"), settled?);
         Ok(Flow::Next)
     }
 
@@ -171,7 +171,7 @@ impl<'e> Program<'e> {
         if self.way.shield.is_of_managers() {
             return stack.enter(pushed(env, exit)).await;
         }
-        stack.push(async move |outcome| after(&env, &exit, outcome).await);
+        stack.push(async move |outcome| after(&env, &exit, outcome, None).await?.into_result());
         Ok(())
     }
 

@@ -92,6 +92,8 @@ pub struct Way {
 }
 
 impl Way {
+    /// Of programs whose managers say themselves how they are written.
+    pub(crate) const DEFAULT: Self = Self::plain(Style::Function, Form::With);
     /// The mode `sync`. The last three are none for managers that a stack enters.
     pub const SYNC: [Self; 19] = [
         Self::plain(Style::Function, Form::With),
@@ -156,6 +158,11 @@ impl Way {
     #[must_use]
     pub fn statements_on_detached_stacks() -> Vec<Self> {
         Self::detached_stacks().into_iter().filter(|way| way.form == Form::Stack).collect()
+    }
+
+    /// Whether each manager is one, and is shielded itself, so that the rules say what it has to do.
+    pub(crate) fn is_judged_by_rules(self) -> bool {
+        self.style != Style::AroundShielded && !matches!(self.shield, Shield::Stack | Shield::WithinManager)
     }
 
     /// The mode of cancellation of such a program.

@@ -1,4 +1,4 @@
-//! Who polls a scenario, and how it is dropped.
+//! Who polls a program, and how it is dropped.
 
 use std::cell::RefCell;
 use std::mem::take;
@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, LazyLock, Once};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,10 +16,22 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
 
-use super::Step;
-use super::env::{Env, EventKind, Failure, MILLISECOND, Pend, Record};
-use super::program::{Program, program};
-use super::run::{Ran, Way, planned};
+use crate::env::{Env, Error, MILLISECOND, Pend, Record, label};
+use crate::model::{Ended, Step};
+use crate::program::{Boxed, Program};
+use crate::run::{Dropping, Ran, listen, planned};
+use crate::ways::Way;
+
+/// What a program comes to, if it is not dropped.
+type Outcome = Result<Option<i64>, Error>;
+
+/// A program that stays on its thread.
+pub(crate) type Alone<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
+
+/// A program that is made here, for a task of its own.
+fn program(env: Env, steps: Arc<[Step]>) -> Boxed<'static, Outcome> {
+    Box::pin(async move { Program::new(&env, Way::DEFAULT).run(&steps).await })
+}
 
 // ---- By hand -----------------------------------------------------------------
 
@@ -33,55 +45,61 @@ impl Wake for Woken {
 }
 
 std::thread_local! {
-    /// What is to be rescued on this thread, if a scenario is polled on it by hand.
+    /// What is to be rescued on this thread, if a program is polled on it by hand.
     static RESCUES: RefCell<Option<Vec<Rescue>>> = const { RefCell::new(None) };
 }
 
-/// Has rescues polled by hand, too, where a scenario is.
-fn rescue_by_hand() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        rescue::set_spawner(|rescue| {
-            let mut rescue = Some(rescue);
-            RESCUES.with_borrow_mut(|rescues| rescues.as_mut().map(|rescues| rescues.extend(rescue.take())));
-            // One that is dropped goes to the thread of the crate.
-            let elsewhere = rescue.zip(Handle::try_current().ok());
-            elsewhere.map(|(rescue, runtime)| runtime.spawn(rescue));
-        });
-    });
+/// Takes a rescue, if a program is polled by hand on this thread.
+pub(crate) fn take_by_hand(rescue: Rescue) {
+    let mut rescue = Some(rescue);
+    RESCUES.with_borrow_mut(|rescues| rescues.as_mut().map(|rescues| rescues.extend(rescue.take())));
+    // One that is dropped goes to the thread of the crate.
+    let elsewhere = rescue.zip(Handle::try_current().ok());
+    elsewhere.map(|(rescue, runtime)| runtime.spawn(rescue));
 }
 
 /// Polls by hand, the rescues too, when something was woken, and drops after so many polls. Its stops are the polls.
-pub(crate) fn by_hand(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
+pub fn by_hand(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
     by_hand_until(steps, way, usize::MAX)
 }
 
 /// The same, but the rescues are dropped after one poll.
-pub(crate) fn given_up(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
+pub fn given_up(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
     by_hand_until(steps, way, 1)
 }
 
 /// The same, but the rescues are not for it.
-pub(crate) fn but_for_rescues(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
+pub fn but_for_rescues(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
     let (env, record) = Env::new(way.injection, Pend::AtOnce);
     let mut hand = Hand { woken: Arc::default(), rescues: Vec::new(), patience: 0 };
-    let polls = hand.poll(program(env, steps.clone()), way.drop_at)?;
-    record.add(EventKind::Gone);
+    let (_ended, polls) = hand.poll(program(env, steps.clone()), &record, way.drop_at)?;
+    record.gone();
     Ran::new(&record, polls)
 }
 
-fn by_hand_until(steps: &Arc<[Step]>, way: Way, patience: usize) -> Result<Ran, String> {
-    rescue_by_hand();
-    RESCUES.set(Some(Vec::new()));
+fn by_hand_until(steps: &Arc<[Step]>, way: Dropping, patience: usize) -> Result<Ran, String> {
     let (env, record) = Env::new(way.injection, Pend::AtOnce);
+    let (_ended, polls) = poll_by_hand(program(env, steps.clone()), &record, way.drop_at, patience)?;
+    Ran::new(&record, polls)
+}
+
+/// Polls a program by hand, and what is rescued of it: what it came to, and how often it was polled.
+pub(crate) fn poll_by_hand(
+    program: Alone<'_>,
+    record: &Record,
+    drop_at: Option<usize>,
+    patience: usize,
+) -> Result<(Ended, usize), String> {
+    listen();
+    RESCUES.set(Some(Vec::new()));
     let mut hand = Hand { woken: Arc::default(), rescues: Vec::new(), patience };
-    let polls = hand.poll(program(env, steps.clone()), way.drop_at)?;
-    record.add(EventKind::Gone);
+    let ended = hand.poll(program, record, drop_at)?;
+    record.gone();
     while hand.poll_rescues()? {
         hand.is_woken()?;
     }
     RESCUES.set(None);
-    Ran::new(&record, polls)
+    Ok(ended)
 }
 
 /// Who polls by hand.
@@ -93,25 +111,35 @@ struct Hand {
 }
 
 impl Hand {
-    /// Polls until it has ended or is dropped: how often.
-    fn poll(&mut self, mut future: Program, drop_at: Option<usize>) -> Result<usize, String> {
+    /// Polls until it has ended or is dropped: what it came to, and how often.
+    fn poll(
+        &mut self,
+        mut program: Alone<'_>,
+        record: &Record,
+        drop_at: Option<usize>,
+    ) -> Result<(Ended, usize), String> {
         let waker = Waker::from(self.woken.clone());
-        let mut polls = 0;
+        let (mut ended, mut polls) = (Ended::Cancelled, 0);
         while drop_at != Some(polls) {
             polls += 1;
-            match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker)))) {
+            match catch_unwind(AssertUnwindSafe(|| program.as_mut().poll(&mut Context::from_waker(&waker)))) {
                 Ok(Poll::Pending) => {}
-                Ok(Poll::Ready(_)) => break,
-                Err(payload) => {
-                    planned(&*payload)?;
-                    break;
-                }
+                Ok(Poll::Ready(Ok(value))) => ended = Ended::Ok(value),
+                Ok(Poll::Ready(Err(error))) => ended = Ended::Err(error.label),
+                Err(payload) => ended = Ended::Panic(label(&*payload)),
+            }
+            if ended != Ended::Cancelled {
+                break;
             }
             self.poll_rescues()?;
             self.is_woken()?;
         }
-        catch_unwind(AssertUnwindSafe(|| drop(future))).map_err(|_| "a panic came out of the drop")?;
-        Ok(polls)
+        if ended == Ended::Cancelled {
+            record.drops(polls);
+        }
+        catch_unwind(AssertUnwindSafe(|| drop(program))).map_err(|_| "a panic came out of the drop")?;
+        record.dropped();
+        Ok((ended, polls))
     }
 
     /// Polls what is to be rescued: whether something is left.
@@ -149,17 +177,17 @@ impl Hand {
 // ---- With a time limit -------------------------------------------------------
 
 /// Drops by `timeout`, on one thread, whose clock runs when nothing else does. Its stops are the awaits.
-pub(crate) fn timed_out(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
+pub fn timed_out(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
     let (env, record) = Env::new(way.injection, Pend::Sleeping);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("there are resources");
     let limit = way.drop_at.map_or(MILLISECOND * 1000, |stop| MILLISECOND * u32::try_from(stop).expect("not many"));
     let limited = tokio::time::timeout;
     let future = program(env, steps.clone());
     let ended = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(async { limited(limit + MILLISECOND / 2, future).await.map_or(Ok(()), |ended| ended) })
+        runtime.block_on(async { limited(limit + MILLISECOND / 2, future).await.map_or(Ok(None), |ended| ended) })
     }));
     ended.map_or_else(|payload| planned(&*payload), |_ended| Ok(()))?;
-    record.add(EventKind::Gone);
+    record.gone();
     // The rescues of other tests are not on this runtime.
     runtime
         .block_on(rescue::drain_timeout(Duration::from_secs(10)))
@@ -177,7 +205,7 @@ fn workers() -> Runtime {
 static WORKERS: LazyLock<Runtime> = LazyLock::new(workers);
 
 /// Drops by `abort`. Its stops are the awaits, as they are of the others on two threads.
-pub(crate) fn aborted(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
+pub fn aborted(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
     let (run, future) = Run::new(steps, way);
     let task = WORKERS.spawn(future);
     run.wait_or_drop(|| task.abort());
@@ -185,13 +213,13 @@ pub(crate) fn aborted(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
 }
 
 /// Drops by a `select!` in the task.
-pub(crate) fn selected_away(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
+pub fn selected_away(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
     let (run, future) = Run::new(steps, way);
     let (stop, stopped) = oneshot::channel::<()>();
     let task = WORKERS.spawn(async {
         tokio::select! {
             ended = future => ended,
-            Ok(()) = stopped => Ok(()),
+            Ok(()) = stopped => Ok(None),
         }
     });
     // The task may have come to its end by a time limit of its own.
@@ -202,7 +230,7 @@ pub(crate) fn selected_away(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String
 }
 
 /// Drops with the runtime.
-pub(crate) fn shut_down(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
+pub fn shut_down(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
     let runtime = workers();
     let (run, future) = Run::new(steps, way);
     let task = runtime.spawn(future);
@@ -210,7 +238,7 @@ pub(crate) fn shut_down(steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
     run.end(tests::block_on(task))
 }
 
-type Ended = Result<Result<(), Failure>, JoinError>;
+type Joined = Result<Outcome, JoinError>;
 
 enum Arrived {
     AtStop,
@@ -226,7 +254,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(steps: &Arc<[Step]>, way: Way) -> (Self, impl Future<Output = Result<(), Failure>> + Send + 'static) {
+    fn new(steps: &Arc<[Step]>, way: Dropping) -> (Self, impl Future<Output = Outcome> + Send + 'static) {
         let ((tell, arrived), (go_on, told)) = (channel(), channel());
         let at_end = AtEnd(tell.clone());
         let (env, record) = Env::new(way.injection, Pend::ByAnother(waker(way.drop_at, tell, told)));
@@ -244,7 +272,7 @@ impl Run {
             drop();
             let Arrived::AtEnd = self.arrives() else { panic!("there is one stop") };
         }
-        self.record.add(EventKind::Gone);
+        self.record.gone();
         // It may be past the stop.
         let _ = self.go_on.send(());
     }
@@ -253,7 +281,7 @@ impl Run {
         self.arrived.recv_timeout(Duration::from_secs(10)).expect("it hangs")
     }
 
-    fn end(self, ended: Ended) -> Result<Ran, String> {
+    fn end(self, ended: Joined) -> Result<Ran, String> {
         if let Err(Ok(payload)) = ended.map_err(JoinError::try_into_panic) {
             planned(&*payload)?;
         }

@@ -1,40 +1,43 @@
-//! Runs a scenario in every way, and checks what came of it.
+//! Runs a program in every way, and checks what came of it by the rules.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::mem::take;
 use std::ops::AddAssign;
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
-use async_context_manager::rescue;
+use async_context_manager::rescue::{self, LossKind};
 use futures::executor::block_on;
 
-use super::env::{Blame, Event, Failure, Fault, Injection, Planned, Record};
-use super::rules::check;
-use super::{Step, Steps};
+use crate::env::{Blame, Error, Event, Fault, Injection, Planned, Record, label};
+use crate::model::{Name, Step, Steps};
+use crate::places::places;
+use crate::rules::check;
+use crate::runners::take_by_hand;
 
-/// A way to run a scenario.
+/// What becomes of a program on its way.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Way {
+pub struct Dropping {
     /// At which of its stops it is dropped.
-    pub(crate) drop_at: Option<usize>,
-    pub(crate) injection: Option<Injection>,
+    pub drop_at: Option<usize>,
+    pub injection: Option<Injection>,
 }
 
-/// Who runs a scenario: with its steps, the way, and what tells how it went.
-pub(crate) type Runner = fn(&Arc<[Step]>, Way) -> Result<Ran, String>;
+/// Who runs a program: with its steps, the way, and what tells how it went.
+pub type Runner = fn(&Arc<[Step]>, Dropping) -> Result<Ran, String>;
 
 /// What came of it.
 #[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) events: Vec<Event>,
+pub struct Ran {
+    pub events: Vec<Event>,
     /// Whose failures and panics the hook was told of.
-    pub(crate) lost: Vec<char>,
+    pub lost: Vec<Name>,
     /// Where it may be dropped.
-    pub(crate) stops: usize,
+    pub stops: usize,
     /// Where something may go wrong.
-    pub(crate) points: usize,
+    pub points: usize,
 }
 
 impl Ran {
@@ -53,21 +56,21 @@ impl Ran {
 }
 
 /// A panic that reached the one who runs the scenario.
-pub(crate) fn planned(payload: &(dyn Any + Send)) -> Result<(), String> {
+pub fn planned(payload: &(dyn Any + Send)) -> Result<(), String> {
     if payload.is::<Planned>() { Ok(()) } else { Err("an unplanned panic".to_string()) }
 }
 
-/// Runs a scenario, and checks what came of it.
-pub(crate) fn run_and_check(runner: Runner, steps: &Arc<[Step]>, way: Way) -> Result<Ran, String> {
+/// Runs a program, and checks what came of it.
+pub fn run_and_check(runner: Runner, steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
     watch();
     let ran = runner(steps, way).map_err(|why| format!("{why}\n{way:?}\n{steps:#?}"))?;
-    let checked = check(steps, &ran.events, &ran.lost).and_then(|()| no_panics());
+    let checked = check(&places(steps), steps, &ran.events, &ran.lost).and_then(|()| no_panics());
     checked.map_err(|why| format!("{why}\n{way:?}\n{}lost: {:?}\n{steps:#?}", told(&ran.events), ran.lost))?;
     Ok(ran)
 }
 
 /// A line for each event.
-pub(crate) fn told(events: &[Event]) -> String {
+pub fn told(events: &[Event]) -> String {
     events.iter().fold(String::new(), |told, Event { who, what }| told + &format!("{who} {what:?}\n"))
 }
 
@@ -84,9 +87,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sets the hooks, once.
+/// Has unplanned panics told of.
 fn watch() {
     static ONCE: Once = Once::new();
+    listen();
     ONCE.call_once(|| {
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -95,14 +99,46 @@ fn watch() {
             }
             usual(info);
         }));
-        rescue::set_hook(|loss| lock(&LOSSES).extend(loss.error().and_then(blame)));
     });
+}
+
+std::thread_local! {
+    static TOLD: RefCell<Vec<Option<String>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Has what is rescued and what is lost come here, once.
+pub(crate) fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        rescue::set_spawner(take_by_hand);
+        rescue::set_hook(|loss| {
+            lock(&LOSSES).extend(loss.error().and_then(blame));
+            // An error that another one replaced. The other one is what a manager came to.
+            if loss.kind() == LossKind::Replaced && loss.error().is_none() {
+                return;
+            }
+            // Of a plain manager that is cut off, what it came to is not known.
+            if loss.kind() == LossKind::Unfinished && loss.to_string().contains("cut off in its exit phase") {
+                return;
+            }
+            let error = loss.error().map(|error| match error.downcast_ref::<Error>() {
+                Some(error) => error.label.clone(),
+                None => label(error),
+            });
+            TOLD.with_borrow_mut(|told| told.push(error));
+        });
+    });
+}
+
+/// The errors and panics that nobody was told of on this thread since the last call. A stack can't say which they were.
+pub(crate) fn take_told() -> Vec<Option<String>> {
+    TOLD.take()
 }
 
 /// Who failed or panicked, if that was planned.
 fn blame(error: &(dyn Any + Send)) -> Option<Blame> {
-    let failed = error.downcast_ref::<Failure>().map(|failure| failure.0);
-    failed.or_else(|| error.downcast_ref::<Planned>().map(|planned| planned.0))
+    let failed = error.downcast_ref::<Error>().map(|error| error.blame);
+    failed.or_else(|| error.downcast_ref::<Planned>().map(|planned| planned.blame))
 }
 
 fn no_panics() -> Result<(), String> {
@@ -112,12 +148,12 @@ fn no_panics() -> Result<(), String> {
 
 /// How many ways have been tried.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tried {
-    pub(crate) drops: usize,
+pub struct Tried {
+    pub drops: usize,
     /// A failure at each point, and a panic.
-    pub(crate) faults: usize,
-    /// The same, of a scenario that is dropped.
-    pub(crate) both: usize,
+    pub faults: usize,
+    /// The same, of a program that is dropped.
+    pub both: usize,
 }
 
 impl AddAssign for Tried {
@@ -128,15 +164,15 @@ impl AddAssign for Tried {
     }
 }
 
-/// Runs a scenario in every way: as it is; dropped at each of its stops; with something going wrong at each of its
+/// Runs a program in every way: as it is; dropped at each of its stops; with something going wrong at each of its
 /// points; and with both.
-pub(crate) fn exhaust(runner: Runner, steps: Steps, faults: &[Fault]) -> Result<Tried, String> {
+pub fn exhaust(runner: Runner, steps: Steps, faults: &[Fault]) -> Result<Tried, String> {
     let steps = Arc::from(steps);
-    let as_it_is = run_and_check(runner, &steps, Way::default())?;
+    let as_it_is = run_and_check(runner, &steps, Dropping::default())?;
     let points = |drop_at, points| exhaust_points(runner, &steps, drop_at, points, faults);
     let mut tried = Tried { faults: points(None, as_it_is.points)?, ..Tried::default() };
     for stop in 0..as_it_is.stops {
-        let dropped = run_and_check(runner, &steps, Way { drop_at: Some(stop), injection: None })?;
+        let dropped = run_and_check(runner, &steps, Dropping { drop_at: Some(stop), injection: None })?;
         tried.drops += 1;
         tried.both += points(Some(stop), dropped.points)?;
     }
@@ -153,7 +189,7 @@ fn exhaust_points(
 ) -> Result<usize, String> {
     for point in 0..points {
         for &fault in faults {
-            run_and_check(runner, steps, Way { drop_at, injection: Some(Injection { point, fault }) })?;
+            run_and_check(runner, steps, Dropping { drop_at, injection: Some(Injection { point, fault }) })?;
         }
     }
     Ok(points * faults.len())

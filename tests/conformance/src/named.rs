@@ -1,55 +1,61 @@
 //! The scenarios that have names.
 
-use super::Step::{Await, GoesWrong, Join, Race, Stack};
-use super::env::Fault::{self, Fails, Panics};
-use super::run::{Runner, Tried, exhaust};
-use super::{Kind, Node, Step, Steps, function, shielded_or_not};
+use crate::env::Fault::{self, Fails, Panics};
+use crate::model::Step::{self, Join};
+use crate::model::{Kind, Manager, Steps, function, goes_wrong, pause, race, shielded_or_not, stack};
+use crate::run::{Runner, Tried, exhaust};
 
 /// Pends before and after each of its two steps.
-fn full(name: char) -> Node {
+fn full(name: char) -> Manager {
     function(name, [1, 1], [1, 1])
 }
 
 /// Pends while it has what it acquires.
-fn half(name: char) -> Node {
+fn half(name: char) -> Manager {
     function(name, [0, 1], [1, 0])
 }
 
 /// Pends nowhere.
-fn at_once(name: char) -> Node {
+fn at_once(name: char) -> Manager {
     function(name, [0, 0], [0, 0])
 }
 
 /// A block that waits before the inner `with!` and after it.
 fn around(step: Step) -> [Step; 3] {
-    [Await, step, Await]
+    [pause(), step, pause()]
 }
 
 /// The scenarios. Each is small; what makes them many is that all ways to run them are tried.
-pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
-    let one = |node: Node| vec![node.with([Await, Await])];
-    let two = |outer: Node, inner: Node| vec![outer.with(around(inner.with([Await])))];
+fn scenarios() -> Vec<(&'static str, Steps)> {
+    let one = |node: Manager| vec![node.with([pause(), pause()])];
+    let two = |outer: Manager, inner: Manager| vec![outer.with(around(inner.with([pause()])))];
     vec![
         ("a manager", one(full('a'))),
         ("a manager that never pends", one(at_once('a'))),
         ("a manager that waits twice in each place", one(function('a', [2, 2], [2, 2]))),
         ("a manager that is a type", one(full('a').kind(Kind::Type))),
         ("a block that never pends", vec![full('a').with([])]),
-        ("a block that fails", vec![full('a').with([Await, GoesWrong(Fails)])]),
-        ("a block that panics", vec![full('a').with([Await, GoesWrong(Panics)])]),
-        ("an enter phase that fails", vec![full('a').with([full('b').enters(Fails).with([Await])])]),
-        ("an enter phase that panics", vec![full('a').with([full('b').enters(Panics).with([Await])])]),
-        ("an exit phase that fails", vec![full('a').with([full('b').leaves(Fails).with([Await])])]),
-        ("an exit phase that panics", vec![full('a').with([full('b').leaves(Panics).with([Await])])]),
-        ("an exit phase that fails after a block that panics", vec![full('a').leaves(Fails).with([GoesWrong(Panics)])]),
-        ("an exit phase that panics after a block that fails", vec![full('a').leaves(Panics).with([GoesWrong(Fails)])]),
+        ("a block that fails", vec![full('a').with([pause(), goes_wrong(Fails)])]),
+        ("a block that panics", vec![full('a').with([pause(), goes_wrong(Panics)])]),
+        ("an enter phase that fails", vec![full('a').with([full('b').enters(Fails).with([pause()])])]),
+        ("an enter phase that panics", vec![full('a').with([full('b').enters(Panics).with([pause()])])]),
+        ("an exit phase that fails", vec![full('a').with([full('b').leaves(Fails).with([pause()])])]),
+        ("an exit phase that panics", vec![full('a').with([full('b').leaves(Panics).with([pause()])])]),
+        (
+            "an exit phase that fails after a block that panics",
+            vec![full('a').leaves(Fails).with([goes_wrong(Panics)])],
+        ),
+        (
+            "an exit phase that panics after a block that fails",
+            vec![full('a').leaves(Panics).with([goes_wrong(Fails)])],
+        ),
         ("two levels", two(full('a'), full('b'))),
         ("two levels, and the outer one is left at once", two(function('a', [1, 0], [0, 1]), full('b'))),
         ("two levels, and the inner one is left at once", two(full('a'), at_once('b'))),
-        ("three levels", vec![half('a').with(around(half('b').with(around(half('c').with([Await])))))]),
+        ("three levels", vec![half('a').with(around(half('b').with(around(half('c').with([pause()])))))]),
         (
             "one after the other",
-            vec![half('a').with([half('b').with([Await]), half('c').with([Await])]), half('d').with([])],
+            vec![half('a').with([half('b').with([pause()]), half('c').with([pause()])]), half('d').with([])],
         ),
         ("a time limit that is kept", one(full('a').kind(Kind::Racing(5)))),
         ("a time limit that is not kept", one(full('a').kind(Kind::Racing(1)))),
@@ -65,9 +71,10 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
         (
             "a composed manager whose block panics beside a manager",
             vec![
-                at_once('a')
-                    .around(at_once('b'), 1)
-                    .with([Join(vec![vec![Await, GoesWrong(Panics)], vec![function('c', [0, 0], [0, 3]).with([])]])]),
+                at_once('a').around(at_once('b'), 1).with([Join(vec![
+                    vec![pause(), goes_wrong(Panics)],
+                    vec![function('c', [0, 0], [0, 3]).with([])],
+                ])]),
             ],
         ),
         ("a marker among futures", two(full('a').kind(Kind::Gathering), full('b').kind(Kind::Gathering))),
@@ -81,7 +88,7 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
             vec![
                 at_once('a')
                     .around(at_once('b').kind(Kind::Racing(2)), 0)
-                    .with([Race(2, vec![full('c').with([Await])]), Await]),
+                    .with([race(2, vec![full('c').with([pause()])]), pause()]),
             ],
         ),
         (
@@ -89,37 +96,37 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Steps)> {
             vec![
                 at_once('a')
                     .around(at_once('b').kind(Kind::Racing(3)), 2)
-                    .with([Race(2, vec![function('c', [0, 0], [1, 2]).with([Await, Await])])]),
+                    .with([race(2, vec![function('c', [0, 0], [1, 2]).with([pause(), pause()])])]),
             ],
         ),
         (
             "a block that drops a manager",
-            vec![full('a').with([Race(4, around(full('b').with([Await, Await])).into()), Await])],
+            vec![full('a').with([race(4, around(full('b').with([pause(), pause()]))), pause()])],
         ),
         (
             "siblings",
-            vec![full('a').with([Join(vec![vec![full('b').with([Await])], vec![Await, full('c').with([])]])])],
+            vec![full('a').with([Join(vec![vec![full('b').with([pause()])], vec![pause(), full('c').with([])]])])],
         ),
         (
             "siblings, one of which panics",
-            vec![
-                full('a')
-                    .with([Join(vec![vec![full('b').with([Await])], vec![Await, Await, Await, GoesWrong(Panics)]])]),
-            ],
+            vec![full('a').with([Join(vec![
+                vec![full('b').with([pause()])],
+                vec![pause(), pause(), pause(), goes_wrong(Panics)],
+            ])])],
         ),
-        ("a stack", vec![Stack('s', vec![full('a'), full('b')], vec![Await])]),
-        ("a stack of what is left at once", vec![Stack('s', vec![at_once('a'), at_once('b')], vec![Await])]),
+        ("a stack", vec![stack('s', vec![full('a'), full('b')], vec![pause()])]),
+        ("a stack of what is left at once", vec![stack('s', vec![at_once('a'), at_once('b')], vec![pause()])]),
         (
             "a stack in a block, with a block in it",
-            vec![full('a').with([Stack('s', vec![full('b')], around(full('c').with([])).into())])],
+            vec![full('a').with([stack('s', vec![full('b')], around(full('c').with([])))])],
         ),
-        ("a stack whose last one fails", vec![Stack('s', vec![full('a'), full('b').leaves(Fails)], vec![Await])]),
+        ("a stack whose last one fails", vec![stack('s', vec![full('a'), full('b').leaves(Fails)], vec![pause()])]),
     ]
 }
 
 /// How much is tried of each scenario, besides dropping it at every stop.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Depth {
+pub enum Depth {
     /// Failures and panics at every point.
     All,
     /// Panics at every point, where all managers are shielded.
@@ -132,7 +139,7 @@ pub(crate) enum Depth {
 /// # Panics
 ///
 /// When something is not as it should be.
-pub(crate) fn exhaust_all(runner: Runner, depth: Depth) -> Tried {
+pub fn exhaust_all(runner: Runner, depth: Depth) -> Tried {
     let mut tried = Tried::default();
     for (name, steps) in scenarios() {
         let choices = shielded_or_not(&steps);

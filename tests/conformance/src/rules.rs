@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::env::{End, Event, EventKind, Fault, OUTSIDE, SeenOutcome};
-use super::tree::{Holder, Place, places};
-use super::{Kind, Node, Step};
+use crate::env::{End, Event, EventKind, Fault, OUTSIDE, SeenOutcome};
+use crate::model::{Kind, Loop, Manager, Name, Step, With};
+use crate::places::{Holder, Place};
 
 /// What happened to whom, and when.
-struct Timeline(BTreeMap<char, Vec<(usize, EventKind)>>);
+struct Timeline(BTreeMap<Name, Vec<(usize, EventKind)>>);
 
 impl Timeline {
     fn new(events: &[Event]) -> Self {
@@ -18,57 +18,62 @@ impl Timeline {
         Self(timeline)
     }
 
-    fn of(&self, who: char) -> &[(usize, EventKind)] {
+    fn of(&self, who: Name) -> &[(usize, EventKind)] {
         self.0.get(&who).map_or(&[], Vec::as_slice)
     }
 
     /// When this happened first.
-    fn first(&self, who: char, is_it: impl Fn(EventKind) -> bool) -> Option<usize> {
+    fn first(&self, who: Name, is_it: impl Fn(EventKind) -> bool) -> Option<usize> {
         self.of(who).iter().find(|(_, what)| is_it(*what)).map(|(at, _)| *at)
     }
 
     /// When this happened last.
-    fn last(&self, who: char, is_it: impl Fn(EventKind) -> bool) -> Option<usize> {
+    fn last(&self, who: Name, is_it: impl Fn(EventKind) -> bool) -> Option<usize> {
         self.of(who).iter().rfind(|(_, what)| is_it(*what)).map(|(at, _)| *at)
     }
 
-    fn count(&self, who: char, it: EventKind) -> usize {
+    fn count(&self, who: Name, it: EventKind) -> usize {
         self.of(who).iter().filter(|(_, what)| *what == it).count()
     }
 
     /// What the manager's own code did, and when.
-    fn own(&self, who: char) -> Vec<(usize, EventKind)> {
+    fn own(&self, who: Name) -> Vec<(usize, EventKind)> {
         self.of(who).iter().filter(|(_, what)| is_own(*what)).copied().collect()
     }
 
-    fn seen(&self, who: char) -> Option<(usize, SeenOutcome)> {
+    fn seen(&self, who: Name) -> Option<(usize, SeenOutcome)> {
         self.of(who).iter().find_map(|(at, what)| match what {
             EventKind::Sees(seen) => Some((*at, *seen)),
             _ => None,
         })
     }
 
-    fn fault(&self, who: char) -> Option<(usize, Fault)> {
+    fn fault(&self, who: Name) -> Option<(usize, Fault)> {
         self.of(who).iter().find_map(|(at, what)| match what {
             EventKind::Fault(fault) => Some((*at, *fault)),
             _ => None,
         })
     }
 
+    /// It ended as if its block had not failed.
+    fn suppressed(&self, who: Name) -> bool {
+        self.count(who, EventKind::Suppresses) > 0
+    }
+
     /// When it dropped its block itself.
-    fn raced(&self, who: char) -> Option<usize> {
+    fn raced(&self, who: Name) -> Option<usize> {
         self.seen(who).filter(|(_, seen)| *seen == SeenOutcome::Raced).map(|(at, _)| at)
     }
 
     /// How the block of `who` ended.
-    fn block(&self, who: char) -> Option<End> {
+    fn block(&self, who: Name) -> Option<End> {
         self.of(who).iter().find_map(|(_, what)| match what {
             EventKind::BlockEnded(end) => Some(*end),
             _ => None,
         })
     }
 
-    fn with_ended(&self, who: char) -> Option<End> {
+    fn with_ended(&self, who: Name) -> Option<End> {
         self.of(who).iter().find_map(|(_, what)| match what {
             EventKind::WithEnded(end) => Some(*end),
             _ => None,
@@ -101,14 +106,14 @@ fn is_own(what: EventKind) -> bool {
 }
 
 /// Checks everything. `lost` are those whose failures or panics the hook was told of.
-pub(crate) fn check(steps: &[Step], events: &[Event], lost: &[char]) -> Result<(), String> {
-    let (timeline, places) = (Timeline::new(events), places(steps));
-    for place in &places {
-        let who = place.node.name;
+pub(crate) fn check(places: &[Place<'_>], steps: &[Step], events: &[Event], lost: &[Name]) -> Result<(), String> {
+    let timeline = Timeline::new(events);
+    for place in places {
+        let who = place.name;
         let checks = [resource, course, seen, end, in_time, block];
-        checks.iter().try_for_each(|check| check(&timeline, place)).map_err(|why| format!("{who}: {why}"))?;
-        let order = order(&timeline, &places, place).and_then(|()| losses(&timeline, place, lost));
-        order.map_err(|why| format!("{who}: {why}"))?;
+        checks.iter().try_for_each(|check| check(&timeline, place)).map_err(|why| format!("{who:?}: {why}"))?;
+        let order = order(&timeline, places, place).and_then(|()| losses(&timeline, places, place, lost));
+        order.map_err(|why| format!("{who:?}: {why}"))?;
     }
     stacks(&timeline, steps)
 }
@@ -120,7 +125,7 @@ fn require(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
 /// What was acquired was released or lost, once; nothing else was.
 fn resource(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
     let [acquired, released, lost] =
-        [EventKind::Acquired, EventKind::Released, EventKind::Lost].map(|what| timeline.count(place.node.name, what));
+        [EventKind::Acquired, EventKind::Released, EventKind::Lost].map(|what| timeline.count(place.name, what));
     require(acquired <= 1 && acquired == released + lost, || {
         format!("acquired {acquired} times, released {released} times, and lost {lost} times")
     })
@@ -137,21 +142,21 @@ fn awaits(count: usize) -> impl Iterator<Item = Line> {
     [Line::Pends, Line::Does(EventKind::Awaited)].into_iter().cycle().take(2 * count)
 }
 
-fn enter_phase(node: &Node) -> Vec<Line> {
-    let begins = [Line::Does(EventKind::Begun)].into_iter().chain(awaits(node.enter[0]));
-    begins.chain([Line::Does(EventKind::Acquired)]).chain(awaits(node.enter[1])).collect()
+fn enter_phase(node: &Manager) -> Vec<Line> {
+    let begins = [Line::Does(EventKind::Begun)].into_iter().chain(awaits(node.pre));
+    begins.chain([Line::Does(EventKind::Acquired)]).chain(awaits(node.held)).collect()
 }
 
-fn exit_phase(node: &Node, seen: SeenOutcome) -> Vec<Line> {
+fn exit_phase(node: &Manager, seen: SeenOutcome) -> Vec<Line> {
     let mut lines = vec![Line::Does(EventKind::Sees(seen))];
     if let Kind::Composed(inner, after) = &node.kind {
         lines.extend(awaits(*after));
         lines.extend(exit_phase(inner, seen).into_iter().filter(|line| matches!(line, Line::Pends)));
         lines.extend(inner.shielded.then_some(Line::Pends));
     }
-    lines.extend(awaits(node.exit[0]));
+    lines.extend(awaits(node.exit.post));
     lines.push(Line::Does(EventKind::Released));
-    lines.extend(awaits(node.exit[1]));
+    lines.extend(awaits(node.exit.late));
     lines.push(Line::Does(EventKind::Left));
     lines
 }
@@ -172,7 +177,7 @@ fn at_once_of(lines: &[Line]) -> Vec<EventKind> {
 
 /// The manager's own code ran as far as it should, and no line of it twice.
 fn course(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
-    let who = place.node.name;
+    let who = place.name;
     let did = timeline.own(who);
     let Some(&(begun, _)) = did.first() else { return Ok(()) };
     let seen = timeline.seen(who).map_or(SeenOutcome::Cancelled, |(_, seen)| seen);
@@ -181,7 +186,7 @@ fn course(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
     let done: Vec<_> = did.iter().map(|(_, what)| *what).collect();
     require(whole.starts_with(&done), || format!("did {done:?}, which is no part of {whole:?}"))?;
 
-    let inner = place.inner().map(|(inner, _)| inner.name);
+    let inner = place.inner().map(|(inner, _)| inner.name());
     let faults = [Some(who), inner].into_iter().flatten().filter_map(|part| timeline.fault(part)).map(|(at, _)| at);
     // An inner one that races ends it as one that fails.
     let fault = faults.chain(inner.and_then(|inner| timeline.raced(inner))).min();
@@ -191,7 +196,7 @@ fn course(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
         // It is checked by the lines themselves that it did not end before.
         (Some(fault), _) => (before(fault), before(fault)),
         (None, None) => (whole.len(), whole.len()),
-        (None, Some(_)) if place.node.shielded => (whole.len(), whole.len()),
+        (None, Some(_)) if place.is_shielded => (whole.len(), whole.len()),
         (None, Some(dropped)) if is_in_block(timeline, place, dropped) => {
             let least = all_of(&enter).len() + at_once_of(&exit).len();
             // A shielded one in it may have to wait for others that are rescued, and polls on when these have ended.
@@ -211,16 +216,16 @@ fn is_in_block(timeline: &Timeline, place: &Place<'_>, at: usize) -> bool {
         // Its block is the rest of the other one's enter phase, and then the block of that.
         Holder::Manager(..) => {
             all_of(&enter_phase(place.node)).len()
-                == timeline.own(place.node.name).iter().filter(|(own, _)| *own < at).count()
+                == timeline.own(place.name).iter().filter(|(own, _)| *own < at).count()
         }
-        _ => timeline.first(place.node.name, |what| what == EventKind::BlockBegun).is_some_and(|begun| begun < at),
+        _ => timeline.first(place.name, |what| what == EventKind::BlockBegun).is_some_and(|begun| begun < at),
     };
-    entered && timeline.seen(place.node.name).is_none_or(|(seen, _)| at < seen)
+    entered && timeline.seen(place.name).is_none_or(|(seen, _)| at < seen)
 }
 
 /// The outcome that the manager saw is what became of its block.
 fn seen(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
-    let who = place.node.name;
+    let who = place.name;
     let Some((at, seen)) = timeline.seen(who) else { return Ok(()) };
     let fault = match &place.holder {
         Holder::Manager(outer, _) => timeline.fault(*outer).filter(|(fault, _)| *fault < at).map(|(_, fault)| fault),
@@ -249,7 +254,7 @@ fn seen(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
 }
 
 /// When `who` was through with these awaits after its marker, in the block of the manager that it is made of.
-fn marker_left(timeline: &Timeline, who: char, awaits: usize) -> Option<usize> {
+fn marker_left(timeline: &Timeline, who: Name, awaits: usize) -> Option<usize> {
     let mut since = timeline.own(who).into_iter().skip_while(|(_, what)| !matches!(what, EventKind::Sees(_)));
     since.nth(awaits).map(|(at, _)| at)
 }
@@ -265,7 +270,7 @@ fn of_block(end: Option<End>) -> SeenOutcome {
 }
 
 /// What is under way on a stack when these have been left.
-fn under_way(timeline: &Timeline, stack: char, left: &[char]) -> SeenOutcome {
+fn under_way(timeline: &Timeline, stack: Name, left: &[Name]) -> SeenOutcome {
     let faults = left.iter().filter_map(|who| timeline.seen(*who).and(timeline.fault(*who)));
     faults.fold(of_block(timeline.block(stack)), |seen, (_, fault)| match (seen, fault) {
         (_, Fault::Panics) | (SeenOutcome::Panicked, _) => SeenOutcome::Panicked,
@@ -275,9 +280,9 @@ fn under_way(timeline: &Timeline, stack: char, left: &[char]) -> SeenOutcome {
 
 /// The `with!` ended as its block and its managers did.
 fn end(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
-    let who = place.node.name;
+    let who = place.name;
     let (Holder::With, Some(ended)) = (&place.holder, timeline.with_ended(who)) else { return Ok(()) };
-    let parts = [Some(who), place.inner().map(|(inner, _)| inner.name)];
+    let parts = [Some(who), place.inner().map(|(inner, _)| inner.name())];
     let faults: Vec<_> =
         parts.iter().flatten().filter_map(|part| timeline.fault(*part)).map(|(_, fault)| fault).collect();
     let raced = parts.iter().flatten().any(|part| timeline.raced(*part).is_some());
@@ -286,6 +291,7 @@ fn end(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
         End::Dropped => End::Dropped,
         _ if faults.contains(&Fault::Panics) || block == Some(End::Panicked) => End::Panicked,
         _ if faults.contains(&Fault::Fails) || raced => End::Failed,
+        _ if block == Some(End::Failed) && timeline.suppressed(who) => End::Done,
         _ => block.ok_or("its `with!` ended, and it had no block")?,
     };
     require(ended == expected, || format!("its `with!` is {ended:?}, and not {expected:?}"))
@@ -298,25 +304,25 @@ fn in_time(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
     }
     let ended = timeline.first(place.with(), |what| matches!(what, EventKind::WithEnded(end) if end != End::Dropped));
     let end = ended.or(timeline.first(OUTSIDE, |what| what == EventKind::Gone));
-    let last = timeline.last(place.node.name, |what| !matches!(what, EventKind::WithEnded(_)));
+    let last = timeline.last(place.name, |what| !matches!(what, EventKind::WithEnded(_)));
     require(last <= end, || format!("it went on after the end of its `with!`, {end:?}, until {last:?}"))
 }
 
 /// Its block has the time that it leaves to it.
 fn block(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
     let in_block = |what| matches!(what, EventKind::BlockBegun | EventKind::InBlock | EventKind::BlockEnded(_));
-    let left = timeline.seen(place.node.name).map_or(usize::MAX, |(at, _)| at);
-    require(timeline.last(place.node.name, in_block) < Some(left), || "its block went on when it was left".to_string())
+    let left = timeline.seen(place.name).map_or(usize::MAX, |(at, _)| at);
+    require(timeline.last(place.name, in_block) < Some(left), || "its block went on when it was left".to_string())
 }
 
 /// It has the time that the managers around it leave to it.
 fn order(timeline: &Timeline, places: &[Place<'_>], place: &Place<'_>) -> Result<(), String> {
-    let who = place.node.name;
+    let who = place.name;
     let (Some(first), Some(last)) = (timeline.first(who, |_| true), timeline.last(who, |_| true)) else {
         return Ok(());
     };
-    for outer in place.within.iter().filter_map(|outer| places.iter().find(|place| place.node.name == *outer)) {
-        let name = outer.node.name;
+    for outer in place.within.iter().filter_map(|outer| places.iter().find(|place| place.name == *outer)) {
+        let name = outer.name;
         let entered = timeline.last(name, |what| what == EventKind::Acquired);
         require(entered.is_some_and(|entered| entered < first), || format!("began before {name} was entered"))?;
         let end = if timeline.is_rescued(place) {
@@ -327,7 +333,7 @@ fn order(timeline: &Timeline, places: &[Place<'_>], place: &Place<'_>) -> Result
         require(end.is_none_or(|end| last < end), || format!("went on when {name} was being left"))?;
     }
     if let Holder::Manager(outer, _) = place.holder {
-        let is_left_alone = place.node.shielded && !place.is_protected && timeline.is_rescued(place);
+        let is_left_alone = place.is_shielded && !place.is_protected && timeline.is_rescued(place);
         let ends = |what| matches!(what, EventKind::Released | EventKind::Lost);
         let left = timeline.first(outer, ends).filter(|_| !is_left_alone).unwrap_or(usize::MAX);
         let entered = timeline.first(outer, |what| what == EventKind::Acquired);
@@ -344,12 +350,12 @@ fn end_for_rescue(timeline: &Timeline, place: &Place<'_>, inner: &Place<'_>) -> 
         [place, inner].map(|place| timeline.first(place.with(), |what| what == EventKind::WithEnded(End::Dropped)));
     let is_on_stack = matches!(place.holder, Holder::Stack(..));
     // Nobody waits for one that had not lent when it was dropped.
-    let block = if matches!(inner.holder, Holder::Stack(..)) { inner.node.name } else { inner.with() };
+    let block = if matches!(inner.holder, Holder::Stack(..)) { inner.name } else { inner.with() };
     let has_lent = timeline.first(block, |what| what == EventKind::BlockBegun);
     if has_lent.is_none() || dropped.is_some() && has_lent > dropped {
         return None;
     }
-    match timeline.seen(place.node.name) {
+    match timeline.seen(place.name) {
         // One on a stack has no hold of what the block of that drops itself.
         Some(_) if is_on_stack && own_dropped.is_none_or(|own| dropped < Some(own)) => None,
         // It goes on meanwhile. What its block had dropped itself is nothing to one that is not shielded.
@@ -362,9 +368,9 @@ fn end_for_rescue(timeline: &Timeline, place: &Place<'_>, inner: &Place<'_>) -> 
 }
 
 /// What a manager came to when nobody was left to be told of it has been told of.
-fn losses(timeline: &Timeline, place: &Place<'_>, lost: &[char]) -> Result<(), String> {
-    let who = place.node.name;
-    let parts = [Some(who), place.inner().map(|(inner, _)| inner.name)];
+fn losses(timeline: &Timeline, places: &[Place<'_>], place: &Place<'_>, lost: &[Name]) -> Result<(), String> {
+    let who = place.name;
+    let parts = [Some(who), place.inner().map(|(inner, _)| inner.name())];
     let told = lost.iter().filter(|lost| parts.contains(&Some(**lost))).count();
     let faults: Vec<_> = parts.into_iter().flatten().filter_map(|part| timeline.fault(part)).collect();
     let dropped = timeline.first(place.with(), |what| what == EventKind::WithEnded(End::Dropped));
@@ -372,7 +378,7 @@ fn losses(timeline: &Timeline, place: &Place<'_>, lost: &[char]) -> Result<(), S
     let raced = parts.iter().flatten().any(|part| timeline.raced(*part).is_some());
     let (least, most) = match (&place.holder, &place.node.kind) {
         _ if dropped.is_none() => (0, 0),
-        (Holder::With, _) if place.node.shielded => {
+        (Holder::With, _) if place.is_shielded => {
             let is_lost = usize::from(!faults.is_empty() || raced);
             (is_lost, is_lost)
         }
@@ -386,19 +392,29 @@ fn losses(timeline: &Timeline, place: &Place<'_>, lost: &[char]) -> Result<(), S
         // What it came to may have been that of the whole.
         _ => (0, 1),
     };
+    // An error that a manager catches, and passes on when nobody is left to be told, is lost with that one.
+    let most = most + places.iter().filter(|place| passes_on(timeline, place)).count();
     require((least..=most).contains(&told), || format!("{told} losses were told of, and not {least} to {most}"))
+}
+
+/// It has caught the error of its block, and passed it on when its `with!` had been dropped.
+fn passes_on(timeline: &Timeline, place: &Place<'_>) -> bool {
+    let failed = timeline.seen(place.name).is_some_and(|(_, seen)| seen == SeenOutcome::Failed);
+    place.catches() && failed && timeline.is_rescued(place) && timeline.fault(place.name).is_none()
 }
 
 /// The `with!` of each stack ended as its block and its managers did.
 fn stacks(timeline: &Timeline, steps: &[Step]) -> Result<(), String> {
     for step in steps {
         match step {
-            Step::Await | Step::GoesWrong(_) => {}
-            Step::With(_, steps) | Step::Race(_, steps) => stacks(timeline, steps)?,
+            Step::With(With { steps, .. })
+            | Step::Race { steps, .. }
+            | Step::Try { steps, .. }
+            | Step::Loop(Loop { steps, .. }) => stacks(timeline, steps)?,
             Step::Join(all) => all.iter().try_for_each(|steps| stacks(timeline, steps))?,
-            Step::Stack(name, nodes, steps) => {
+            Step::Stack { name, managers: nodes, steps } => {
                 stacks(timeline, steps)?;
-                let left: Vec<_> = nodes.iter().rev().map(|node| node.name).collect();
+                let left: Vec<_> = nodes.iter().rev().map(Manager::name).collect();
                 let expected = match under_way(timeline, *name, &left) {
                     SeenOutcome::Completed => End::Done,
                     SeenOutcome::Panicked => End::Panicked,
@@ -409,6 +425,7 @@ fn stacks(timeline: &Timeline, steps: &[Step]) -> Result<(), String> {
                     format!("the stack {name} ended as {ended:?}, and not as {expected:?}")
                 })?;
             }
+            _ => {}
         }
     }
     Ok(())
