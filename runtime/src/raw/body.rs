@@ -119,7 +119,7 @@ impl<M, O> Name for TypeName<M, O> {
     }
 }
 
-/// The name `N`, and the types that a `with!` has inferred for its literals: see [`ShowsError`].
+/// The name `N`, and the types that a `with!` has inferred for its literals: see `ShowsError`.
 ///
 /// First, whether the `with!` asks about the value of its block. Then, four times the literals of one error: of the
 /// manager's own, of that value, of the managers after this one in the header, and of a `return`.

@@ -60,7 +60,7 @@ where
 ///
 /// The [`BorrowToken`](crate::frame::BorrowToken)s of the `frame` must be locals next to it, so that no part of the
 /// lent value outlives the `with!`. For `literal` see [`Classify`], for `literals` see
-/// [`ShowsError`](crate::show::ShowsError), and for `enclosing` see [`Enclosing`].
+/// `ShowsError`, and for `enclosing` see [`Enclosing`].
 #[inline]
 pub fn run<'h, 'a, 'b, M, L, S, B, W, Literal, Literals>(
     manager: UndroppedManager<M, L>,
