@@ -1,4 +1,4 @@
-//! Runs a closure outside of tokio's budget for a task.
+//! Tokio's budget for a task: how many of its futures may be ready in one poll.
 
 /// Runs `f` without tokio's limit on how many of its futures may be ready in one poll.
 ///
@@ -30,4 +30,24 @@ pub(crate) fn unconstrained(f: &mut dyn FnMut()) {
 #[cfg(not(feature = "tokio"))]
 pub(crate) fn unconstrained(f: &mut dyn FnMut()) {
     f();
+}
+
+/// Returns whether the task has used up its budget, so that tokio's futures return `Pending` although they are ready.
+#[cfg(feature = "tokio")]
+pub(crate) fn is_used_up() -> bool {
+    !tokio::task::coop::has_budget_remaining()
+}
+
+/// Polls again in the next poll of the task, which has a new budget.
+#[cfg(feature = "tokio")]
+pub(crate) fn wait_for_more(waker: &core::task::Waker) {
+    crate::user_code::wake_by_ref(waker);
+}
+
+#[cfg(all(feature = "std", not(feature = "tokio")))]
+pub(crate) const fn wait_for_more(_waker: &core::task::Waker) {}
+
+#[cfg(not(feature = "tokio"))]
+pub(crate) const fn is_used_up() -> bool {
+    false
 }

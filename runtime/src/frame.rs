@@ -346,6 +346,11 @@ impl<S: Scope> Frame<S> {
         !self.slot.peek(|slot| matches!(**slot, Slot::Nothing | Slot::Lent(_)))
     }
 
+    /// Returns whether a value is lent that the block has not taken.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.slot.peek(|slot| matches!(**slot, Slot::Lent(_)))
+    }
+
     /// Returns the outcome of the block. `Cancelled` if the block has not ended.
     #[inline]
     pub(crate) fn outcome<Literal>(&self) -> Outcome

@@ -69,6 +69,7 @@ extern crate std;
 
 mod budget;
 mod classify;
+mod current_thread;
 mod exit;
 mod frame;
 mod lend;
@@ -122,9 +123,11 @@ pub use async_context_manager_macros::within;
 pub use exit::{Catch, Exit, Suppress};
 pub use manager::Manager;
 pub use manager_type::AsyncContextManager;
+#[cfg(feature = "std")]
+pub use managers::{CancelScope, Graceful, cancel_scope, cut_short, graceful, stop_when, unstopped, until};
 pub use managers::{Closing, closing, nullcontext, suppress};
 #[cfg(feature = "tokio")]
-pub use managers::{Task, TaskGroup, TaskGroupError, move_on_after, task_group, timeout, timeout_at};
+pub use managers::{Task, TaskGroup, TaskGroupError, move_on_after, move_on_at, task_group, timeout, timeout_at};
 pub use outcome::Outcome;
 pub use scope::ScopeOutput;
 #[cfg(feature = "std")]

@@ -9,6 +9,8 @@
 //! | `detached` | guards a marker in an `async` block |
 //! | `finish` | runs a body whose marker is in an `async` block |
 //! | `cancel` | drops a `with!` that has not ended |
+//! | `stop_scope` | the waker by which a scope stops the `with!`s that it polls |
+//! | `stop_block` | stops a block: what is open in it leaves first |
 //! | `shield` | keeps a shielded body running after its `with!` was dropped |
 //! | `stack_entry` | managers that are entered by a method call: the entries of an exit stack |
 //! | `entry_signal` | ends the block of a stack entry |
@@ -63,6 +65,9 @@ mod header;
 pub(crate) mod shield;
 #[cfg(feature = "std")]
 pub(crate) mod stack_entry;
+mod stop_block;
+#[cfg_attr(not(feature = "std"), expect(dead_code, reason = "only scopes of `std` can stop"))]
+pub(crate) mod stop_scope;
 #[cfg(feature = "std")]
 pub(crate) mod stored;
 mod yield_point;

@@ -97,7 +97,10 @@ use std::boxed::Box;
 use crate::{panics, user_code};
 pub use cancellable::cancellable;
 pub(crate) use cancellable::{Counted, Phase, poll_watched};
+#[cfg(feature = "tokio")]
+pub(crate) use collector::add;
 pub(crate) use collector::{begin_block, block_before_manager, end_block, sequentially};
+pub(crate) use completion::{Completion, Handle, completion};
 pub(crate) use context::{is_in_place, outside};
 pub(crate) use drain::PendingGuard;
 pub use drain::{drain, drain_timeout, pending};
@@ -105,12 +108,8 @@ pub use executor::set_spawner;
 pub(crate) use loss::{CANCELLED, Lost, PANICKING, Show, failed, panicked, replaced, replaced_panic, unfinished};
 pub use loss::{Loss, LossKind, set_hook};
 pub(crate) use origin::Origin;
-pub(crate) use rescues::{Rescues, collect};
-#[cfg(feature = "tokio")]
-pub(crate) use {
-    collector::add,
-    completion::{Completion, completion},
-};
+pub(crate) use rescues::{Rescues, Wait, collect};
+pub(crate) use timer::Alarm;
 
 /// The remaining cleanup of a manager.
 pub(crate) trait Cleanup: Send {

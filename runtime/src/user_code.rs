@@ -16,8 +16,13 @@ pub(crate) fn call(f: impl FnOnce()) {
 
 /// Wakes and drops `waker`.
 pub(crate) fn wake(waker: Waker) {
-    call(|| waker.wake_by_ref());
+    wake_by_ref(&waker);
     discard(waker);
+}
+
+/// Wakes `waker`, which belongs to the current poll.
+pub(crate) fn wake_by_ref(waker: &Waker) {
+    call(|| waker.wake_by_ref());
 }
 
 /// Clones `waker`. If the clone panics, wakes `waker` immediately, so that its task polls again, and returns `None`.
@@ -25,7 +30,7 @@ pub(crate) fn clone(waker: &Waker) -> Option<Waker> {
     let mut cloned = None;
     call(|| cloned = Some(waker.clone()));
     if cloned.is_none() {
-        call(|| waker.wake_by_ref());
+        wake_by_ref(waker);
     }
     cloned
 }

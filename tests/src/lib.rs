@@ -4,7 +4,7 @@
 
 pub mod managers;
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::env;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -186,6 +186,35 @@ pub fn in_child(test: &str, run: impl FnOnce()) -> Output {
     let said = String::from_utf8_lossy(&child.stdout);
     assert!(said.contains("running 1 test"), "{said}");
     child
+}
+
+/// Runs a closure that is all of a test in a process of its own: what that says on standard error.
+///
+/// # Panics
+///
+/// When that process fails, or the closure is no test.
+pub fn alone<F: FnOnce()>(run: F) -> String {
+    alone_as::<F>(run)
+}
+
+/// The same for a `run` that calls the closure, of type `C`, that is all of the test.
+///
+/// # Panics
+///
+/// As [`alone`].
+pub fn alone_as<C>(run: impl FnOnce()) -> String {
+    let (_crate, test) = type_name::<C>().split_once("::").expect("a path");
+    let test = test.strip_suffix("::{{closure}}").expect("a closure of the test");
+    let child = in_child(test, run);
+    let said = String::from_utf8_lossy(&child.stderr).into_owned();
+    assert!(child.status.success(), "{said}");
+    said
+}
+
+/// The lines of this crate in that.
+#[must_use]
+pub fn told(said: &str) -> Vec<&str> {
+    said.lines().filter_map(|line| line.strip_prefix("async-context-manager: ")).collect()
 }
 
 /// A future that is pending `n` times.

@@ -5,21 +5,24 @@ mod task;
 mod tasks;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::vec::Vec;
 
 pub use error::TaskGroupError;
 pub use task::Task;
 
 use self::tasks::{Failures, Tasks, TasksState};
-use super::race::race;
+use super::race::{UnlessReady, race};
 use crate::lend::{FnContract, Lend1};
 use crate::named::Named;
 use crate::raw::Body;
 use crate::raw::body::{Name, Renamed};
+use crate::raw::stop_scope::StopScope;
 use crate::rescue::{self, Lost};
 use crate::show::show_static;
 use crate::{Manager, Outcome, async_context_manager, panics, user_code};
@@ -67,15 +70,15 @@ const NAME: &str = "task_group";
 /// # }
 /// ```
 ///
-/// The first task that fails stops the group: the block is dropped immediately, the other tasks are aborted, and the
-/// `with!` ends when they are gone. A block that fails or panics stops the tasks in the same manner: they are aborted,
+/// The first task that fails stops the group: the block and the other tasks are stopped at the same time, the exit phases
+/// in them are awaited, and the `with!` ends when all are gone. A block that fails or panics stops the tasks as well,
 /// and the error or panic of the block propagates when they are gone. A task is gone when the shielded managers in it
 /// have been left.
 ///
 /// # Errors
 ///
 /// Returns a [`TaskGroupError`] with the error of the task that failed first, and those of other tasks that failed
-/// before they could be aborted. If the block itself has failed, its error propagates, and the errors of the tasks are
+/// while they were stopped. If the block itself has failed, its error propagates, and the errors of the tasks are
 /// passed to the hook of [`rescue`].
 ///
 /// # Panics
@@ -84,11 +87,11 @@ const NAME: &str = "task_group";
 /// gone. A panic takes precedence over errors. If a runtime drops a task before its end while the caller continues,
 /// this is a panic, too.
 ///
-/// A task that never reaches an `.await` cannot be aborted, and the `with!` waits for it.
+/// A task that never reaches an `.await` cannot be stopped, and the `with!` waits for it.
 ///
 /// # Cancel safety
 ///
-/// If the future around the `with!` is dropped, the block is dropped and the tasks are aborted. A drop cannot wait
+/// If the future around the `with!` is dropped, the block is dropped and the tasks are stopped. A drop cannot wait
 /// until they are gone: each task is dropped when its runtime next schedules it, or at the end of its current poll. The
 /// scope around the group waits for the tasks if it can, as for a shielded manager: another group that is stopped, a
 /// [`timeout`](crate::timeout), the exit phase of a shielded manager. [`drain`](crate::rescue::drain()) waits in any
@@ -105,7 +108,7 @@ type Contract<E> = FnContract<dyn for<'y> Lend1<'y, Out = &'y TaskGroup<E>>, 1, 
 
 /// The name of a group.
 ///
-/// A drop in its exit phase is not reported as a loss: the tasks are aborted, and others wait for them.
+/// A drop in its exit phase is not reported as a loss: the tasks are stopped, and others wait for them.
 struct GroupName<E>(PhantomData<fn() -> E>);
 
 impl<E> Clone for GroupName<E> {
@@ -129,20 +132,36 @@ impl<E: 'static> Name for GroupName<E> {
 
 #[async_context_manager(crate = crate)]
 async fn entered<E: Send + 'static>() -> Result<&TaskGroup<E>, TaskGroupError<E>> {
-    let group = TaskGroup { tasks: Arc::new(Tasks::new()) };
+    let around =
+        poll_fn(|cx| Poll::Ready(StopScope::of(cx.waker()).map_or_else(Vec::new, StopScope::all_signals))).await;
+    let group = TaskGroup { tasks: Arc::new(Tasks::new(around)) };
     let tasks = &*group.tasks;
     let _dropped = StopOnDrop(tasks);
-    let failed = pin!(tasks.until(TasksState::has_failures));
-    let outcome = race(pin!(async { r#yield!(&group) }), failed).await.ok();
+    let has_failed = AtomicBool::new(false);
+    let failed = pin!(async {
+        tasks.until(TasksState::has_failures).await;
+        has_failed.store(true, Ordering::Relaxed);
+        tasks.stop();
+    });
+    let block = pin!(async { r#yield!(&group) });
+    let mut block = pin!(race(block, failed, UnlessReady));
+    let outcome = poll_fn(|cx| {
+        // The tasks leave beside the block.
+        if StopScope::stopping(cx.waker()).is_some() {
+            tasks.stop();
+        }
+        block.as_mut().poll(cx)
+    });
+    let outcome = outcome.await.ok();
     if outcome == Some(Outcome::Completed) {
-        tasks.until(|state| state.has_failures() || state.is_empty()).await;
+        tasks.until_or_stopped(|state| state.has_failures() || state.is_empty()).await;
     }
     tasks.stop();
-    tasks.until(TasksState::is_empty).await;
-    conclude(outcome, tasks.take_failures())
+    tasks.until_gone().await;
+    conclude(outcome, has_failed.load(Ordering::Relaxed), tasks.take_failures())
 }
 
-/// Aborts the tasks when the `with!` is dropped. `drain` then waits for them.
+/// Stops the tasks when the `with!` is dropped. `drain` then waits for them.
 struct StopOnDrop<'g, E: Send + 'static>(&'g Tasks<E>);
 
 impl<E: Send + 'static> Drop for StopOnDrop<'_, E> {
@@ -152,7 +171,13 @@ impl<E: Send + 'static> Drop for StopOnDrop<'_, E> {
 }
 
 /// Computes the result of the group when all tasks are gone. `outcome` is `None` if a task has stopped the block.
-fn conclude<E: Send + 'static>(outcome: Option<Outcome>, failures: Failures<E>) -> Result<(), TaskGroupError<E>> {
+///
+/// `has_failed` says that a task had failed before the block ended.
+fn conclude<E: Send + 'static>(
+    outcome: Option<Outcome>,
+    has_failed: bool,
+    failures: Failures<E>,
+) -> Result<(), TaskGroupError<E>> {
     let mut panics = failures.panics.into_iter();
     let panic = if outcome == Some(Outcome::Panicked) { None } else { panics.next() };
     // The panic hook has reported the others.
@@ -161,7 +186,7 @@ fn conclude<E: Send + 'static>(outcome: Option<Outcome>, failures: Failures<E>) 
         replaced(failures.errors, "lost the error of a task, because another task panicked");
         panics::resume(payload);
     }
-    if outcome == Some(Outcome::Failed(())) {
+    if outcome == Some(Outcome::Failed(())) && !has_failed {
         replaced(failures.errors, "lost the error of a task, because its block failed");
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! Time limits: managers that drop their block at a deadline.
+//! Time limits: managers that stop their block at a deadline.
 
 use core::convert::Infallible;
 use core::future::pending;
@@ -6,9 +6,9 @@ use core::pin::pin;
 use core::time::Duration;
 
 use tokio::time::error::Elapsed;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::race::race;
+use super::race::{Always, race};
 use crate::async_context_manager;
 
 /// Limits the time of the block to `limit`, and fails with [`Elapsed`] when the time is over.
@@ -26,46 +26,46 @@ use crate::async_context_manager;
 /// # }
 /// ```
 ///
-/// The time starts when the `with!` is entered. When it is over, the block is dropped immediately: managers in the
-/// block see [`Outcome::Cancelled`](crate::Outcome::Cancelled), and managers around the `with!` see a block that
-/// failed. The block is polled once in any case. If the block could continue when its time is over, it is dropped
-/// nevertheless. Of two limits that end at the same time, the outer one wins. `Duration::MAX` means no limit.
-///
-/// It is therefore best to put a limit *inside* the block of the manager that cleans up. That manager then sees a
-/// failure, and its exit phase is awaited.
+/// The time starts when the `with!` is entered. When it is over, the block is stopped: managers in the block see
+/// [`Outcome::Cancelled`](crate::Outcome::Cancelled), innermost first, and their exit phases are awaited. The `with!` ends
+/// after the last one. Managers around it see a block that failed. The block is polled once in any case. If the block
+/// could continue when its time is over, it does not. Of two limits that end at the same time, the outer one wins.
+/// `Duration::MAX` means no limit.
 ///
 /// ```
 /// use std::time::Duration;
 ///
 /// use async_context_manager::{async_context_manager, timeout, with};
-/// # use tokio::time::error::Elapsed;
-/// # #[derive(Debug, PartialEq)]
-/// # enum AppError { Late }
-/// # impl From<Elapsed> for AppError { fn from(_: Elapsed) -> Self { Self::Late } }
-/// # struct Conn;
-/// # impl Conn {
-/// #     async fn execute(&mut self, _sql: &str) -> Result<u64, AppError> { std::future::pending().await }
-/// #     async fn close(self) -> Result<(), AppError> { Ok(()) }
-/// # }
-/// # #[async_context_manager]
-/// # async fn connection() -> Result<&mut Conn, AppError> {
-/// #     let mut conn = Conn;
-/// #     assert!(r#yield!(&mut conn).is_failed());
-/// #     conn.close().await
-/// # }
+/// use tokio::time::sleep;
 ///
-/// async fn query() -> Result<u64, AppError> {
-///     with!(connection() as conn => {
-///         with!(timeout(Duration::from_secs(5)) => { conn.execute("SELECT 1").await? })?
-///     })
+/// #[async_context_manager]
+/// async fn session() -> &mut Vec<&'static str> {
+///     let mut log = vec!["opened"];
+///     r#yield!(&mut log);
+///     sleep(Duration::from_secs(1)).await; // says goodbye
+///     log.push("closed");
+///     println!("{log:?}");
 /// }
+///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() { assert_eq!(query().await, Err(AppError::Late)); }
+/// # async fn main() {
+/// let late = with!(timeout(Duration::from_secs(5)) => {
+///     with!(session() as log => {
+///         log.push("waits");
+///         std::future::pending::<()>().await;
+///     })
+/// });
+/// assert!(late.is_err()); // after six seconds, and after the session was closed
+/// # }
 /// ```
+///
+/// An exit phase is not limited by it. A future that hides what is in it keeps the stop out, for example
+/// `FuturesUnordered`; it is dropped. See [`graceful`](crate::graceful()).
 ///
 /// # Errors
 ///
-/// Returns [`Elapsed`] if the block did not end in time. An error of the block stays in the block's own value.
+/// Returns [`Elapsed`] if the block was stopped. An error of the block stays in the block's own value, and so does the
+/// error of an exit phase that leaves the block because of the stop.
 ///
 /// # Panics
 ///
@@ -81,8 +81,7 @@ use crate::async_context_manager;
 pub async fn timeout(limit: Duration) -> Result<(), Elapsed> {
     // Only tokio can create an `Elapsed`.
     let elapsed = pin!(tokio::time::timeout(limit, pending::<Infallible>()));
-    let ended = race(pin!(async { r#yield!() }), elapsed).await;
-    match ended {
+    match race(pin!(async { r#yield!() }), elapsed, Always).await {
         Ok(_outcome) => Ok(()),
         Err(Err(elapsed)) => Err(elapsed),
     }
@@ -95,7 +94,7 @@ pub async fn timeout(limit: Duration) -> Result<(), Elapsed> {
 /// use std::time::Duration;
 ///
 /// use async_context_manager::{timeout_at, with};
-/// use tokio::time::{Instant, sleep};
+/// use tokio::time::{Instant, sleep, sleep_until};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() {
@@ -123,8 +122,7 @@ pub async fn timeout(limit: Duration) -> Result<(), Elapsed> {
 #[async_context_manager(crate = crate)]
 pub async fn timeout_at(deadline: Instant) -> Result<(), Elapsed> {
     let elapsed = pin!(tokio::time::timeout_at(deadline, pending::<Infallible>()));
-    let ended = race(pin!(async { r#yield!() }), elapsed).await;
-    match ended {
+    match race(pin!(async { r#yield!() }), elapsed, Always).await {
         Ok(_outcome) => Ok(()),
         Err(Err(elapsed)) => Err(elapsed),
     }
@@ -159,5 +157,35 @@ pub async fn timeout_at(deadline: Instant) -> Result<(), Elapsed> {
 /// This is `trio.move_on_after`.
 #[async_context_manager(crate = crate, suppress)]
 pub async fn move_on_after(limit: Duration) {
-    let _stopped = race(pin!(async { r#yield!() }), pin!(sleep(limit))).await;
+    let _stopped = race(pin!(async { r#yield!() }), pin!(sleep(limit)), Always).await;
+}
+
+/// Limits the time of the block to `deadline`, and continues without its value when it has passed: [`move_on_after`]
+/// with an absolute time.
+///
+/// ```
+/// use async_context_manager::{move_on_at, with};
+/// use tokio::time::{Duration, Instant};
+/// # async fn ask() -> u32 { std::future::pending().await }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let deadline = Instant::now() + Duration::from_secs(5);
+/// let answer = with!(move_on_at(deadline) => { ask().await });
+/// assert_eq!(answer, None);
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// See [`timeout`].
+///
+/// # Cancel safety
+///
+/// See [`timeout`].
+///
+/// This is `trio.move_on_at`.
+#[async_context_manager(crate = crate, suppress)]
+pub async fn move_on_at(deadline: Instant) {
+    let _stopped = race(pin!(async { r#yield!() }), pin!(sleep_until(deadline)), Always).await;
 }

@@ -4,8 +4,9 @@ use core::ptr::{NonNull, null};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::TaskPtr;
-use super::header::{Header, State, abort_leaked};
+use super::header::{Flag, Header, State, abort_leaked};
 use crate::budget;
+use crate::current_thread::count_dropped;
 use crate::outcome::Outcome;
 use crate::panics::{self, Parcel};
 use crate::rescue::{self, Lost, Show};
@@ -55,7 +56,10 @@ pub(super) trait Cancel {
 #[cold]
 pub(super) unsafe fn drop_unfinished(driver: &dyn Cancel) {
     let header = driver.header();
-    let has_block = header.state.get().is_lent() && !header.panicked.get();
+    let has_block = header.state.get().is_lent() && !header.has(Flag::Panicked);
+    if !matches!(header.state.get(), State::Unpolled | State::Entering) {
+        count_dropped();
+    }
     let cut = {
         // The rescues of the block run before the rescue of the manager.
         let _scope = has_block.then(rescue::block_before_manager);
@@ -72,7 +76,7 @@ pub(super) unsafe fn drop_unfinished(driver: &dyn Cancel) {
         State::Unpolled | State::Entering => panics::contain(|| unsafe { driver.drop_block() }),
         State::BlockDone | State::BlockDropped | State::Done => {}
     }
-    if header.panicked.get() {
+    if header.has(Flag::Panicked) {
         replace(driver);
     } else if let Some(parcel) = driver.clear(None) {
         panics::contain(|| parcel.discard());
@@ -86,7 +90,7 @@ pub(super) unsafe fn drop_unfinished(driver: &dyn Cancel) {
 /// its enter phase, or if no work is lost.
 fn cut_at(driver: &dyn Cancel) -> Option<&'static str> {
     let header = driver.header();
-    if header.panicked.get() || header.has_ended.get() || !driver.can_be_cut() {
+    if header.has(Flag::Panicked) || header.has(Flag::HasEnded) || !driver.can_be_cut() {
         return None;
     }
     match header.state.get() {
@@ -133,7 +137,7 @@ unsafe fn cancel(driver: &dyn Cancel) -> Poll<()> {
         unsafe { TaskPtr(NonNull::from(header)).cancel_block() };
     } else {
         header.state.set(State::Cancelling);
-        header.wants_marker.set(true);
+        header.set(Flag::WantsMarker, true);
     }
     let mut polled = Poll::Pending;
     // SAFETY: guaranteed by the caller.

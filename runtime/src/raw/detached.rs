@@ -3,7 +3,9 @@
 use core::cell::Cell;
 use core::task::{Context, Poll, Waker};
 
+use crate::current_thread::current_thread;
 use crate::panics;
+use crate::raw::stop_scope::task_waker;
 use crate::raw::{FrameHandle, Header, TaskLocalCell, TaskPtr};
 use crate::rescue::Rescues;
 use crate::waker::identity;
@@ -102,6 +104,7 @@ impl DetachedGuard {
     pub(crate) fn before_marker(&self, waker: &Waker) {
         assert!(self.is_driver_thread(), "the future of a `yield!` was polled on a different thread than its `with!`");
         let state = self.state.get();
+        let waker = task_waker(waker);
         if identity(waker) != state.driver.get() {
             let known = state.marker.take();
             if known.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -152,18 +155,4 @@ impl DetachedGuard {
         left.set(all);
         polled
     }
-}
-
-/// Returns a number that no other living thread has: the address of a thread-local.
-#[cfg(feature = "std")]
-fn current_thread() -> usize {
-    std::thread_local! {
-        static HERE: u8 = const { 0 };
-    }
-    HERE.with(|here| core::ptr::from_ref(here).addr())
-}
-
-#[cfg(not(feature = "std"))]
-fn current_thread() -> usize {
-    0
 }

@@ -1,6 +1,7 @@
 //! The future of a `with!`: polls the body of the manager, or the block while the body is suspended at its marker.
 
 use core::future::Future;
+use core::hint::unreachable_unchecked;
 use core::marker::{PhantomData, PhantomPinned};
 use core::mem::{ManuallyDrop, forget};
 use core::pin::Pin;
@@ -10,7 +11,11 @@ use core::task::{Context, Poll, ready};
 use super::TaskPtr;
 use super::body::{AtWith, Body, FrameHandle};
 use super::cancel::{Cancel, drop_unfinished};
-use super::header::{BlockOwner, Header, State};
+use super::header::{BlockOwner, Flag, Header, State};
+use super::stop_block::{
+    StopBlock, begin_stop, body_polled, driver_polled, marker_polled, pass_leaving, record_open, stop_block,
+};
+use super::stop_scope::{StopMode, StopPoll, StopScope, is_scope};
 use super::yield_point::Enclosing;
 use crate::classify::Classify;
 use crate::exit::{CatchesFrom, Exit};
@@ -112,12 +117,12 @@ impl<D> Live<'_, D> {
 /// Evaluates to `value`, in which `field` is bound. Creates no reference to another field.
 macro_rules! with_field {
     ($live:ident, [$($field:tt)*] => $value:expr) => {
-        // SAFETY: the driver is live. A shared field is not written while it is. Of the body and the block, only a pointer
-        // leaves this block.
+        // SAFETY: the driver is live, so it is not `Done`. A shared field is not written while it is live. Of the body
+        // and the block, only a pointer leaves this block.
         unsafe {
             match *$live.driver.as_ptr() {
                 Driver::Live { $($field)*, .. } => $value,
-                Driver::Done => polled_when_done(),
+                Driver::Done => unreachable_unchecked(),
             }
         }
     };
@@ -182,17 +187,12 @@ where
     }
 }
 
-#[cold]
-fn polled_when_done() -> ! {
-    unreachable!("a driver is not polled after completion")
-}
-
 /// When dropped, records that the body has panicked and that its locals are gone.
 struct SetPanicked<'h>(&'h Header);
 
 impl Drop for SetPanicked<'_> {
     fn drop(&mut self) {
-        self.0.panicked.set(true);
+        self.0.set(Flag::Panicked, true);
     }
 }
 
@@ -210,7 +210,8 @@ where
     /// # Safety
     ///
     /// The driver must be pinned. The block must not have been dropped, and must not be in use.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "rarely used code calls the outlined one, so that this has two callers")]
+    #[inline(always)]
     unsafe fn run_block(self, cx: &mut Context<'_>) -> bool {
         let ran = panics::catch(|| {
             // SAFETY: the caller is the marker, or the driver while the body is suspended at the marker. The block
@@ -230,6 +231,82 @@ where
             Ok(true) => self.pass(),
             Err(payload) => self.fail(payload),
         }
+        true
+    }
+
+    /// Same as `run_block`, for calls from rarely used code.
+    ///
+    /// # Safety
+    ///
+    /// See `run_block`.
+    #[inline(never)]
+    unsafe fn run_block_outlined(self, cx: &mut Context<'_>) -> bool {
+        // SAFETY: guaranteed by the caller.
+        unsafe { self.run_block(cx) }
+    }
+
+    /// Same as `run_block`, in a scope that may stop the block later.
+    ///
+    /// # Safety
+    ///
+    /// See `run_block`.
+    unsafe fn run_block_in(self, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
+        // SAFETY: guaranteed by the caller.
+        let (has_ended, is_open) = scope.trace(|| unsafe { self.run_block_outlined(cx) });
+        if !has_ended {
+            record_open(self.header(), scope, is_open);
+        }
+        has_ended
+    }
+
+    /// Same as [`BlockOwner::poll`], in a scope that can stop the block, or for a block that is being stopped.
+    ///
+    /// # Safety
+    ///
+    /// See [`BlockOwner::poll`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn poll_as_owner(self, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
+        let header = self.header();
+        let scope = StopScope::of(cx.waker());
+        let is_stopping = scope.is_some_and(|scope| scope.mode() == StopMode::Stopping);
+        let stops =
+            header.has(Flag::Stopping) || (is_stopping && (W::CAN_STOP || (value_ptr.is_none() && self.has_begun())));
+        if let Some(value_ptr) = value_ptr {
+            // SAFETY: guaranteed by the caller, with the same conditions.
+            unsafe { <Driver<'_, F, N, S, B, W, Literal> as BlockOwner>::lend(self.driver.cast(), value_ptr) };
+        }
+        match (header.state.get(), scope) {
+            (State::Running | State::RunningDetached, scope) if stops => {
+                // SAFETY: the state says that the block has not been dropped. The caller is a marker, which the block
+                // does not poll. What is lent is valid, because the marker is the caller.
+                let polled = unsafe { stop_block(&self, cx) };
+                scope.inspect(|scope| marker_polled(header, scope, polled));
+                polled == StopPoll::Ended
+            }
+            // SAFETY: as above.
+            (State::Running | State::RunningDetached, Some(scope)) => unsafe { self.run_block_in(scope, cx) },
+            // SAFETY: as above.
+            (State::Running | State::RunningDetached, None) => unsafe { self.run_block_outlined(cx) },
+            // SAFETY: as above.
+            _ => unsafe { self.cancel_block() },
+        }
+    }
+
+    /// Drops the block of a `with!` that is being dropped. Returns `true`, because the block has ended.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the block has ended before.
+    ///
+    /// # Safety
+    ///
+    /// Unless the block has ended, what is lent to it must be valid.
+    unsafe fn cancel_block(self) -> bool {
+        let header = self.header();
+        assert!(header.state.get() == State::Cancelling, "the future of a `yield!` was polled after completion");
+        // SAFETY: the state says that the block has not been dropped.
+        unsafe { TaskPtr(NonNull::from(header)).cancel_block() };
         true
     }
 
@@ -311,22 +388,22 @@ where
     }
 
     unsafe fn poll(this: NonNull<()>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
+        // SAFETY: guaranteed by the caller.
+        let live = unsafe { Live::<Self>::new(this.cast()) };
+        if live.header().has(Flag::Stopping) || is_scope(cx.waker()) {
+            // SAFETY: guaranteed by the caller.
+            return unsafe { live.poll_as_owner(value_ptr, cx) };
+        }
         if let Some(value_ptr) = value_ptr {
             // SAFETY: guaranteed by the caller, with the same conditions.
             unsafe { <Self as BlockOwner>::lend(this, value_ptr) };
         }
-        // SAFETY: guaranteed by the caller.
-        let this = unsafe { Live::<Self>::new(this.cast()) };
-        match this.header().state.get() {
+        match live.header().state.get() {
             // SAFETY: the state says that the block has not been dropped. The caller is a marker, which the block does
             // not poll.
-            State::Running | State::RunningDetached => unsafe { this.run_block(cx) },
-            State::Cancelling => {
-                // SAFETY: the state says that the block has not been dropped.
-                unsafe { TaskPtr(NonNull::from(this.header())).cancel_block() };
-                true
-            }
-            _ => panic!("the future of a `yield!` was polled after completion"),
+            State::Running | State::RunningDetached => unsafe { live.run_block(cx) },
+            // SAFETY: as above.
+            _ => unsafe { live.cancel_block() },
         }
     }
 
@@ -359,7 +436,7 @@ where
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
-    type Output = End<Value<BothOf<S>, S::Value>, S::Jump, S::Return>;
+    type Output = EndOf<S>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -367,17 +444,200 @@ where
         let driver = NonNull::from(unsafe { self.get_unchecked_mut() });
         // SAFETY: the driver is live and pinned.
         let this = unsafe { Live::new(driver) };
-        match this.header().state.get() {
-            State::Unpolled => this.header().begin(driver),
+        if is_scope(cx.waker()) {
+            // SAFETY: the driver is pinned, and no other code polls the body.
+            return unsafe { this.poll_in(cx) };
+        }
+        // SAFETY: as above.
+        unsafe { this.poll_plain(cx) }
+    }
+}
+
+impl<F, N, S, B, W, Literal> Live<'_, Driver<'_, F, N, S, B, W, Literal>>
+where
+    F: Future<Output = <S::Exit as Exit>::Output>,
+    N: NameAt<S, Output = F::Output>,
+    S: Scope<Exit: CatchesFrom<S::Return, Literal>, Return: Classify<Literal>>,
+    F::Output: JoinOutput<<S::Rest as Shape>::BodyOutput>,
+    B: Future<Output = S::Return>,
+    W: Enclosing,
+{
+    /// Polls the driver, which no scope can stop.
+    ///
+    /// # Safety
+    ///
+    /// The driver must be pinned, and no other code may use the body.
+    #[expect(clippy::inline_always, reason = "as for `run_block`")]
+    #[inline(always)]
+    unsafe fn poll_plain(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
+        match self.header().state.get() {
+            State::Unpolled => self.header().begin(self.driver),
             // SAFETY: the state says that the block has not been dropped, and that the body is suspended at its marker.
-            State::Running if !unsafe { this.run_block(cx) } => return Poll::Pending,
+            State::Running if !unsafe { self.run_block(cx) } => return Poll::Pending,
             // The block contains the marker of a `with!` that is being dropped, and that needs this marker to be polled.
-            State::RunningDetached if this.enclosing().wants_marker() => this.header().wants_marker.set(true),
+            State::RunningDetached if self.enclosing().wants_marker() => self.header().set(Flag::WantsMarker, true),
+            State::Done => polled_after_stop(self.named().name()),
             _ => {}
         }
-        // SAFETY: the driver is pinned, and no other code polls the body.
-        let output = ready!(unsafe { this.poll_body(cx) });
-        Poll::Ready(conclude::<N, _, _>(this.frame(), output, || this.named()))
+        // SAFETY: guaranteed by the caller.
+        let output = ready!(unsafe { self.poll_body(cx) });
+        Poll::Ready(conclude::<N, _, _>(self.frame(), output, || self.named()))
+    }
+
+    /// Same as `poll_plain`, for calls from rarely used code.
+    ///
+    /// # Safety
+    ///
+    /// See `poll_plain`.
+    #[inline(never)]
+    unsafe fn poll_plain_outlined(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
+        // SAFETY: guaranteed by the caller.
+        unsafe { self.poll_plain(cx) }
+    }
+
+    /// Polls the driver in a scope that can stop it.
+    ///
+    /// # Safety
+    ///
+    /// The driver must be pinned, and no other code may use the body.
+    #[cold]
+    #[inline(never)]
+    unsafe fn poll_in(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
+        let Some(scope) = StopScope::of(cx.waker()) else {
+            // SAFETY: guaranteed by the caller.
+            return unsafe { self.poll_plain_outlined(cx) };
+        };
+        match scope.mode() {
+            // SAFETY: guaranteed by the caller.
+            StopMode::Running => unsafe { self.poll_running(scope, cx) },
+            // SAFETY: guaranteed by the caller.
+            StopMode::Stopping => unsafe { self.poll_stopping(scope, cx) },
+            // SAFETY: guaranteed by the caller.
+            StopMode::Leaving if self.header().has(Flag::Stopping) => unsafe { self.poll_stopping(scope, cx) },
+            // SAFETY: guaranteed by the caller.
+            StopMode::Leaving if W::IS_AROUND_MARKER => unsafe { self.poll_plain_outlined(cx) },
+            StopMode::Leaving => {
+                // The `with!` is in an exit phase, which no stop reaches.
+                let cx = &mut Context::from_waker(scope.task());
+                // SAFETY: guaranteed by the caller.
+                unsafe { self.poll_plain_outlined(cx) }
+            }
+        }
+    }
+
+    /// Polls the driver in a scope that does not stop it.
+    ///
+    /// # Safety
+    ///
+    /// The driver must be pinned, and no other code may use the body.
+    unsafe fn poll_running(self, scope: &StopScope<'_>, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
+        match self.header().state.get() {
+            State::Unpolled if scope.is_requested() => return Poll::Pending,
+            // SAFETY: as in `poll_plain`.
+            State::Running if !unsafe { self.run_block_in(scope, cx) } => return Poll::Pending,
+            _ => {}
+        }
+        // SAFETY: guaranteed by the caller. The driver is not `Running` any more.
+        let (polled, is_open) = scope.trace(|| unsafe { self.poll_plain_outlined(cx) });
+        if polled.is_pending() {
+            driver_polled(self.header(), scope, is_open);
+        }
+        polled
+    }
+
+    /// Drops a manager that is in its enter phase, when nothing in it is open. It may hold what the exit phase of another
+    /// manager waits for.
+    ///
+    /// # Safety
+    ///
+    /// No other code may use the body or the block.
+    unsafe fn abandon(self) {
+        if self.header().state.get() == State::Entering {
+            // SAFETY: neither the body nor the block has been dropped. The state below says that they are now.
+            unsafe { drop_unfinished(&self) };
+            self.header().state.set(State::Done);
+        }
+    }
+
+    /// Polls the driver in a scope that stops it.
+    ///
+    /// # Safety
+    ///
+    /// The driver must be pinned, and no other code may use the body.
+    #[cold]
+    unsafe fn poll_stopping(self, scope: &StopScope<'_>, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
+        let header = self.header();
+        let Some(mode) = begin_stop(header, W::CAN_STOP) else {
+            // SAFETY: no other code uses the body or the block, which is not polled before the marker has lent.
+            unsafe { self.abandon() };
+            return Poll::Pending;
+        };
+        if header.state.get() == State::Running {
+            // SAFETY: as in `Future::poll`. What is lent is valid, because the body is suspended at its marker.
+            let polled = unsafe { stop_block(&self, cx) };
+            if polled != StopPoll::Ended {
+                pass_leaving(header, scope);
+                scope.record(polled);
+                return Poll::Pending;
+            }
+        }
+        let inner = StopScope::new(cx.waker(), mode);
+        // SAFETY: guaranteed by the caller.
+        let polled = inner.poll(|cx| unsafe { self.poll_body(cx) });
+        body_polled(header, &inner, scope, polled.is_ready());
+        if polled.is_pending() && !header.has(Flag::HasOpen) {
+            // SAFETY: as above.
+            unsafe { self.abandon() };
+        }
+        let output = ready!(polled);
+        let has_result = !header.has(Flag::Cut)
+            || output.as_error().is_some()
+            || matches!(self.frame().outcome(), Outcome::Failed(()) | Outcome::Panicked)
+            || (self.enclosing().outcome().is_some() && self.frame().is_over())
+            || header.state.get() == State::Entering;
+        if has_result {
+            return Poll::Ready(conclude::<N, _, _>(self.frame(), output, || self.named()));
+        }
+        header.conclude(|| self.named().name());
+        panics::contain(|| drop(output));
+        StopBlock::clear(&self);
+        Poll::Pending
+    }
+}
+
+#[cold]
+fn polled_after_stop(name: &str) -> ! {
+    panic!("the `with!` of `{name}` was polled after a stop had ended it: keep the stop out by `unstopped`")
+}
+
+/// The end of a `with!` with the types `S`.
+type EndOf<S> = End<Value<BothOf<S>, <S as Scope>::Value>, <S as Scope>::Jump, <S as Scope>::Return>;
+
+impl<F, N, S, B, W, Literal> StopBlock for Live<'_, Driver<'_, F, N, S, B, W, Literal>>
+where
+    F: Future<Output: BodyOutput>,
+    N: NameAt<S, Output = F::Output>,
+    S: Scope<Exit: CatchesFrom<S::Return, Literal>, Return: Classify<Literal>>,
+    B: Future<Output = S::Return>,
+    W: Enclosing,
+{
+    fn header(&self) -> &Header {
+        Live::header(*self)
+    }
+
+    unsafe fn run_block(&self, cx: &mut Context<'_>) -> bool {
+        // SAFETY: guaranteed by the caller.
+        unsafe { self.run_block_outlined(cx) }
+    }
+
+    fn has_begun(&self) -> bool {
+        !self.frame().is_lent()
+    }
+
+    fn clear(&self) {
+        if let Some(parcel) = self.frame().clear::<N, _>(None) {
+            panics::contain(|| parcel.discard());
+        }
     }
 }
 
@@ -387,7 +647,7 @@ fn conclude<N, S: Scope, Literal>(
     frame: &Frame<S>,
     output: <S::Exit as Exit>::Output,
     named: impl Fn() -> Named<<S::Exit as Exit>::Output> + Copy,
-) -> End<Value<BothOf<S>, S::Value>, S::Jump, S::Return>
+) -> EndOf<S>
 where
     N: NameAt<S, Output = <S::Exit as Exit>::Output>,
     S::Return: Classify<Literal>,
@@ -406,6 +666,7 @@ where
         Some(End::Jump(jump)) => End::Jump(jump),
         Some(End::Return(value)) => End::Return(value),
         None => match <S::Exit as Exit>::Suppression::MISSING {
+            _ if frame.header().was_stopped() => polled_after_stop(named().name()),
             Some(missing) if before != State::Entering => finish(Ok(Err(missing))),
             _ => no_value(named().name(), before),
         },

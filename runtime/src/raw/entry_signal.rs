@@ -23,6 +23,15 @@ pub(crate) enum StackOutcome<E> {
 }
 
 impl<E> StackOutcome<E> {
+    /// Returns the outcome after an entry that was left in a stop. Its error or panic replaces the stop, but it cannot end
+    /// the stop.
+    pub(super) fn or_cancelled(self) -> Self {
+        match self {
+            Self::Completed | Self::Cancelled => Self::Cancelled,
+            Self::Failed(_) | Self::Panicked(_) => self,
+        }
+    }
+
     /// Returns the text of the report about an error that this outcome replaces.
     pub(super) const fn replaces(&self) -> &'static str {
         match self {
@@ -111,6 +120,10 @@ impl<K, E> EntryShared<K, E> {
 }
 
 impl<K, E> Enclosing for &EntryShared<K, E> {
+    const IS_AROUND_MARKER: bool = true;
+
+    const CAN_STOP: bool = false;
+
     fn outcome(&self) -> Option<Outcome> {
         self.is_cancelled().then_some(Outcome::Cancelled)
     }

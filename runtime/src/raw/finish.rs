@@ -6,7 +6,7 @@ use core::task::{Context, Poll, ready};
 
 use super::body::Name;
 use super::detached::DetachedGuard;
-use super::header::Header;
+use super::header::{Flag, Header};
 use crate::output::BodyOutput;
 use crate::panics::{self, Payload};
 use crate::rescue;
@@ -46,10 +46,10 @@ impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Finish<'_, '_, 
     /// replaces the waker of the task by the waker of this poll in all futures around the marker, so that the task is
     /// not woken by its own drop. Then the marker is woken and the body is polled once more.
     fn poll_body(&mut self, cx: &mut Context<'_>) {
-        if self.header().wants_marker.get() && self.guard.has_own_waker() {
-            self.header().holds_marker.set(true);
+        if self.header().has(Flag::WantsMarker) && self.guard.has_own_waker() {
+            self.header().set(Flag::HoldsMarker, true);
             self.poll_once(cx);
-            self.header().holds_marker.set(false);
+            self.header().set(Flag::HoldsMarker, false);
             if self.ended.is_some() || !self.guard.wake() {
                 return;
             }
@@ -64,7 +64,7 @@ impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Finish<'_, '_, 
             Ok(Poll::Ready(output)) => Some(Ok(output)),
             Err(payload) => Some(Err(payload)),
         };
-        self.header().has_ended.set(self.ended.is_some());
+        self.header().set(Flag::HasEnded, self.ended.is_some());
     }
 }
 

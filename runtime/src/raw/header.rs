@@ -51,6 +51,31 @@ pub enum Route {
     Detached,
 }
 
+/// A flag of a [`Header`].
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(super) enum Flag {
+    /// The body has panicked.
+    Panicked = 1,
+    /// The body has ended. The `with!` may still wait for the rescues of its block.
+    HasEnded = 1 << 1,
+    /// The `with!` is being dropped or stopped, and needs its marker to be polled.
+    WantsMarker = 1 << 2,
+    /// The marker must stay pending when it is polled, because the futures between the driver and the marker must store
+    /// the new waker first.
+    HoldsMarker = 1 << 3,
+    /// When the block was last polled, or the enter phase before it, it contained something that a stop must leave first.
+    /// Only scopes that can stop record this.
+    HasOpen = 1 << 4,
+    /// A scope around the `with!` stops it: the marker must stop the block.
+    Stopping = 1 << 5,
+    /// A stop has dropped the block before its end, or a block in which the marker of this block's manager is.
+    Cut = 1 << 6,
+    /// The block contains the marker of an enclosing manager, and that marker has returned during a stop. The rest of
+    /// the block is part of an exit phase.
+    Leaving = 1 << 7,
+}
+
 /// The header of a [`Frame`](crate::frame::Frame), and of the proxy of a shielded manager.
 pub(crate) struct Header {
     owner: Cell<Option<Owner>>,
@@ -59,15 +84,7 @@ pub(crate) struct Header {
     pub(super) route: Cell<Route>,
     /// The outcome of the block. It is only meaningful once the block has ended.
     pub(super) outcome: Cell<Outcome>,
-    /// Whether the body has panicked.
-    pub(super) panicked: Cell<bool>,
-    /// Whether the body has ended. The `with!` may still wait for the rescues of its block.
-    pub(super) has_ended: Cell<bool>,
-    /// Whether the `with!` is being dropped and needs its marker to be polled.
-    pub(super) wants_marker: Cell<bool>,
-    /// Whether the marker must stay pending when it is polled, because the futures between the driver and the marker
-    /// must store the new waker first.
-    pub(super) holds_marker: Cell<bool>,
+    flags: Cell<u8>,
 }
 
 /// A type-erased [`BlockOwner`].
@@ -163,11 +180,19 @@ impl Header {
             state: Cell::new(State::Unpolled),
             route: Cell::new(Route::Direct),
             outcome: Cell::new(Outcome::Completed),
-            panicked: Cell::new(false),
-            has_ended: Cell::new(false),
-            wants_marker: Cell::new(false),
-            holds_marker: Cell::new(false),
+            flags: Cell::new(0),
         }
+    }
+
+    #[inline]
+    pub(super) fn has(&self, flag: Flag) -> bool {
+        self.flags.get() & flag as u8 != 0
+    }
+
+    #[inline]
+    pub(super) fn set(&self, flag: Flag, is_set: bool) {
+        let others = self.flags.get() & !(flag as u8);
+        self.flags.set(if is_set { others | flag as u8 } else { others });
     }
 
     /// Records that the body of `owner`, which is pinned, is about to be polled for the first time.
@@ -239,6 +264,11 @@ impl Header {
         if before != State::Entering {
             self.state.set(State::Done);
         }
+    }
+
+    /// Returns whether a scope around the `with!` has stopped it, so that it has no value.
+    pub(super) fn was_stopped(&self) -> bool {
+        self.has(Flag::Stopping) && self.has(Flag::Cut) && self.outcome.get() == Outcome::Cancelled
     }
 
     /// Returns the outcome of the block. `None` if the block has not ended.

@@ -27,7 +27,7 @@ use std::boxed::Box;
 
 use super::body::{Body, FrameHandle, NamedBody, Uncut};
 use super::cancel::NOT_AWAITED;
-use super::header::{BlockOwner, Header, Route, State};
+use super::header::{BlockOwner, Flag, Header, Route, State};
 use super::{Caught, TaskPtr};
 use crate::exit::Exit;
 use crate::lend::Contract;
@@ -172,8 +172,9 @@ impl<F: Future, L: Contract> Future for Shielded<F, L> {
                 state.cancel(cx);
                 return Poll::Pending;
             }
-            if outer.wants_marker.take() {
-                state.proxy.header.wants_marker.set(true);
+            if outer.has(Flag::WantsMarker) {
+                outer.set(Flag::WantsMarker, false);
+                state.proxy.header.set(Flag::WantsMarker, true);
             }
         }
         let ended = ready!(state.poll(cx));
@@ -239,14 +240,14 @@ impl<F: Future, L: Contract> ShieldedState<F, L> {
         // SAFETY: as in `poll`.
         let this = unsafe { self.get_unchecked_mut() };
         this.proxy.is_cancelled.set(true);
-        this.proxy.header.wants_marker.set(true);
+        this.proxy.header.set(Flag::WantsMarker, true);
         if this.borrows {
             this.poll_body(cx);
         } else {
             this.proxy.poll_block(cx);
         }
         // The rescue must poll the marker again.
-        this.proxy.header.wants_marker.set(true);
+        this.proxy.header.set(Flag::WantsMarker, true);
     }
 
     /// Disconnects the state from the `with!`. Returns the origin if the body must be rescued. `None` if the body was

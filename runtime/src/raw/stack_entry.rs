@@ -13,6 +13,7 @@ use std::vec::Vec;
 use super::body::Name;
 use super::cancel::is_in_place;
 use super::entry_signal::{EntryShared, ExitSignal, Left, StackOutcome, lock};
+use super::stop_scope::{StopMode, StopScope};
 use super::stored::{StackValue, Stored};
 use super::{Body, run};
 use crate::frame::{BorrowToken, End, ValueToken};
@@ -41,14 +42,15 @@ impl<E> StackEntry<'_, E> {
         if let Some(outcome) = outcome.take_if(|_| !replace(&mut self.is_leaving, true)) {
             self.signal.end(outcome);
         }
-        let outcome = match panics::catch(|| self.body.as_mut().poll(cx)) {
+        let outcome = match panics::catch(|| poll_exit_phase(self.body.as_mut(), cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => StackOutcome::Completed,
             Ok(Poll::Ready(Err(error))) => StackOutcome::Failed(error),
             Err(payload) => StackOutcome::Panicked(payload),
         };
         if self.signal.is_cancelled() {
-            return Poll::Ready(self.report_lost(outcome));
+            let is_stopped = StopScope::stopping(cx.waker()).is_some();
+            return Poll::Ready(if is_stopped { outcome.or_cancelled() } else { self.report_lost(outcome) });
         }
         Poll::Ready(match self.signal.take_outcome() {
             Some(before) => self.combine(before, outcome),
@@ -104,6 +106,20 @@ impl<E> StackEntry<'_, E> {
         self.signal.named().report(report, what, &ended);
         user_code::discard(ended);
     }
+}
+
+/// Polls the body of an entry that is being left. If a scope stops the block that leaves the stack, it does not stop this
+/// exit phase.
+fn poll_exit_phase<F: Future + ?Sized>(body: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    let Some(around) = StopScope::of(cx.waker()) else { return body.poll(cx) };
+    let polled = match around.mode() {
+        StopMode::Stopping => StopScope::new(cx.waker(), StopMode::Leaving).poll(|cx| body.poll(cx)),
+        StopMode::Running | StopMode::Leaving => body.poll(cx),
+    };
+    if polled.is_pending() {
+        around.set_open();
+    }
+    polled
 }
 
 /// The open managers of a stack, the oldest first.
@@ -205,6 +221,8 @@ where
     /// Panics if the manager does, or if it is polled after its end.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
         let (mut body, signal) = self.entry.take().expect("the future of `enter` was polled after completion");
+        let scope = StopScope::of(cx.waker());
+        let was_open = scope.is_some_and(StopScope::is_open);
         let ended = body.as_mut().poll(cx);
         let entered = match (ended, signal.take_value()) {
             (Poll::Pending, None) => {
@@ -212,6 +230,8 @@ where
                 return Poll::Pending;
             }
             (Poll::Pending, Some(value)) => {
+                // From now on, the stack is what a stop must leave.
+                scope.inspect(|scope| scope.restore_open(was_open));
                 assert!(!K::BORROWS || signal.is_inline(), "{}", NotInline(signal.named.name()));
                 lock(&self.entries.0).push(StackEntry { body, signal, is_leaving: false });
                 // SAFETY: the manager has lent the value, and its marker has not dropped the block, because that would

@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
-use super::header::{Header, Route, State};
+use super::header::{Flag, Header, Route, State};
 use super::{Caught, TaskPtr};
 use crate::exit::Exit;
 use crate::frame::BodyToken;
@@ -106,6 +106,13 @@ lend!(2 lend2 Lend2('y 'a 'z 'b) 'b: 'a);
 /// A `with!` around a marker sees the outcome that the marker returned, although its own block ran to its end. In
 /// Python, the error would pass through its manager.
 pub trait Enclosing {
+    /// Whether the block of the `with!` contains a marker, or the end of a stack's entry.
+    const IS_AROUND_MARKER: bool;
+
+    /// Whether a scope around the `with!` can stop the block. The block of a stack's entry ends only when the stack is left,
+    /// or when its own manager stops it.
+    const CAN_STOP: bool = true;
+
     /// Returns the outcome of the block that the marker has lent to. `None` if that block has not ended.
     fn outcome(&self) -> Option<Outcome>;
 
@@ -117,6 +124,8 @@ pub trait Enclosing {
 }
 
 impl Enclosing for () {
+    const IS_AROUND_MARKER: bool = false;
+
     fn outcome(&self) -> Option<Outcome> {
         None
     }
@@ -147,6 +156,8 @@ impl<H: Placement> EnclosingPoint<'_, H> {
 }
 
 impl<H: Placement> Enclosing for EnclosingPoint<'_, H> {
+    const IS_AROUND_MARKER: bool = true;
+
     #[inline]
     fn outcome(&self) -> Option<Outcome> {
         self.header().and_then(Header::outcome)
@@ -163,7 +174,7 @@ impl<H: Placement> Enclosing for EnclosingPoint<'_, H> {
     }
 
     fn wants_marker(&self) -> bool {
-        self.header().is_some_and(|header| header.wants_marker.get() && header.state.get().is_lent())
+        self.header().is_some_and(|header| header.has(Flag::WantsMarker) && header.state.get().is_lent())
     }
 }
 
@@ -200,10 +211,10 @@ impl<L: Contract, H: Placement, V> Future for Yield<'_, L, H, V> {
         let header = point.header();
         if let Some(guard) = point.placement.guard() {
             guard.before_marker(cx.waker());
-            if header.holds_marker.get() {
+            if header.has(Flag::HoldsMarker) {
                 return Poll::Pending;
             }
-            header.wants_marker.set(false);
+            header.set(Flag::WantsMarker, false);
         }
         if this.value.is_some() {
             header.begin_lending();

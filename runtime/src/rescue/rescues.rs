@@ -1,16 +1,33 @@
 //! `Rescues`: the set of rescues that a scope waits for.
 
 use std::boxed::Box;
-use std::task::{Context, Poll};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
 use super::collector;
 use super::completion::{Completion, Handle};
 
-/// Waits for one rescue. Its drop removes its waker.
-struct Wait {
+/// The future that waits for one event. Its drop removes its waker.
+pub(crate) struct Wait {
     handle: Handle,
     key: Option<u64>,
+}
+
+impl Wait {
+    pub(crate) const fn new(handle: Handle) -> Self {
+        Self { handle, key: None }
+    }
+}
+
+impl Future for Wait {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.handle.poll(&mut this.key, cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+    }
 }
 
 impl Drop for Wait {
@@ -40,7 +57,7 @@ impl Rescues {
     /// Creates a value from those handles that are not done.
     pub(crate) fn new(handles: Vec<Handle>) -> Self {
         let not_done = handles.into_iter().filter(|handle| !handle.is_done());
-        let list: Vec<_> = not_done.map(|handle| Wait { handle, key: None }).collect();
+        let list: Vec<_> = not_done.map(Wait::new).collect();
         Self((!list.is_empty()).then(|| Box::new(Waits { list, prune_at: 0 })))
     }
 
@@ -62,9 +79,7 @@ impl Rescues {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(waits) = &mut self.0 else { return Poll::Ready(()) };
         while let Some(last) = waits.list.last_mut() {
-            if !last.handle.poll(&mut last.key, cx.waker()) {
-                return Poll::Pending;
-            }
+            ready!(Pin::new(last).poll(cx));
             drop(waits.list.pop());
         }
         self.0 = None;

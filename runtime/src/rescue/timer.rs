@@ -83,7 +83,7 @@ impl TimerState {
 }
 
 /// A future that is ready at a deadline. Its drop removes its waker.
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     /// `None` if the deadline is too late to be represented, so that the alarm is never due.
     at: Option<Instant>,
     /// The timer in which the alarm is registered, and its number there.
@@ -91,12 +91,12 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    pub(super) fn after(limit: Duration) -> Self {
+    pub(crate) fn after(limit: Duration) -> Self {
         Self { at: Instant::now().checked_add(limit), set: None }
     }
 
     /// Waits for the deadline. Returns `Ready` immediately if the timer thread cannot be started.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
         if at <= Instant::now() {
             return Poll::Ready(());

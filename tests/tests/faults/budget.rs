@@ -356,15 +356,15 @@ mod of_one_in_a_time_limit {
         assert_eq!(limited(with), ["callback 2", "callback 1", "callback 0"]);
     }
 
-    /// The crate's own time limit is polled before the block, so the block has not used up the budget yet.
+    /// The crate's own time limit stops its block: the whole exit phase is awaited.
     #[test]
-    fn time_limit_of_the_crate_leaves_its_managers_before_the_budget_is_used_up() {
+    fn time_limit_of_the_crate_awaits_the_exit_phase_of_a_busy_block() {
         let log = Log::new();
         let limited = paused().block_on(async {
             with!(async_context_manager::timeout(LIMIT), plain(log.clone(), Free::default()) => busy_until_late().await)
         });
         assert!(limited.is_err());
-        assert_eq!(log.take(), ["exit Cancelled", "rolled back"]);
+        assert_eq!(log.take(), ["exit Cancelled", "rolled back", "given back"]);
     }
 }
 

@@ -167,7 +167,7 @@ async fn a_shielded_manager_is_left_when_the_tasks_of_a_group_in_its_block_are_g
     tokio::time::timeout(Duration::from_millis(2), service).await.expect_err("it does not end");
     rescue::drain().await;
     let left = format!("left on {}", here());
-    assert_eq!(log.take(), ["entered", "gone", "sees Cancelled", &left, "database closed"]);
+    assert_eq!(log.take(), ["entered", "sees Cancelled", &left, "gone", "database closed"]);
 }
 
 /// What tasks have come to that nobody was left to be told of.

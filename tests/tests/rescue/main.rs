@@ -3,7 +3,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::any::type_name;
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::sync::mpsc::Receiver;
@@ -14,7 +13,7 @@ use std::time::Duration;
 use async_context_manager::{async_context_manager, rescue, with};
 use futures::FutureExt;
 use futures::executor::block_on as block_on_with_threads;
-use tests::{Log, drop_after, in_child, yields};
+use tests::{Log, alone, drop_after, told, yields};
 
 mod cancellable;
 mod drains;
@@ -96,19 +95,4 @@ fn drain() {
 /// Waits for a thing that happens on another thread.
 fn wait_for<T>(receiver: &Receiver<T>) -> T {
     receiver.recv_timeout(LONG).expect("it happens")
-}
-
-/// Runs a part of a test, which it is all of, in a process of its own: what that says on standard error.
-fn alone<F: FnOnce()>(run: F) -> String {
-    let (_crate, test) = type_name::<F>().split_once("::").expect("a path");
-    let test = test.strip_suffix("::{{closure}}").expect("a closure of the test");
-    let child = in_child(test, run);
-    let said = String::from_utf8_lossy(&child.stderr).into_owned();
-    assert!(child.status.success(), "{said}");
-    said
-}
-
-/// The lines of this crate in that.
-fn told(said: &str) -> Vec<&str> {
-    said.lines().filter_map(|line| line.strip_prefix("async-context-manager: ")).collect()
 }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 
+use futures::stream::{FuturesUnordered, StreamExt};
+
 use super::*;
 
 /// Its executor is gone.
@@ -188,8 +190,10 @@ fn a_waker_that_panics_does_not_disturb_a_time_limit() {
                 leave.send(()).expect("it waits");
             };
             let limited = async {
-                with!(async_context_manager::timeout(Duration::from_millis(5)), held(is_left) => {
-                    pending::<()>().await;
+                with!(async_context_manager::timeout(Duration::from_millis(5)) => {
+                    // The limit cannot stop what is in it, so that it is dropped and rescued.
+                    let hidden = async { with!(held(is_left) => pending::<()>().await) };
+                    FuturesUnordered::from_iter([hidden]).next().await;
                 })
             };
             futures::join!(limited, drains).0

@@ -4,17 +4,21 @@ use std::boxed::Box;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 
+use super::super::signal::Signal;
+use super::super::stopper::{StopEnd, Stopper};
 use super::lost;
 use super::tasks::{Failure, Tasks};
 use crate::panics::{Payload, catch};
-use crate::{rescue, user_code};
+use crate::raw::stop_scope::StopScope;
+use crate::rescue::{self, Handle, Wait};
+use crate::user_code;
 
 /// A handle to a task of a [`task_group`](crate::task_group()). Await it for the value of the task.
 ///
@@ -22,7 +26,10 @@ use crate::{rescue, user_code};
 /// the block, and be awaited when all tasks have ended.
 ///
 /// The handle completes only if its task succeeds. Code in the group can ignore this, because it is stopped when a task
-/// fails. Outside of the group, awaiting the handle of a task that failed or was aborted never completes.
+/// fails. Outside of the group, awaiting the handle of a task that failed or was stopped never completes.
+///
+/// An exit phase in the block of a group is not stopped, but the tasks of the group are. If it awaits a task, let it await
+/// [`cut_short`](crate::cut_short()) beside it, which is ready if the group or a scope around it is stopping.
 ///
 /// ```
 /// use async_context_manager::{TaskGroupError, task_group, with};
@@ -52,14 +59,14 @@ pub struct Task<T> {
     /// `None` if the task cannot succeed any more, or if its value was taken.
     value: Option<oneshot::Receiver<T>>,
     is_aborted: Arc<AtomicBool>,
-    /// `None` if the group was being left and accepted no more tasks.
-    handle: Option<AbortHandle>,
+    stop: Arc<Signal>,
 }
 
 impl<T> Task<T> {
-    /// Aborts the task. The block and the other tasks continue, as if the task had ended.
+    /// Stops the task. The block and the other tasks continue, as if the task had ended.
     ///
-    /// The task is dropped when its runtime next schedules it, unless it has ended before.
+    /// The exit phases in the task are awaited, and its group waits for them. If no manager in it is open, the task is
+    /// dropped when its runtime next schedules it, unless it has ended before.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -80,9 +87,7 @@ impl<T> Task<T> {
     /// ```
     pub fn abort(self) {
         self.is_aborted.store(true, Ordering::Release);
-        if let Some(handle) = &self.handle {
-            handle.abort();
-        }
+        self.stop.set();
     }
 }
 
@@ -113,30 +118,50 @@ where
 {
     let (sender, value) = oneshot::channel();
     let is_aborted = Arc::new(AtomicBool::new(false));
-    let handle = tasks.enter().map(|number| {
-        let parts = Some(TaskParts { future: Box::pin(future), sender, is_aborted: Arc::clone(&is_aborted) });
-        let task = tokio::spawn(TaskFuture { parts, number, tasks: Arc::clone(tasks) });
-        tasks.entered(number, task.abort_handle());
-        task.abort_handle()
-    });
-    Task { value: Some(value), is_aborted, handle }
+    let stop = Arc::new(Signal::new());
+    if let Some(number) = tasks.enter(&stop) {
+        let is_aborted = Arc::clone(&is_aborted);
+        let (future, stop, stopped) = (Box::pin(future), Arc::clone(&stop), stop.wait());
+        let parts = Some(TaskParts { future, stopper: Stopper::new(), stop, stopped, sender, is_aborted });
+        drop(tokio::spawn(TaskFuture { parts, number, tasks: Arc::clone(tasks) }));
+    }
+    Task { value: Some(value), is_aborted, stop }
 }
 
 /// The future that runs as a task. It leaves the group once everything that it owns is dropped, however it ends.
-struct TaskFuture<T, E: Send + 'static, F> {
+struct TaskFuture<T, E: Send + 'static, F: Future> {
     /// `None` once the task has left the group.
     parts: Option<TaskParts<T, F>>,
     number: u64,
     tasks: Arc<Tasks<E>>,
 }
 
-struct TaskParts<T, F> {
+struct TaskParts<T, F: Future> {
     future: Pin<Box<F>>,
+    stopper: Stopper<F::Output>,
+    stop: Arc<Signal>,
+    /// Ready when `stop` is set.
+    stopped: Wait,
     sender: oneshot::Sender<T>,
     is_aborted: Arc<AtomicBool>,
 }
 
-impl<T, F> TaskParts<T, F> {
+impl<T, E, F: Future<Output = Result<T, E>>> TaskParts<T, F> {
+    /// Polls the future, or continues to stop it. For `around` see [`Tasks::around`].
+    fn poll(&mut self, around: &[Handle], cx: &mut Context<'_>) -> Poll<StopEnd<F::Output>> {
+        let future = self.future.as_mut();
+        match Pin::new(&mut self.stopped).poll(cx) {
+            Poll::Ready(()) => self.stopper.stop(future, cx),
+            Poll::Pending => {
+                let own = slice::from_ref(self.stop.handle());
+                let scope = StopScope::running(cx.waker()).signalled_by([own, around]);
+                self.stopper.run(future, &scope).map(StopEnd::Ended)
+            }
+        }
+    }
+}
+
+impl<T, F: Future> TaskParts<T, F> {
     /// Drops the future, and sends the value if there is one. Returns the first panic of the user's destructors.
     ///
     /// The handle is woken in either case. A panic of its waker goes no further.
@@ -158,7 +183,7 @@ impl<T, F> TaskParts<T, F> {
     }
 }
 
-impl<T, E: Send + 'static, F> TaskFuture<T, E, F> {
+impl<T, E: Send + 'static, F: Future> TaskFuture<T, E, F> {
     fn leave(&mut self, value: Option<T>, failure: Option<Failure<E>>) {
         let mut dropped = Ok(());
         let mut parts = self.parts.take().map(|parts| (parts, value));
@@ -186,11 +211,19 @@ impl<T, E: Send + 'static, F: Future<Output = Result<T, E>>> Future for TaskFutu
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(parts) = &mut self.parts else { return Poll::Ready(()) };
-        match rescue::outside(|| catch(|| parts.future.as_mut().poll(cx))) {
+        let this = &mut *self;
+        let Some(parts) = &mut this.parts else { return Poll::Ready(()) };
+        let around = this.tasks.around();
+        match rescue::outside(|| catch(|| parts.poll(around, cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(value))) => self.leave(Some(value), None),
-            Ok(Poll::Ready(Err(error))) => self.leave(None, Some(Failure::Error(error))),
+            Ok(Poll::Ready(StopEnd::Ended(Ok(value)))) => self.leave(Some(value), None),
+            Ok(Poll::Ready(StopEnd::Ended(Err(error)))) => self.leave(None, Some(Failure::Error(error))),
+            Ok(Poll::Ready(StopEnd::Cut(_))) => {
+                if !parts.is_aborted.load(Ordering::Acquire) {
+                    self.tasks.set_cut();
+                }
+                self.leave(None, None);
+            }
             Err(payload) => self.leave(None, Some(Failure::Panic(payload))),
         }
         Poll::Ready(())
@@ -198,7 +231,7 @@ impl<T, E: Send + 'static, F: Future<Output = Result<T, E>>> Future for TaskFutu
 }
 
 /// Runs when the task is aborted or dropped by its runtime.
-impl<T, E: Send + 'static, F> Drop for TaskFuture<T, E, F> {
+impl<T, E: Send + 'static, F: Future> Drop for TaskFuture<T, E, F> {
     fn drop(&mut self) {
         let Some(parts) = &self.parts else { return };
         let expected = parts.is_aborted.load(Ordering::Acquire) || !self.tasks.are_open();

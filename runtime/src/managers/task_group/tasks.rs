@@ -3,18 +3,23 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::mem::{replace, swap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::vec::Vec;
 
-use tokio::task::AbortHandle;
-
+use super::super::signal::Signal;
+use super::super::until::poll_cut_short;
 use crate::panics::Payload;
-use crate::rescue::{self, Completion, PendingGuard};
+use crate::raw::stop_scope::StopScope;
+use crate::rescue::{self, Completion, Handle, PendingGuard};
 use crate::user_code;
 
 /// The tasks of a group. While they are locked, only code of this crate runs: no destructor, no waker, no runtime.
-pub(super) struct Tasks<E>(Mutex<TasksState<E>>);
+pub(super) struct Tasks<E> {
+    state: Mutex<TasksState<E>>,
+    /// The signals that will stop a scope around the group.
+    around: Vec<Handle>,
+}
 
 pub(super) struct TasksState<E> {
     /// Whether the group accepts more tasks.
@@ -23,6 +28,8 @@ pub(super) struct TasksState<E> {
     /// The tasks that are not gone, by their number.
     tasks: BTreeMap<u64, TaskEntry>,
     failures: Failures<E>,
+    /// Whether a task has not come to its end because the group was stopped.
+    is_cut: bool,
     /// `Some` if the group was dropped. It is completed when the tasks are gone.
     abandoned: Option<Completion>,
     /// The waker of the `with!` that leaves the group.
@@ -30,10 +37,9 @@ pub(super) struct TasksState<E> {
 }
 
 /// A task that is not gone.
-#[derive(Default)]
 struct TaskEntry {
-    /// The handle that aborts the task. `None` if it is not known yet, or was used.
-    handle: Option<AbortHandle>,
+    /// The signal that stops the task. `None` if the task was stopped.
+    stop: Option<Arc<Signal>>,
     /// Whether the task's future is dropped, while rescues that began in it are still pending.
     is_dropped: bool,
     /// `Some` if the group was dropped.
@@ -67,20 +73,26 @@ impl<E> Failures<E> {
 }
 
 impl<E> Tasks<E> {
-    pub(super) const fn new() -> Self {
-        let tasks = BTreeMap::new();
-        Self(Mutex::new(TasksState {
+    pub(super) const fn new(around: Vec<Handle>) -> Self {
+        let state = TasksState {
             open: true,
             spawned: 0,
-            tasks,
+            tasks: BTreeMap::new(),
             failures: Failures::NONE,
+            is_cut: false,
             abandoned: None,
             waker: None,
-        }))
+        };
+        Self { state: Mutex::new(state), around }
     }
 
     fn lock(&self) -> MutexGuard<'_, TasksState<E>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the signals that will stop a scope around the group.
+    pub(super) fn around(&self) -> &[Handle] {
+        &self.around
     }
 
     /// Returns whether the tasks have not been aborted.
@@ -88,30 +100,16 @@ impl<E> Tasks<E> {
         self.lock().open
     }
 
-    /// Adds a task and returns its number. `None` if the group accepts no more tasks.
-    pub(super) fn enter(&self) -> Option<u64> {
+    /// Adds a task, which `stop` stops, and returns its number. `None` if the group accepts no more tasks.
+    pub(super) fn enter(&self, stop: &Arc<Signal>) -> Option<u64> {
         let mut state = self.lock();
         if !state.open {
             return None;
         }
         state.spawned += 1;
         let number = state.spawned;
-        state.tasks.insert(number, TaskEntry::default());
+        state.tasks.insert(number, TaskEntry { stop: Some(Arc::clone(stop)), is_dropped: false, pending: None });
         Some(number)
-    }
-
-    /// Stores the handle that aborts a task that was spawned.
-    pub(super) fn entered(&self, number: u64, handle: AbortHandle) {
-        let mut state = self.lock();
-        let open = state.open;
-        match state.tasks.get_mut(&number) {
-            Some(entry) if open => entry.handle = Some(handle),
-            // The task is gone already, or all tasks have been aborted meanwhile.
-            _ => {
-                drop(state);
-                handle.abort();
-            }
-        }
     }
 
     /// Marks a task whose future is dropped. The rescues that began in it count by themselves.
@@ -119,9 +117,9 @@ impl<E> Tasks<E> {
         let mut state = self.lock();
         let Some(entry) = state.tasks.get_mut(&number) else { return };
         entry.is_dropped = true;
-        let (handle, pending) = (entry.handle.take(), entry.pending.take());
+        let (stop, pending) = (entry.stop.take(), entry.pending.take());
         drop(state);
-        user_code::discard(handle);
+        drop(stop);
         drop(pending);
     }
 
@@ -151,25 +149,54 @@ impl<E> Tasks<E> {
 
     /// Waits until `reached` returns true. There is only one waiter.
     pub(super) async fn until(&self, reached: impl Fn(&TasksState<E>) -> bool) {
-        poll_fn(|cx| {
-            let mut waker = Some(cx.waker().clone());
-            let mut state = self.lock();
-            if reached(&state) {
-                return Poll::Ready(());
-            }
-            swap(&mut state.waker, &mut waker);
-            Poll::Pending
+        poll_fn(|cx| self.poll_until(&reached, cx)).await;
+    }
+
+    /// Waits until `reached` returns true, or until a scope around the group stops it.
+    pub(super) async fn until_or_stopped(&self, reached: impl Fn(&TasksState<E>) -> bool) {
+        poll_fn(|cx| match self.poll_until(&reached, cx) {
+            Poll::Pending if StopScope::stopping(cx.waker()).is_some() => Poll::Ready(()),
+            polled => polled,
         })
         .await;
     }
 
-    /// Aborts all tasks, and accepts no more.
+    /// Waits until all tasks are gone. If a scope around the group has stopped one of them, its `with!` has no value.
+    pub(super) async fn until_gone(&self) {
+        poll_fn(|cx| {
+            let polled = self.poll_until(TasksState::is_empty, cx);
+            if polled.is_ready() && self.lock().is_cut {
+                let _in_a_stop = poll_cut_short(cx);
+            }
+            polled
+        })
+        .await;
+    }
+
+    /// Records that a task has not come to its end because the group was stopped.
+    pub(super) fn set_cut(&self) {
+        self.lock().is_cut = true;
+    }
+
+    fn poll_until(&self, reached: impl Fn(&TasksState<E>) -> bool, cx: &Context<'_>) -> Poll<()> {
+        let mut waker = Some(cx.waker().clone());
+        let mut state = self.lock();
+        if reached(&state) {
+            return Poll::Ready(());
+        }
+        swap(&mut state.waker, &mut waker);
+        Poll::Pending
+    }
+
+    /// Stops all tasks, and accepts no more.
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.open = false;
-        let handles = state.take_handles();
+        let signals = state.take_signals();
         drop(state);
-        abort(handles);
+        for signal in signals {
+            signal.set();
+        }
     }
 
     /// Aborts all tasks of a group that was dropped. The innermost collecting scope waits for them, if any, and so does
@@ -177,7 +204,7 @@ impl<E> Tasks<E> {
     pub(super) fn abandon(&self) -> Failures<E> {
         let mut state = self.lock();
         state.open = false;
-        let handles = state.take_handles();
+        let signals = state.take_signals();
         let waker = state.waker.take();
         let mut failures = Failures::NONE;
         if state.is_empty() {
@@ -192,7 +219,9 @@ impl<E> Tasks<E> {
         }
         drop(state);
         user_code::discard(waker);
-        abort(handles);
+        for signal in signals {
+            signal.set();
+        }
         failures
     }
 
@@ -203,14 +232,7 @@ impl<E> Tasks<E> {
 }
 
 impl<E> TasksState<E> {
-    fn take_handles(&mut self) -> Vec<AbortHandle> {
-        self.tasks.values_mut().filter_map(|entry| entry.handle.take()).collect()
-    }
-}
-
-fn abort(handles: Vec<AbortHandle>) {
-    for handle in handles {
-        user_code::call(|| handle.abort());
-        user_code::discard(handle);
+    fn take_signals(&mut self) -> Vec<Arc<Signal>> {
+        self.tasks.values_mut().filter_map(|entry| entry.stop.take()).collect()
     }
 }
