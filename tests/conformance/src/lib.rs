@@ -19,6 +19,7 @@ mod rules;
 pub mod run;
 pub mod runners;
 mod stacks;
+pub mod stop;
 mod ways;
 
 pub use replay::{Replay, silence_lawless};
