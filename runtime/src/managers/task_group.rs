@@ -278,6 +278,34 @@ impl<E: Send + 'static> TaskGroup<E> {
     {
         task::spawn(&self.tasks, future)
     }
+
+    /// Stops all tasks that have been spawned in the group, as [`Task::abort`] does. The block continues, and may spawn
+    /// further tasks.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use std::future::pending;
+    ///
+    /// use async_context_manager::{task_group, with};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let answer = with!(task_group::<Infallible>() as group => {
+    ///     for _ in 0..3 {
+    ///         group.spawn(pending::<Result<(), _>>());
+    ///     }
+    ///     let answer = group.spawn(async { Ok(42) }).await;
+    ///     group.abort_all(); // otherwise the group would wait for them
+    ///     answer
+    /// });
+    /// assert_eq!(answer, Ok(42));
+    /// # }
+    /// ```
+    ///
+    /// This is `abort_all` of tokio's `JoinSet`.
+    pub fn abort_all(&self) {
+        self.tasks.abort_all();
+    }
 }
 
 impl<E> Clone for TaskGroup<E> {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use async_context_manager::{TaskGroup, TaskGroupError, task_group};
+use async_context_manager::{TaskGroup, TaskGroupError, cut_short, task_group};
 use futures::FutureExt;
 
 use super::*;
@@ -139,6 +139,67 @@ mod failing_block {
         });
         assert!(work.await.expect_err("it panics").is_panic());
         assert_eq!(trace.take(), ["10 t Cancelled", "15 -t"]);
+    }
+}
+
+mod abort_all {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn stops_all_tasks_and_the_block_continues() {
+        let trace = Trace::new();
+        let ended: Ended<u8> = with!(task_group() as group => {
+            group.spawn(task(trace.clone(), "t1"));
+            group.spawn(task(trace.clone(), "t2"));
+            sleep(10 * MS).await;
+            group.abort_all();
+            sleep(MS).await;
+            trace.add("block continues");
+            group.spawn(async { Ok(5) }).await
+        });
+        trace.add("ended");
+        assert_eq!(ended.expect("no task failed"), 5);
+        let left = ["11 block continues", "15 -t1", "15 -t2", "15 ended"];
+        assert_eq!(trace.take(), [&["10 t1 Cancelled", "10 t2 Cancelled"][..], &left].concat());
+    }
+}
+
+mod exit_phase_in_a_stopped_block {
+    use super::*;
+
+    /// It asks the worker to end and waits for it, or until a scope stops both.
+    #[async_context_manager]
+    async fn worker(trace: &Trace, group: &TaskGroup<String>) {
+        let (quit, quits) = tokio::sync::oneshot::channel::<()>();
+        let task = group.spawn(async {
+            quits.await.ok();
+            Ok(())
+        });
+        r#yield!();
+        quit.send(()).ok();
+        let ended = tokio::select! {
+            biased;
+            () = task => "ended",
+            () = cut_short() => "was stopped",
+        };
+        trace.add(format!("the worker {ended}"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn can_give_up_a_task_of_the_group() {
+        let trace = Trace::new();
+        let ended: Ended = with!(task_group() as group => with!(worker(&trace, group) => sleep(10 * MS).await));
+        assert!(ended.is_ok());
+        let late = with!(timeout(10 * MS) => {
+            let _ended: Ended = with!(task_group() as group => with!(worker(&trace, group) => sleep(LONG).await));
+        });
+        assert!(late.is_err());
+        let ended: Ended = with!(task_group() as group => {
+            group.spawn(fails_after(10 * MS));
+            with!(worker(&trace, group) => sleep(LONG).await);
+        });
+        assert!(ended.is_err());
+        assert_eq!(trace.take(), ["10 the worker ended", "20 the worker was stopped", "30 the worker was stopped"]);
     }
 }
 

@@ -119,7 +119,7 @@ where
     let (sender, value) = oneshot::channel();
     let is_aborted = Arc::new(AtomicBool::new(false));
     let stop = Arc::new(Signal::new());
-    if let Some(number) = tasks.enter(&stop) {
+    if let Some(number) = tasks.enter(&stop, &is_aborted) {
         let is_aborted = Arc::clone(&is_aborted);
         let (future, stop, stopped) = (Box::pin(future), Arc::clone(&stop), stop.wait());
         let parts = Some(TaskParts { future, stopper: Stopper::new(), stop, stopped, sender, is_aborted });

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::mem::{replace, swap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::vec::Vec;
@@ -38,8 +39,9 @@ pub(super) struct TasksState<E> {
 
 /// A task that is not gone.
 struct TaskEntry {
-    /// The signal that stops the task. `None` if the task was stopped.
+    /// The signal that stops the task. `None` if the task was stopped with its group.
     stop: Option<Arc<Signal>>,
+    is_aborted: Arc<AtomicBool>,
     /// Whether the task's future is dropped, while rescues that began in it are still pending.
     is_dropped: bool,
     /// `Some` if the group was dropped.
@@ -101,14 +103,15 @@ impl<E> Tasks<E> {
     }
 
     /// Adds a task, which `stop` stops, and returns its number. `None` if the group accepts no more tasks.
-    pub(super) fn enter(&self, stop: &Arc<Signal>) -> Option<u64> {
+    pub(super) fn enter(&self, stop: &Arc<Signal>, is_aborted: &Arc<AtomicBool>) -> Option<u64> {
         let mut state = self.lock();
         if !state.open {
             return None;
         }
         state.spawned += 1;
         let number = state.spawned;
-        state.tasks.insert(number, TaskEntry { stop: Some(Arc::clone(stop)), is_dropped: false, pending: None });
+        let (stop, is_aborted) = (Some(Arc::clone(stop)), Arc::clone(is_aborted));
+        state.tasks.insert(number, TaskEntry { stop, is_aborted, is_dropped: false, pending: None });
         Some(number)
     }
 
@@ -186,6 +189,16 @@ impl<E> Tasks<E> {
         }
         swap(&mut state.waker, &mut waker);
         Poll::Pending
+    }
+
+    /// Stops all tasks that have been spawned, as if each of them had been aborted.
+    pub(super) fn abort_all(&self) {
+        let entries = |entry: &TaskEntry| Some((entry.stop.clone()?, Arc::clone(&entry.is_aborted)));
+        let running: Vec<_> = self.lock().tasks.values().filter_map(entries).collect();
+        for (stop, is_aborted) in running {
+            is_aborted.store(true, Ordering::Release);
+            stop.set();
+        }
     }
 
     /// Stops all tasks, and accepts no more.
