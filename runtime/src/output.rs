@@ -130,7 +130,7 @@ pub trait Suppression {
     type Value<T>;
     /// The suppression of a manager and those after it (`Rest`): `Possible` if either is.
     type Both<Rest: Suppression>: Suppression;
-    /// What there is in place of a missing value: `()`, or `Infallible` if the value is always present.
+    /// The type that stands for a missing value: `()`, or `Infallible` if the value is always present.
     type Missing;
     /// `None` if the value is always present.
     const MISSING: Option<Self::Missing>;

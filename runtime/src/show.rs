@@ -1,4 +1,4 @@
-//! How an error is shown, as far as its type tells.
+//! Finds out whether an error type is `Error` or `Debug`, and formats the error.
 //!
 //! Code that is generic over a type cannot check whether the type is an `Error`, or `Debug`. The macros therefore ask in the
 //! function of the user, where the type is known: see [`ShowsError`]. Only the bounds of that function itself count there.

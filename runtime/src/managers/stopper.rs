@@ -58,7 +58,7 @@ impl<T> Stopper<T> {
     pub(super) fn run<F: Future<Output = T>>(&mut self, mut future: Pin<&mut F>, scope: &StopScope<'_>) -> Poll<T> {
         let before = dropped();
         let (mut polled, mut is_open) = scope.trace(|| scope.poll(|cx| future.as_mut().poll(cx)));
-        // What was open may have been dropped in the same poll. A second poll of all scopes shows whether anything is open.
+        // A `with!` that was open may have been dropped in the same poll. A second poll of all scopes records what is open.
         if scope.is_outermost() && polled.is_pending() && is_open && dropped() != before {
             (polled, is_open) = scope.trace(|| scope.poll(|cx| future.poll(cx)));
         }

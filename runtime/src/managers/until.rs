@@ -69,7 +69,7 @@ pub async fn until<S: Future, B: Future>(stop: S, block: B) -> Result<B::Output,
 /// ```
 ///
 /// `with!` evaluates to an `Option`, which is `None` if the block was stopped. Managers in the block are left, and their exit
-/// phases are awaited. A block that comes to its end has a value, even if `stop` has ended meanwhile.
+/// phases are awaited. If the block reaches its end, its value counts, even if `stop` has ended as well.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! The waker by which a scope tells the `with!`s that it polls that they must leave.
+//! The waker with which a scope stops the `with!`s that it polls.
 //!
 //! A scope that can stop what is in it (a time limit, a task of a group) polls it with the waker of a [`StopScope`] that
 //! lives for this one poll. The `with!`s find the scope by the vtable of the waker. While the scope is running, they
@@ -20,7 +20,7 @@ use crate::current_thread::current_thread;
 #[cfg(feature = "std")]
 use crate::rescue::Handle;
 
-/// What a scope does with what it polls.
+/// The mode of a poll by a scope.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopMode {
     /// The scope polls it as any future.

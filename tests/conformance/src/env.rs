@@ -1,5 +1,4 @@
-//! What a program runs in: what happens, for both judges; the awaits, and what goes wrong at one of them; the errors and
-//! panics that it makes.
+//! The environment of a program: its events, for both judges; its awaits, with the faults at them; its errors and panics.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -17,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::model::{Name, inner_round};
 
-/// What is outside of all managers.
+/// The name of the code outside of all managers.
 pub const OUTSIDE: Name = Name::new('-');
 
 pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
@@ -30,7 +29,7 @@ pub(crate) struct Error {
     pub(crate) blame: Blame,
 }
 
-/// What is panicked with. It is not thrown by `panic!`, so the panic hook is told only of panics that are not meant.
+/// The payload of an intended panic. It is not thrown by `panic!`, so the panic hook reports only unintended panics.
 pub(crate) struct Planned {
     label: String,
     pub(crate) blame: Blame,
@@ -43,7 +42,7 @@ pub(crate) struct Blame {
     pub(crate) who: Name,
 }
 
-/// What can go wrong at a point.
+/// A fault at a point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     Fails,
