@@ -62,7 +62,7 @@ pub(crate) struct StopScope<'t> {
     /// The signals that will stop the scope, and those that will stop a scope around it in another task.
     #[cfg(feature = "std")]
     signals: [&'t [Handle]; 2],
-    /// The scope in whose poll this one polls.
+    /// The scope in whose poll this one polls, if that is on the same thread.
     around: Option<&'t StopScope<'t>>,
     /// Whether a poll that has used up the budget of the task counts as any other: see [`budget`](crate::budget).
     ignores_budget: bool,
@@ -72,9 +72,10 @@ impl<'t> StopScope<'t> {
     /// Starts a poll in the poll with `waker`, which may be that of another scope.
     #[inline]
     pub(crate) fn new(waker: &'t Waker, mode: StopMode) -> Self {
-        let around = scope_of(waker);
+        // A scope of another thread may only be asked for its task: its request is not `Sync`.
+        let around = Self::of(waker);
         Self {
-            task: around.map_or(waker, |around| around.task),
+            task: task_waker(waker),
             thread: current_thread(),
             mode: Cell::new(mode),
             is_open: Cell::new(false),
@@ -277,7 +278,8 @@ pub(super) fn is_scope(waker: &Waker) -> bool {
 #[inline]
 fn scope_of(waker: &Waker) -> Option<&StopScope<'_>> {
     // SAFETY: only `StopScope::poll` makes wakers with this vtable, from a reference to a scope that outlives the waker.
-    // The reference to the waker is alive, so the scope is alive. Other threads only use the fields that never change.
+    // The reference to the waker is alive, so the scope is alive. Other threads only use `task` and `thread`, which never
+    // change and are `Sync`.
     is_scope(waker).then(|| unsafe { &*waker.data().cast::<StopScope<'_>>() })
 }
 

@@ -294,3 +294,24 @@ mod threads {
         assert_eq!(entered.load(Ordering::Relaxed), left.load(Ordering::Relaxed));
     }
 }
+
+/// A block that is polled on another thread must not poll the future that stops the scope around it.
+#[tokio::test]
+async fn future_that_stops_a_block_is_polled_on_its_own_thread_only() {
+    let home = thread::current().id();
+    let elsewhere = AtomicUsize::new(0);
+    let stop = std::future::poll_fn(|_cx| {
+        if thread::current().id() != home {
+            elsewhere.fetch_add(1, Ordering::Relaxed);
+        }
+        Poll::<()>::Pending
+    });
+    let enters = || async { with!(async_context_manager::cancel_scope(), nullcontext(1) as _one => {}) };
+    let value = with!(stop_when(stop) => Parallel([Some(Box::pin(enters_in(enters()))), Some(Box::pin(enters_in(enters())))]).await);
+    assert_eq!(value, Some(()));
+    assert_eq!(elsewhere.into_inner(), 0);
+}
+
+async fn enters_in<T>(future: impl Future<Output = T>) {
+    let _value = future.await;
+}
