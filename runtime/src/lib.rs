@@ -127,7 +127,9 @@ pub use manager_type::AsyncContextManager;
 pub use managers::{CancelScope, Graceful, cancel_scope, cut_short, graceful, stop_when, unstopped, until};
 pub use managers::{Closing, closing, nullcontext, suppress};
 #[cfg(feature = "tokio")]
-pub use managers::{Task, TaskGroup, TaskGroupError, move_on_after, move_on_at, task_group, timeout, timeout_at};
+pub use managers::{
+    GracefulTask, Task, TaskGroup, TaskGroupError, move_on_after, move_on_at, task_group, timeout, timeout_at,
+};
 pub use outcome::Outcome;
 pub use scope::ScopeOutput;
 #[cfg(feature = "std")]

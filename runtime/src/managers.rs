@@ -23,6 +23,8 @@ mod until;
 #[cfg(feature = "std")]
 pub use cancel_scope::{CancelScope, cancel_scope};
 pub use closing::{Closing, closing};
+#[cfg(feature = "tokio")]
+pub use graceful::GracefulTask;
 #[cfg(feature = "std")]
 pub use graceful::{Graceful, graceful};
 pub use null::nullcontext;

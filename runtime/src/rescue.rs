@@ -37,9 +37,9 @@
 //! let work = async { with!(lease() => tokio::time::sleep(Duration::from_secs(60)).await) };
 //! tokio::time::timeout(Duration::from_millis(1), work).await.unwrap_err();
 //!
-//! assert_eq!(rescue::pending(), 1);
+//! assert_eq!(rescue::pending()[0].manager(), "lease");
 //! rescue::drain().await; // at the end of `main`
-//! assert_eq!(rescue::pending(), 0);
+//! assert!(rescue::pending().is_empty());
 //! # }
 //! # #[cfg(not(feature = "tokio"))]
 //! # fn main() {}
@@ -48,6 +48,11 @@
 //! The result of a rescue has no caller to return to. An `Err` or a panic of a rescue is a [`Loss`], which is passed to
 //! a hook: see [`set_hook`]. The exit phase of a manager that is not shielded is a `Loss` as well, if it is cut off at
 //! an `.await`. A `Loss` shows its error. Its documentation has a table of what is shown.
+//!
+//! # Limits and metrics
+//!
+//! [`pending`] lists the rescues that have not ended, by name and age. [`metrics`] returns how many have begun, ended,
+//! failed and been cut. [`set_limit`] bounds the time of each rescue. [`drain_timeout`] bounds the time of a drain.
 //!
 //! # Executors in a block
 //!
@@ -77,12 +82,14 @@ mod cancellable;
 mod collector;
 mod completion;
 pub(crate) mod context;
-mod count;
 mod drain;
 mod executor;
+mod limit;
 mod loss;
 mod origin;
+mod pending;
 mod queue;
+mod registry;
 mod rescues;
 mod thread;
 mod timer;
@@ -102,22 +109,28 @@ pub(crate) use collector::add;
 pub(crate) use collector::{begin_block, block_before_manager, end_block, sequentially};
 pub(crate) use completion::{Completion, Handle, completion};
 pub(crate) use context::{is_in_place, outside};
-pub(crate) use drain::PendingGuard;
-pub use drain::{drain, drain_timeout, pending};
+pub use drain::{DrainError, drain, drain_timeout};
 pub use executor::set_spawner;
+pub(crate) use limit::Limit;
+pub use limit::set_limit;
 pub(crate) use loss::{CANCELLED, Lost, PANICKING, Show, failed, panicked, replaced, replaced_panic, unfinished};
 pub use loss::{Loss, LossKind, set_hook};
 pub(crate) use origin::Origin;
+pub(crate) use pending::PendingGuard;
+pub use pending::{Metrics, PendingRescue, metrics, pending};
+pub(crate) use registry::RescueEnd;
 pub(crate) use rescues::{Rescues, Wait, collect};
-pub(crate) use timer::Alarm;
 
 /// The remaining cleanup of a manager.
 pub(crate) trait Cleanup: Send {
-    /// Polls the cleanup. Reports its error or panic when it ends.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
+    /// Returns the name of the manager.
+    fn name(&self) -> &'static str;
 
-    /// Reports that the cleanup cannot be finished.
-    fn report_unfinished(&self);
+    /// Polls the cleanup. Reports its error or panic when it ends.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<RescueEnd>;
+
+    /// Returns whether it waits for other rescues, so that its own time does not pass.
+    fn is_waiting(&self) -> bool;
 }
 
 /// A rescue: the future that [`set_spawner`] passes to an executor.
@@ -134,13 +147,15 @@ pub struct Rescue {
 /// The parts of a pending rescue. They are dropped in this order, so that the manager is gone when waiters are
 /// notified.
 struct Parts {
-    cleanup: Pin<Box<dyn Cleanup>>,
+    /// `None` if the cleanup was dropped because its limit has passed.
+    cleanup: Option<Pin<Box<dyn Cleanup>>>,
     origin: Origin,
-    /// The rescues that must end before this one is polled.
+    /// The rescues that must end before this one is polled, or those that began when the cleanup was dropped.
     before: Rescues,
+    limit: Limit,
     /// `None` if only [`drain`](drain()) waits for it.
     _completion: Option<completion::Completion>,
-    _pending: PendingGuard,
+    pending: PendingGuard,
 }
 
 /// The executor that polls a rescue.
@@ -160,7 +175,8 @@ impl Rescue {
     pub(crate) fn begin(cleanup: Pin<Box<dyn Cleanup>>, origin: Origin, entered: bool) {
         let before = rescues::before();
         let completion = if entered { collector::add_rescue() } else { None };
-        let parts = Parts { cleanup, origin, before, _completion: completion, _pending: PendingGuard::begin() };
+        let (limit, pending) = (Limit::of_rescues(), PendingGuard::begin(cleanup.name()));
+        let parts = Parts { cleanup: Some(cleanup), origin, before, limit, _completion: completion, pending };
         executor::spawn(Self { parts: Some(parts), poller: Poller::Executor });
     }
 }
@@ -168,10 +184,35 @@ impl Rescue {
 impl Parts {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.before.poll(cx));
+        let Some(end) = self.poll_cleanup(cx) else { return Poll::Ready(()) };
+        if let Poll::Ready(end) = end {
+            self.pending.set_end(end);
+            return Poll::Ready(());
+        }
+        if self.cleanup.as_ref().is_some_and(|cleanup| cleanup.is_waiting()) {
+            return Poll::Pending;
+        }
+        ready!(self.limit.poll(cx));
+        self.cut("did not end within the limit of rescues; the rest of it is dropped");
+        self.before.poll(cx)
+    }
+
+    /// Returns `None` if the cleanup was dropped.
+    fn poll_cleanup(&mut self, cx: &mut Context<'_>) -> Option<Poll<RescueEnd>> {
+        let cleanup = self.cleanup.as_mut()?;
         let mut polled = None;
-        user_code::call(|| polled = Some(self.origin.within_span(|| self.cleanup.as_mut().poll(cx))));
+        user_code::call(|| polled = Some(self.origin.within_span(|| cleanup.as_mut().poll(cx))));
         // `None` if the subscriber panicked when the span was entered. The cleanup is then polled without the span.
-        polled.unwrap_or_else(|| outside(|| self.cleanup.as_mut().poll(cx)))
+        Some(polled.unwrap_or_else(|| outside(|| cleanup.as_mut().poll(cx))))
+    }
+
+    /// Drops the cleanup before its end. The rescues that begin in the drop are waited for.
+    fn cut(&mut self, why: &str) {
+        let Some(cleanup) = self.cleanup.take() else { return };
+        self.pending.set_end(RescueEnd::Cut);
+        unfinished(cleanup.name(), why);
+        let mut cleanup = Some(cleanup);
+        self.before = outside(|| collect(&mut || panics::discard(cleanup.take())));
     }
 
     /// Drops the user's values first, and then notifies the waiters.
@@ -198,11 +239,11 @@ impl Future for Rescue {
 
 impl Drop for Rescue {
     fn drop(&mut self) {
-        let Some(parts) = self.parts.take() else { return };
+        let Some(mut parts) = self.parts.take() else { return };
         if self.poller == Poller::Executor {
             return thread::spawn(Self { parts: Some(parts), poller: self.poller });
         }
-        user_code::call(|| parts.cleanup.report_unfinished());
+        parts.cut("could not be completed: its rescue was dropped");
         parts.discard();
     }
 }

@@ -1,16 +1,25 @@
 //! `graceful`: a future that is stopped, and not dropped, when it is dropped.
 
+#[cfg(feature = "tokio")]
+mod task;
+
+use std::any::type_name;
 use std::boxed::Box;
 use std::fmt;
+use std::format;
 use std::future::Future;
+use std::mem::discriminant;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+#[cfg(feature = "tokio")]
+pub use self::task::GracefulTask;
+
 use super::stopper::{StopEnd, Stopper};
 use crate::panics;
 use crate::raw::stop_scope::{StopMode, StopScope};
-use crate::rescue::{self, Alarm, Cleanup, Origin, Rescue};
+use crate::rescue::{self, Cleanup, Completion, Limit, Lost, Origin, Rescue, RescueEnd};
 use crate::user_code;
 
 /// The name in messages.
@@ -44,8 +53,11 @@ const NAME: &str = "graceful";
 /// [`Cancelled`](crate::Outcome::Cancelled), and its exit phase is awaited, then it is the turn of the manager around
 /// it. The managers need not be shielded. If no manager is open, the future is dropped.
 ///
-/// Put it around each request handler, and around what is passed to `tokio::spawn`, so that `abort` is orderly. One
-/// allocation protects everything in `future`.
+/// Put it around each request handler, so that a client can hang up. In place of `tokio::spawn(future)`, write
+/// `graceful(future).spawn()`, so that `abort` is orderly. One allocation protects everything in `future`.
+///
+/// If `future` returns an `Err` or panics after the drop, this is a [`Loss`](crate::rescue::Loss). It shows only the type
+/// of the error.
 ///
 /// # Panics
 ///
@@ -53,17 +65,19 @@ const NAME: &str = "graceful";
 ///
 /// # Cancel safety
 ///
-/// This is what it is for. A panic after the drop is a [`Loss`](crate::rescue::Loss).
+/// The future may be dropped at any time.
 pub fn graceful<F>(future: F) -> Graceful<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    Graceful { parts: Some(Parts { future: Box::pin(future), stopper: Stopper::new(), origin: None, limit: None }) }
+    let (future, stopper) = (Box::pin(future), Stopper::new());
+    Graceful { parts: Some(Parts { future, stopper, origin: None, limit: None, completion: None, abandon }) }
 }
 
 /// The future that [`graceful`](graceful()) returns.
 #[must_use = "a future does nothing until it is awaited"]
-pub struct Graceful<F: Future<Output: Send> + Send + 'static> {
+// The bounds of `graceful` are not repeated, so that the compiler reports a future that does not fulfill them only once.
+pub struct Graceful<F: Future> {
     /// `None` once the future has ended.
     parts: Option<Parts<F>>,
 }
@@ -74,9 +88,13 @@ struct Parts<F: Future> {
     /// The origin of the first poll.
     origin: Option<Origin>,
     limit: Option<Duration>,
+    /// Completed when the future has ended, or everything in it has been left.
+    completion: Option<Completion>,
+    /// The function `abandon`, which needs the bounds of `graceful`.
+    abandon: fn(Self),
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Graceful<F> {
+impl<F: Future> Graceful<F> {
     /// Limits the time in which the future is left after its drop. What has not been left by then is dropped, and
     /// reported as a [`Loss`](crate::rescue::Loss).
     pub fn within(mut self, limit: Duration) -> Self {
@@ -105,7 +123,7 @@ impl<F: Future> Parts<F> {
     }
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Future for Graceful<F> {
+impl<F: Future> Future for Graceful<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -119,18 +137,25 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Graceful<F> {
     }
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Drop for Graceful<F> {
+impl<F: Future> Drop for Graceful<F> {
     fn drop(&mut self) {
-        let Some(parts) = self.parts.take().filter(|parts| parts.stopper.is_open()) else { return };
-        let Parts { future, stopper, origin, limit } = parts;
-        if let Some(origin) = origin {
-            let rest = Abandoned { future: Some(future), stopper, limit, alarm: None };
-            Rescue::begin(Box::pin(rest), origin, true);
+        if let Some(parts) = self.parts.take().filter(|parts| parts.stopper.is_open()) {
+            (parts.abandon)(parts);
         }
     }
 }
 
-impl<F: Future<Output: Send> + Send + 'static> fmt::Debug for Graceful<F> {
+/// Begins a rescue that stops a future which was dropped.
+fn abandon<F: Future<Output: Send> + Send + 'static>(parts: Parts<F>) {
+    let Parts { future, stopper, origin, limit, completion, .. } = parts;
+    if let Some(origin) = origin {
+        let (limit, end) = (Limit::new(limit), RescueEnd::Done);
+        let rest = Abandoned { future: Some(future), stopper, limit, end, _completion: completion };
+        Rescue::begin(Box::pin(rest), origin, true);
+    }
+}
+
+impl<F: Future> fmt::Debug for Graceful<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Graceful").finish_non_exhaustive()
     }
@@ -141,48 +166,73 @@ struct Abandoned<F: Future> {
     /// `None` once it was dropped, while the rescues that began in it have not ended.
     future: Option<Pin<Box<F>>>,
     stopper: Stopper<F::Output>,
-    limit: Option<Duration>,
-    alarm: Option<Alarm>,
+    limit: Limit,
+    /// How the future has ended, once it was dropped.
+    end: RescueEnd,
+    _completion: Option<Completion>,
 }
 
 impl<F: Future> Abandoned<F> {
     /// Continues to stop the future. Ready once everything in it was left, or the limit has passed.
-    fn poll_future(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_future(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<RescueEnd> {
         match panics::catch(|| self.stopper.stop(future, cx)) {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(StopEnd::Ended(output) | StopEnd::Cut(Some(output)))) => {
-                user_code::discard(output);
-                return Poll::Ready(());
+                return Poll::Ready(discard_output(output));
             }
-            Ok(Poll::Ready(StopEnd::Cut(None))) => {
-                return Poll::Ready(());
-            }
+            Ok(Poll::Ready(StopEnd::Cut(None))) => return Poll::Ready(RescueEnd::Done),
             Err(payload) => {
                 rescue::panicked(NAME, payload);
-                return Poll::Ready(());
+                return Poll::Ready(RescueEnd::Failed);
             }
         }
-        let Some(limit) = self.limit else { return Poll::Pending };
-        ready!(self.alarm.get_or_insert_with(|| Alarm::after(limit)).poll(cx));
+        ready!(self.limit.poll(cx));
         rescue::unfinished(NAME, "was not left within its limit; the rest is dropped");
-        Poll::Ready(())
+        Poll::Ready(RescueEnd::Cut)
     }
 }
 
 impl<F: Future<Output: Send> + Send + 'static> Cleanup for Abandoned<F> {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<RescueEnd> {
         let this = &mut *self;
         if let Some(mut future) = this.future.take() {
-            if this.poll_future(future.as_mut(), cx).is_pending() {
-                this.future = Some(future);
-                return Poll::Pending;
+            match this.poll_future(future.as_mut(), cx) {
+                Poll::Ready(end) => this.end = end,
+                Poll::Pending => {
+                    this.future = Some(future);
+                    return Poll::Pending;
+                }
             }
             this.stopper.collect(|| user_code::discard(future));
         }
-        this.stopper.poll_rescues(cx)
+        this.stopper.poll_rescues(cx).map(|()| this.end)
     }
 
-    fn report_unfinished(&self) {
-        rescue::unfinished(NAME, "could not be left: its rescue was dropped");
+    fn is_waiting(&self) -> bool {
+        self.future.is_none()
     }
+}
+
+/// Drops an output that nobody receives. Reports it if it is an `Err`.
+fn discard_output<T>(output: T) -> RescueEnd {
+    let is_err = is_err(&output);
+    if is_err {
+        let show: rescue::Show<'_> = &|f| f.write_str(type_name::<T>());
+        rescue::failed(NAME, Lost::from(rescue::CANCELLED).show(show));
+    }
+    user_code::discard(output);
+    if is_err { RescueEnd::Failed } else { RescueEnd::Done }
+}
+
+/// Returns whether `output` is the `Err` of a `Result`.
+///
+/// The type is any type here, and one impl cannot be more special than another. So this compares the name of the type and
+/// the text of the discriminant. Neither is guaranteed by std. If they changed, errors would not be reported any more, and
+/// a test would fail.
+fn is_err<T>(output: &T) -> bool {
+    type_name::<T>().starts_with("core::result::Result<") && format!("{:?}", discriminant(output)) == "Discriminant(1)"
 }

@@ -36,7 +36,7 @@ use crate::named::Named;
 use crate::outcome::Outcome;
 use crate::output::BodyOutput;
 use crate::panics::{self, Payload};
-use crate::rescue::{self, Cleanup, Counted, Lost, Origin, Phase, Rescue, Rescues, Show, poll_watched};
+use crate::rescue::{self, Cleanup, Counted, Lost, Origin, Phase, Rescue, RescueEnd, Rescues, Show, poll_watched};
 use crate::user_code;
 
 /// A contract that borrows nothing from the place of the `with!`, so that the manager can end elsewhere.
@@ -284,28 +284,36 @@ where
     F: Future<Output = OutputOf<L>> + Send + 'static,
     L: Rescuable,
 {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn name(&self) -> &'static str {
+        self.proxy.name
+    }
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<RescueEnd> {
         let name = self.proxy.name;
         let Poll::Ready(ended) = ShieldedState::poll(self.as_mut(), cx) else {
             // A body that waits in a `cancellable` future is given up, because no caller uses the result. It is dropped
             // with the rest of the state.
-            return if self.is_given_up { Poll::Ready(()) } else { Poll::Pending };
+            return if self.is_given_up { Poll::Ready(RescueEnd::Done) } else { Poll::Pending };
         };
+        let mut end = RescueEnd::Failed;
         match ended {
             Ok(output) => {
-                if let Some(error) = output.as_error() {
-                    let show: Show<'_> = &|f| self.named.show_static(&output, f);
-                    rescue::failed(name, Lost::from(rescue::CANCELLED).error(error).show(show));
+                match output.as_error() {
+                    Some(error) => {
+                        let show: Show<'_> = &|f| self.named.show_static(&output, f);
+                        rescue::failed(name, Lost::from(rescue::CANCELLED).error(error).show(show));
+                    }
+                    None => end = RescueEnd::Done,
                 }
                 panics::contain(|| drop(output));
             }
             Err(payload) => rescue::panicked(name, payload),
         }
-        Poll::Ready(())
+        Poll::Ready(end)
     }
 
-    fn report_unfinished(&self) {
-        rescue::unfinished(self.proxy.name, "could not be completed: its rescue was dropped");
+    fn is_waiting(&self) -> bool {
+        !self.proxy.has_no_rescues()
     }
 }
 

@@ -1,42 +1,14 @@
 //! `drain`: waits for the rescues of this process.
 
+use std::error::Error;
+use std::fmt;
 use std::future::poll_fn;
-use std::sync::LazyLock;
 use std::task::Poll;
 use std::time::Duration;
+use std::vec::Vec;
 
-use super::count::Count;
+use super::pending::{PendingRescue, REGISTRY, pending};
 use super::timer::Alarm;
-
-static COUNT: LazyLock<Count> = LazyLock::new(Count::default);
-
-/// Counts a rescue or a task as pending until it is dropped.
-pub(crate) struct PendingGuard(());
-
-impl PendingGuard {
-    pub(crate) fn begin() -> Self {
-        COUNT.add();
-        Self(())
-    }
-}
-
-impl Drop for PendingGuard {
-    fn drop(&mut self) {
-        COUNT.remove();
-    }
-}
-
-/// Returns the number of pending rescues in this process: managers whose `with!` was dropped and that have not ended.
-///
-/// The tasks of a task group whose `with!` was dropped count as well, until they are gone.
-///
-/// ```
-/// assert_eq!(async_context_manager::rescue::pending(), 0);
-/// ```
-#[must_use]
-pub fn pending() -> usize {
-    COUNT.get()
-}
 
 /// Waits until no rescue is [`pending`] in this process, including rescues that begin meanwhile.
 ///
@@ -47,7 +19,7 @@ pub fn pending() -> usize {
 ///
 /// The future may be dropped at any time. The rescues continue, and nothing is left behind.
 pub async fn drain() {
-    let mut none = COUNT.wait();
+    let mut none = REGISTRY.wait();
     poll_fn(|cx| none.poll(cx)).await;
 }
 
@@ -61,8 +33,8 @@ pub async fn drain() {
 ///
 /// use async_context_manager::rescue;
 ///
-/// if let Err(left) = rescue::drain_timeout(Duration::from_secs(5)).await {
-///     eprintln!("{left} managers have not been left");
+/// if let Err(error) = rescue::drain_timeout(Duration::from_secs(5)).await {
+///     eprintln!("{error}"); // "2 managers have not been left: `lease` (5.0s), `transaction` (1.2s)"
 /// }
 /// # }
 /// # #[cfg(not(feature = "tokio"))]
@@ -73,20 +45,47 @@ pub async fn drain() {
 ///
 /// # Errors
 ///
-/// Returns the number of rescues that are still pending after `limit`.
+/// Returns the rescues that are still pending after `limit`. They continue.
 ///
 /// # Cancel safety
 ///
 /// See [`drain`].
-pub async fn drain_timeout(limit: Duration) -> Result<(), usize> {
-    let mut none = COUNT.wait();
+pub async fn drain_timeout(limit: Duration) -> Result<(), DrainError> {
+    let mut none = REGISTRY.wait();
     let mut alarm = None;
     poll_fn(|cx| {
         if none.poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
         let alarm = alarm.get_or_insert_with(|| Alarm::after(limit));
-        alarm.poll(cx).map(|()| Err(pending()))
+        // Without a timer it does not wait, because it could wait forever.
+        let passed = alarm.poll(cx).unwrap_or(Poll::Ready(()));
+        passed.map(|()| Err(DrainError(pending())))
     })
     .await
 }
+
+/// The error of [`drain_timeout`]: rescues are still pending.
+#[derive(Clone, Debug)]
+pub struct DrainError(Vec<PendingRescue>);
+
+impl DrainError {
+    /// Returns the rescues that are still pending. The oldest is the first.
+    #[must_use]
+    pub fn pending(&self) -> &[PendingRescue] {
+        &self.0
+    }
+}
+
+impl fmt::Display for DrainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let managers = if self.0.len() == 1 { "manager has" } else { "managers have" };
+        write!(f, "{} {managers} not been left", self.0.len())?;
+        for (position, rescue) in self.0.iter().enumerate() {
+            write!(f, "{} {rescue}", if position == 0 { ":" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for DrainError {}

@@ -19,6 +19,11 @@ impl Wait {
     pub(crate) const fn new(handle: Handle) -> Self {
         Self { handle, key: None }
     }
+
+    #[allow(dead_code, reason = "used only with tokio")]
+    pub(crate) fn is_done(&self) -> bool {
+        self.handle.is_done()
+    }
 }
 
 impl Future for Wait {

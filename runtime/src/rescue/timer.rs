@@ -95,14 +95,18 @@ impl Alarm {
         Self { at: Instant::now().checked_add(limit), set: None }
     }
 
-    /// Waits for the deadline. Returns `Ready` immediately if the timer thread cannot be started.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(at) = self.at else { return Poll::Pending };
+    /// Waits for the deadline.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the timer thread cannot be started.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+        let Some(at) = self.at else { return Ok(Poll::Pending) };
         if at <= Instant::now() {
-            return Poll::Ready(());
+            return Ok(Poll::Ready(()));
         }
-        let Ok(timer) = timer() else { return Poll::Ready(()) };
-        let Some(waker) = user_code::clone(cx.waker()) else { return Poll::Pending };
+        let timer = timer()?;
+        let Some(waker) = user_code::clone(cx.waker()) else { return Ok(Poll::Pending) };
         let mut state = lock(&timer.state);
         let number = self.set.as_ref().map_or(state.last + 1, |(_, number)| *number);
         state.last = state.last.max(number);
@@ -111,7 +115,7 @@ impl Alarm {
         timer.changed.notify_one();
         self.set = Some((timer, number));
         user_code::discard(before);
-        Poll::Pending
+        Ok(Poll::Pending)
     }
 }
 

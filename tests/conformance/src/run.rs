@@ -46,7 +46,7 @@ impl Ran {
         record.wait()?;
         // Those of other tests, too.
         let drained = block_on(rescue::drain_timeout(Duration::from_secs(10)));
-        drained.map_err(|left| format!("{left} rescues do not end"))?;
+        drained.map_err(|error| error.to_string())?;
         let mut losses = lock(&LOSSES);
         let (of_this, others) = take(&mut *losses).into_iter().partition::<Vec<_>, _>(|lost| lost.run == record.run());
         *losses = others;

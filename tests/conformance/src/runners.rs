@@ -162,7 +162,7 @@ impl Hand {
     fn is_woken(&self) -> Result<(), String> {
         let begun = Instant::now();
         loop {
-            let may_come = rescue::pending() > 0 && begun.elapsed() < Duration::from_secs(10);
+            let may_come = !rescue::pending().is_empty() && begun.elapsed() < Duration::from_secs(10);
             if self.woken.0.swap(false, SeqCst) {
                 return Ok(());
             }
@@ -189,9 +189,7 @@ pub fn timed_out(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
     ended.map_or_else(|payload| planned(&*payload), |_ended| Ok(()))?;
     record.gone();
     // The rescues of other tests are not on this runtime.
-    runtime
-        .block_on(rescue::drain_timeout(Duration::from_secs(10)))
-        .map_err(|left| format!("{left} rescues do not end"))?;
+    runtime.block_on(rescue::drain_timeout(Duration::from_secs(10))).map_err(|error| error.to_string())?;
     Ran::new(&record, record.waits())
 }
 

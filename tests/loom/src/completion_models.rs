@@ -7,7 +7,7 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
 use crate::completion::{Handle, completion};
-use crate::count_models::block_on;
+use crate::registry_models::block_on;
 use crate::rescues::Rescues;
 
 #[test]

@@ -54,10 +54,11 @@ mod collector {
 
 #[path = "../../../runtime/src/rescue/completion.rs"]
 mod completion;
-#[path = "../../../runtime/src/rescue/count.rs"]
-mod count;
 #[path = "../../../runtime/src/rescue/queue.rs"]
 mod queue;
+#[path = "../../../runtime/src/rescue/registry.rs"]
+#[allow(dead_code, reason = "no model lists the rescues")]
+mod registry;
 #[path = "../../../runtime/src/rescue/rescues.rs"]
 #[allow(dead_code, reason = "no model collects")]
 mod rescues;
@@ -65,5 +66,5 @@ mod rescues;
 mod waiters;
 
 mod completion_models;
-mod count_models;
 mod queue_models;
+mod registry_models;

@@ -109,7 +109,7 @@ fn is_given_up<F: Future<Output = ()> + Send + 'static>(pool: &Pool, with: F) ->
     }
     drop(with);
     pool.add_permits(1);
-    let is_given_up = rescue::pending() == 0;
+    let is_given_up = rescue::pending().is_empty();
     drain();
     assert_eq!(pool.available_permits(), 1, "a permit is lost");
     is_given_up

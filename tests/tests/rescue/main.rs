@@ -19,6 +19,7 @@ mod cancellable;
 mod drains;
 mod executors;
 mod groups;
+mod limits;
 mod losses;
 mod nested_executors;
 mod owned;

@@ -125,7 +125,7 @@ fn in_an_exit_phase_that_runs_in_place_what_it_drives_is_not_cut() {
     async fn client(runtime: Runtime) {
         r#yield!();
         runtime.block_on(async {
-            while rescue::pending() > 0 {
+            while !rescue::pending().is_empty() {
                 tokio::task::yield_now().await;
             }
         });

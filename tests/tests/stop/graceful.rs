@@ -62,9 +62,9 @@ mod dropped {
             let trace = Trace::new();
             let future = graceful(owns(trace.clone(), "a"));
             tokio::time::timeout(10 * MS, future).await.expect_err("it is dropped");
-            assert_eq!(rescue::pending(), 1);
+            assert_eq!(rescue::pending().len(), 1);
             rescue::drain().await;
-            assert_eq!(rescue::pending(), 0);
+            assert_eq!(rescue::pending().len(), 0);
         });
         assert!(losses.is_empty(), "{losses:?}");
     }
@@ -272,6 +272,98 @@ mod within {
         let outcome = r#yield!();
         log.add(format!("{name} {outcome:?}"));
         pending::<()>().await;
+    }
+}
+
+mod spawned {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn task_that_is_aborted_completes_when_it_was_left() {
+        let trace = Trace::new();
+        let task = graceful(owns(trace.clone(), "a")).spawn();
+        sleep(10 * MS).await;
+        task.abort();
+        sleep(2 * MS).await;
+        assert!(!task.is_finished());
+        let error = task.await.expect_err("it was aborted");
+        trace.add("completed");
+        assert!(error.is_cancelled());
+        assert_eq!(trace.take(), ["10 a Cancelled", "15 -a", "15 completed"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn task_that_ends_gives_its_output() {
+        let task = graceful(async { 7 }).spawn();
+        sleep(MS).await;
+        assert!(task.is_finished());
+        assert_eq!(task.await.expect("it ended"), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn task_that_panics_gives_the_panic() {
+        let task = graceful(async { panic_any("it panicked") }).spawn();
+        let ended: Result<(), _> = task.await;
+        assert!(ended.expect_err("it panicked").is_panic());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn task_whose_handle_is_dropped_goes_on() {
+        let trace = Trace::new();
+        let inner = trace.clone();
+        drop(graceful(async move { with!(resource(&inner, "a") => sleep(10 * MS).await) }).spawn());
+        sleep(20 * MS).await;
+        assert_eq!(trace.take(), ["10 a Completed", "15 -a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn task_can_be_aborted_before_its_first_poll() {
+        let trace = Trace::new();
+        let task = graceful(owns(trace.clone(), "a")).spawn();
+        task.abort_handle().abort();
+        assert!(task.await.expect_err("it was aborted").is_cancelled());
+        assert!(trace.take().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn task_waits_for_the_managers_that_the_rescue_has_dropped() {
+        let trace = Trace::new();
+        let inner = trace.clone();
+        let task = graceful(async move {
+            let held = Box::pin(owns(inner.clone(), "b"));
+            with!(resource(&inner, "a") => with!(shielded(inner.clone(), "s") => held.await));
+        })
+        .spawn();
+        sleep(10 * MS).await;
+        task.abort();
+        task.await.expect_err("it was aborted");
+        trace.add("completed");
+        let events = trace.take();
+        assert_eq!(events.last().map(String::as_str), Some("25 completed"), "{events:?}");
+    }
+
+    #[test]
+    fn task_of_a_runtime_that_is_shut_down_completes_when_it_was_left() {
+        let log = Log::new();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("it starts");
+        let inner = log.clone();
+        let within = runtime.enter();
+        let task = graceful(async move { with!(waits(&inner) => pending::<()>().await) }).spawn();
+        drop(within);
+        while log.is_empty() {
+            std::thread::yield_now();
+        }
+        runtime.shutdown_background();
+        assert!(futures::executor::block_on(task).expect_err("it was dropped").is_cancelled());
+        assert_eq!(log.take(), ["entered", "left"]);
+
+        #[async_context_manager]
+        async fn waits(log: &Log) {
+            log.add("entered");
+            r#yield!();
+            tests::yields(3).await;
+            log.add("left");
+        }
     }
 }
 

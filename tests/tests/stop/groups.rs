@@ -203,6 +203,75 @@ mod exit_phase_in_a_stopped_block {
     }
 }
 
+mod join {
+    use super::*;
+
+    /// Waits for its task before it leaves.
+    #[async_context_manager]
+    async fn worker(trace: &Trace, group: &TaskGroup<String>) {
+        let mut task = group.spawn(owns_and_returns(trace.clone()));
+        r#yield!();
+        trace.add(format!("joined {:?}", task.join().await));
+        assert_eq!(task.join().await, None);
+    }
+
+    async fn owns_and_returns(trace: Trace) -> Result<u32, String> {
+        with!(resource(&trace, "t") => sleep(20 * MS).await);
+        Ok(7)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_an_exit_phase_returns_the_value() {
+        let trace = Trace::new();
+        let ended: Ended = with!(task_group() as group => with!(worker(&trace, group) => sleep(10 * MS).await));
+        assert!(ended.is_ok());
+        assert_eq!(trace.take(), ["20 t Completed", "25 -t", "25 joined Some(7)"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_an_exit_phase_returns_none_once_the_stopped_task_was_left() {
+        let trace = Trace::new();
+        let late = with!(timeout(10 * MS) => {
+            let _ended: Ended = with!(task_group() as group => with!(worker(&trace, group) => sleep(LONG).await));
+        });
+        assert!(late.is_err());
+        assert_eq!(trace.take(), ["10 t Cancelled", "15 -t", "15 joined None"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn outside_of_a_group_that_failed_returns_none() {
+        let trace = Trace::new();
+        let mut outside = None;
+        let ended: Ended = with!(task_group() as group => {
+            outside = Some(group.spawn(owns_and_returns(trace.clone())));
+            group.spawn(fails_after(10 * MS)).await;
+        });
+        assert!(ended.is_err());
+        assert_eq!(outside.expect("it was spawned").join().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_group_that_was_left_returns_none() {
+        let mut left = None;
+        let ended: Ended = with!(task_group() as group => left = Some(group.clone()));
+        assert!(ended.is_ok());
+        let mut task = left.expect("it was lent").spawn(async { Ok(1) });
+        assert_eq!(task.join().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_is_dropped_loses_no_value() {
+        let trace = Trace::new();
+        let ended: Ended<Option<u32>> = with!(task_group() as group => {
+            let mut task = group.spawn(owns_and_returns(trace.clone()));
+            tokio::time::timeout(10 * MS, task.join()).await.expect_err("it runs");
+            sleep(30 * MS).await;
+            task.join().await
+        });
+        assert_eq!(ended, Ok(Some(7)));
+    }
+}
+
 mod abort {
     use super::*;
 

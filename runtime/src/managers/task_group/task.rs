@@ -8,6 +8,7 @@ use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use std::vec::Vec;
 
 use tokio::sync::oneshot;
 
@@ -17,7 +18,7 @@ use super::lost;
 use super::tasks::{Failure, Tasks};
 use crate::panics::{Payload, catch};
 use crate::raw::stop_scope::StopScope;
-use crate::rescue::{self, Handle, Wait};
+use crate::rescue::{self, Handle, RescueEnd, Wait};
 use crate::user_code;
 
 /// A handle to a task of a [`task_group`](crate::task_group()). Await it for the value of the task.
@@ -28,8 +29,8 @@ use crate::user_code;
 /// The handle completes only if its task succeeds. Code in the group can ignore this, because it is stopped when a task
 /// fails. Outside of the group, awaiting the handle of a task that failed or was stopped never completes.
 ///
-/// An exit phase in the block of a group is not stopped, but the tasks of the group are. If it awaits a task, let it await
-/// [`cut_short`](crate::cut_short()) beside it, which is ready if the group or a scope around it is stopping.
+/// An exit phase in the block of a group is not stopped, but the tasks of the group are. If it waits for a task, let it
+/// await [`join`](Self::join), which also returns if the task was stopped.
 ///
 /// ```
 /// use async_context_manager::{TaskGroupError, task_group, with};
@@ -88,6 +89,45 @@ impl<T> Task<T> {
     pub fn abort(self) {
         self.is_aborted.store(true, Ordering::Release);
         self.stop.set();
+    }
+
+    /// Waits until the task has ended, and everything in it has been left. Returns `None` if it failed or was stopped, or
+    /// if its value was taken before.
+    ///
+    /// This is for code that is not stopped with the group: an exit phase in its block, or code outside of it.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use std::future::pending;
+    ///
+    /// use async_context_manager::{Task, TaskGroup, async_context_manager, move_on_after, task_group, with};
+    /// # use std::time::Duration;
+    ///
+    /// /// Stops the reader before it closes the file.
+    /// #[async_context_manager]
+    /// async fn reader(group: &TaskGroup<Infallible>) {
+    ///     let mut reader: Task<u32> = group.spawn(pending());
+    ///     r#yield!();
+    ///     let read = reader.join().await; // `None`: the group was stopped
+    ///     println!("the file is closed after {read:?}");
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let read = with!(move_on_after(Duration::from_millis(1)) => {
+    ///     with!(task_group() as group => with!(reader(group) => pending::<()>().await))
+    /// });
+    /// assert_eq!(read, None);
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// The future may be dropped at any time. No value is lost.
+    pub async fn join(&mut self) -> Option<T> {
+        let ended = self.value.as_mut()?.await;
+        self.value = None;
+        ended.ok()
     }
 }
 
@@ -195,12 +235,12 @@ impl<T, E: Send + 'static, F: Future> TaskFuture<T, E, F> {
         // A task belongs to its group alone, even if it is dropped while something else is being dropped on this
         // thread.
         let rescues = rescue::outside(|| rescue::collect(&mut drop_parts));
-        self.tasks.dropped(self.number);
-        let failures = failure.into_iter().chain(dropped.err().map(Failure::Panic));
+        let failures: Vec<_> = failure.into_iter().chain(dropped.err().map(Failure::Panic)).collect();
+        self.tasks.dropped(self.number, if failures.is_empty() { RescueEnd::Done } else { RescueEnd::Failed });
         let (tasks, number) = (Arc::clone(&self.tasks), self.number);
         // The rescues of the shielded managers in the task belong to the group, too.
         rescues.then(move || {
-            let (completion, failures) = tasks.left(number, failures)?;
+            let (completion, failures) = tasks.left(number, failures.into_iter())?;
             lost(failures);
             Some(completion)
         });

@@ -10,9 +10,10 @@ use std::vec::Vec;
 
 use super::super::signal::Signal;
 use super::super::until::poll_cut_short;
+use super::NAME;
 use crate::panics::Payload;
 use crate::raw::stop_scope::StopScope;
-use crate::rescue::{self, Completion, Handle, PendingGuard};
+use crate::rescue::{self, Completion, Handle, PendingGuard, RescueEnd};
 use crate::user_code;
 
 /// The tasks of a group. While they are locked, only code of this crate runs: no destructor, no waker, no runtime.
@@ -116,14 +117,16 @@ impl<E> Tasks<E> {
     }
 
     /// Marks a task whose future is dropped. The rescues that began in it count by themselves.
-    pub(super) fn dropped(&self, number: u64) {
+    pub(super) fn dropped(&self, number: u64, end: RescueEnd) {
         let mut state = self.lock();
         let Some(entry) = state.tasks.get_mut(&number) else { return };
         entry.is_dropped = true;
         let (stop, pending) = (entry.stop.take(), entry.pending.take());
         drop(state);
         drop(stop);
-        drop(pending);
+        if let Some(mut pending) = pending {
+            pending.set_end(end);
+        }
     }
 
     /// Removes a task that is gone, together with its rescues. If it is the last task of a group that was dropped,
@@ -226,7 +229,7 @@ impl<E> Tasks<E> {
             let (completion, gone) = rescue::completion();
             state.abandoned = Some(completion);
             for entry in state.tasks.values_mut().filter(|entry| !entry.is_dropped) {
-                entry.pending = Some(PendingGuard::begin());
+                entry.pending = Some(PendingGuard::begin(NAME));
             }
             rescue::add(gone);
         }
