@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_context_manager::rescue::{self, LossKind};
 
-use super::trace::{Mode, run};
+use super::trace::{Mode, run, run_gracefully};
 use super::{PORTS, Port};
 
 /// What Python did.
@@ -120,6 +120,23 @@ async fn a_time_out_in_an_exit_phase_changes_nothing() {
         }
     }
     println!("{count} time-outs in exit phases have changed nothing");
+}
+
+/// The events of a trace without the end of the program.
+fn without_end(trace: &str) -> Vec<&str> {
+    trace.split(" | ").filter(|event| !event.contains(" => ")).collect()
+}
+
+/// The program ends when the time is over. What it does then in the background has the same events.
+#[tokio::test(start_paused = true)]
+async fn a_time_out_of_tokio_around_graceful() {
+    count_unfinished();
+    for (name, mode) in traces(TRACES).into_keys().filter(|(_, mode)| mode.contains('@')) {
+        let stopped = run(port(name), Mode::parse(mode)).await;
+        let dropped = run_gracefully(port(name), Mode::parse(mode)).await;
+        assert_eq!(without_end(&dropped), without_end(&stopped), "{name} {mode}");
+    }
+    assert_eq!(UNFINISHED.load(Ordering::Relaxed), 0);
 }
 
 #[test]

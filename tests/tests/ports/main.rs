@@ -12,7 +12,8 @@
 //!
 //! The programs are written as a user would write them, and may serve as recipes. They are grouped as in `ports.py`.
 //! A time-out in an exit phase has no mode in `traces.txt`, because Python interrupts the exit phase and this crate does
-//! not: `compare.rs` checks that it changes nothing.
+//! not: `compare.rs` checks that it changes nothing. It also checks that a program in `graceful` that the time limit of tokio
+//! drops has the same events.
 
 #![forbid(unsafe_code)]
 

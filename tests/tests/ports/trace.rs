@@ -6,10 +6,12 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_context_manager::{TaskGroupError, timeout, with};
+use async_context_manager::{TaskGroupError, graceful, timeout, with};
 use futures::FutureExt;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep};
+
+use super::Port;
 
 /// How long a call of a library takes.
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -164,9 +166,25 @@ async fn limited(program: impl Future<Output = Ended>, limit: Option<Duration>) 
 }
 
 /// Runs a program: its events, joined to a line.
-pub(super) async fn run(port: &super::Port, mode: Mode) -> String {
+pub(super) async fn run(port: &Port, mode: Mode) -> String {
     let trace = Trace::new(mode.ends);
-    let program = limited((port.run)(&trace), mode.limit);
+    log_end(&trace, limited((port.run)(&trace), mode.limit)).await
+}
+
+/// The same with the time limit of tokio, which drops the program. `graceful` then leaves in the background what is
+/// open in it.
+pub(super) async fn run_gracefully(port: &Port, mode: Mode) -> String {
+    let trace = Trace::new(mode.ends);
+    let program = {
+        let (run, trace) = (port.run, trace.clone());
+        graceful(async move { run(&trace).await })
+    };
+    let limit = mode.limit.expect("the mode has a time limit");
+    log_end(&trace, async { tokio::time::timeout(limit, program).await? }).await
+}
+
+/// Awaits a program, and logs how it ends: all events, joined to a line.
+async fn log_end(trace: &Trace, program: impl Future<Output = Ended>) -> String {
     trace.log(match AssertUnwindSafe(program).catch_unwind().await {
         Ok(Ok(value)) => format!("=> {value}"),
         Ok(Err(error)) => format!("=> {error}"),
