@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_context_manager::{async_context_manager, graceful, rescue, with};
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Version};
 use axum::routing::{Router, post};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -88,13 +88,12 @@ fn server(ledger: Arc<Ledger>, is_graceful: bool) -> Router {
 /// What became of the requests of each group, and what is left.
 struct Report {
     visits: Vec<Visit>,
-    idle: usize,
-    money: i64,
+    ledger: Arc<Ledger>,
     /// The number of exit phases that the crate reported as cut off.
     cut_off: u32,
 }
 
-async fn run(is_graceful: bool) -> io::Result<Report> {
+async fn run(is_graceful: bool, http: Version) -> io::Result<Report> {
     let cut_off = Arc::new(AtomicU32::new(0));
     let counter = cut_off.clone();
     rescue::set_hook(move |_| _ = counter.fetch_add(1, Relaxed));
@@ -103,26 +102,25 @@ async fn run(is_graceful: bool) -> io::Result<Report> {
     let present = Present::new();
     let app = present.watch(server(ledger.clone(), is_graceful));
     with!(running(app) as address => {
-        let site = Site { address, ledger, present };
+        let site = Site { address, http, ledger, present };
         let mut visits = Vec::new();
         for group in &GROUPS {
             visits.push(group.visit(&site).await);
         }
-        let (idle, money) = (site.ledger.idle(), site.ledger.total());
-        Report { visits, idle, money, cut_off: cut_off.load(Relaxed) }
+        Report { visits, ledger: site.ledger, cut_off: cut_off.load(Relaxed) }
     })
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let [without, with] = [run(false).await?, run(true).await?];
+    let [without, with] = [run(false, Version::HTTP_11).await?, run(true, Version::HTTP_11).await?];
     println!("{CLIENTS} clients each                 answer  without the line    with it");
     for (group, (a, b)) in GROUPS.iter().zip(without.visits.iter().zip(&with.visits)) {
         println!("{:<32}{:<8}{:<20}{}", group.what, b.answer, a.tally, b.tally);
     }
     let [a, b] = [without, with];
-    println!("{:<40}{:<20}{}", format!("connections in the pool, of {CONNECTIONS}"), a.idle, b.idle);
-    println!("{:<40}{:<20}{}", format!("money, of {MONEY}"), a.money, b.money);
+    println!("{:<40}{:<20}{}", format!("connections in the pool, of {CONNECTIONS}"), a.ledger.idle(), b.ledger.idle());
+    println!("{:<40}{:<20}{}", format!("money, of {MONEY}"), a.ledger.total(), b.ledger.total());
     println!("{:<40}{:<20}{}", "cleanups that were cut off", a.cut_off, b.cut_off);
     Ok(())
 }
@@ -134,16 +132,18 @@ mod tests {
     #[tokio::test]
     async fn the_line_completes_each_transaction() {
         let [done, back, open] = ["10 committed", "10 rolled back", "10 left open"];
-        let with = run(true).await.expect("the server starts");
-        assert_eq!(ends(&with), [done, back, back, back, back, done, back]);
-        assert_eq!((with.idle, with.money, with.cut_off), (CONNECTIONS, MONEY, 0));
+        for http in [Version::HTTP_11, Version::HTTP_2] {
+            let Report { visits, ledger, cut_off } = run(true, http).await.expect("it starts");
+            assert_eq!(ends(&visits), [done, back, back, back, back, done, back]);
+            assert_eq!((ledger.idle(), ledger.total(), cut_off), (CONNECTIONS, MONEY, 0));
 
-        let without = run(false).await.expect("the server starts");
-        assert_eq!(ends(&without), [done, back, open, open, open, open, open]);
-        assert_eq!((without.idle, without.money, without.cut_off), (20, MONEY - 20, 90));
+            let Report { visits, ledger, cut_off } = run(false, http).await.expect("it starts");
+            assert_eq!(ends(&visits), [done, back, open, open, open, open, open]);
+            assert_eq!((ledger.idle(), ledger.total(), cut_off), (20, MONEY - 20, 90));
+        }
     }
 
-    fn ends(report: &Report) -> Vec<String> {
-        report.visits.iter().map(|visit| visit.tally.to_string()).collect()
+    fn ends(visits: &[Visit]) -> Vec<String> {
+        visits.iter().map(|visit| visit.tally.to_string()).collect()
     }
 }

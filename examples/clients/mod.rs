@@ -8,6 +8,7 @@ use async_context_manager::rescue;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::Version;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use hyper_util::client::legacy::{Client, ResponseFuture};
@@ -62,6 +63,7 @@ pub(crate) const GROUPS: [Group; 7] = [
 /// The server as its clients see it, and what else shows how far the requests are.
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
+    pub(crate) http: Version,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) present: Present,
 }
@@ -105,7 +107,7 @@ impl Group {
     pub(crate) async fn visit(&self, site: &Site) -> Visit {
         let held = self.end.statement();
         site.ledger.hold(held);
-        let mut requests = self.send(site.address);
+        let mut requests = self.send(site);
         if held.is_some() {
             site.ledger.has_held(CLIENTS).await;
         }
@@ -126,9 +128,10 @@ impl Group {
         Visit { answer, tally: site.ledger.take_tally() }
     }
 
-    fn send(&self, server: SocketAddr) -> JoinSet<String> {
-        let client = Client::builder(TokioExecutor::new()).build_http::<Body>();
-        let uri = format!("http://{server}/transfer/{}", self.cents);
+    fn send(&self, site: &Site) -> JoinSet<String> {
+        let is_http2 = site.http == Version::HTTP_2;
+        let client = Client::builder(TokioExecutor::new()).http2_only(is_http2).build_http::<Body>();
+        let uri = format!("http://{}/transfer/{}", site.address, self.cents);
         let request = || Request::post(&uri).body(Body::empty()).expect("it is valid");
         (0..CLIENTS).map(|_| answer(client.request(request()))).collect()
     }
