@@ -53,7 +53,8 @@ const NAME: &str = "graceful";
 /// [`Cancelled`](crate::Outcome::Cancelled), and its exit phase is awaited, then it is the turn of the manager around
 /// it. The managers need not be shielded. If no manager is open, the future is dropped.
 ///
-/// Put it around each request handler, so that a client can hang up. In place of `tokio::spawn(future)`, write
+/// Put it around each request handler, so that a client can hang up. With `axum`, one line does that for all handlers:
+/// `router.layer(tower::util::MapFutureLayer::new(graceful))`. In place of `tokio::spawn(future)`, write
 /// `graceful(future).spawn()`, so that `abort` is orderly. One allocation protects everything in `future`.
 ///
 /// If `future` returns an `Err` or panics after the drop, this is a [`Loss`](crate::rescue::Loss). It shows only the type
