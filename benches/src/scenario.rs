@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use async_context_manager::{cancel_scope, with};
 use futures_util::FutureExt;
 
 use crate::resource::Books;
@@ -136,6 +137,11 @@ pub(crate) fn spin<F: Future<Output = Ended>>(times: u32, make: impl Fn() -> F) 
         };
     }
     last
+}
+
+/// The same, with each future in the block of a `cancel_scope`, which polls what is in it by a waker of its own.
+pub(crate) fn spin_in_scope<F: Future<Output = Ended>>(times: u32, make: impl Fn() -> F) -> Ended {
+    spin(times, || async { with!(cancel_scope() => make().await).expect("no one cancels it") })
 }
 
 /// Polls `future` once, and drops it: as a runtime does, outside of any `async fn`.

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use crate::resource::Resource;
-use crate::scenario::{Contestant, Scenario, contestant, spin};
+use crate::scenario::{Contestant, Scenario, contestant, spin, spin_in_scope};
 
 macro_rules! scope {
     ($pends:tt, $resource:ident => $block:block) => {{
@@ -24,4 +24,9 @@ macro_rules! scope {
 
 pub(crate) fn contestant() -> Contestant {
     Contestant { loses: &[Scenario::Dropped], ..contestant!("by hand, `catch_unwind`", scope, spin) }
+}
+
+/// The same in a scope, with which `with!` in a scope is compared.
+pub(crate) fn in_scope() -> Contestant {
+    Contestant { loses: &[Scenario::Dropped], ..contestant!("by hand, in a scope", scope, spin_in_scope) }
 }

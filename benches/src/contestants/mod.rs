@@ -43,6 +43,11 @@ pub(crate) fn baseline() -> Contestant {
     by_hand_caught::contestant()
 }
 
+/// The same in a scope: what is in a scope is compared with this.
+pub(crate) fn baseline_in_scope() -> Contestant {
+    by_hand_caught::in_scope()
+}
+
 /// In a program that nightly has compiled, only the one that is there for.
 #[cfg(feature = "async_drop")]
 pub(crate) fn all() -> Vec<Contestant> {
@@ -64,6 +69,8 @@ pub(crate) fn all() -> Vec<Contestant> {
         by_hand_boxed::contestant(),
         least::contestant(),
         generic::contestant(),
+        baseline_in_scope(),
+        with::in_scope(),
     ];
     ours.into_iter().chain(peers()).collect()
 }

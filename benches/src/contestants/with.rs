@@ -3,7 +3,7 @@
 use async_context_manager::{async_context_manager, with};
 
 use crate::resource::Resource;
-use crate::scenario::{Contestant, contestant, spin};
+use crate::scenario::{Contestant, contestant, spin, spin_in_scope};
 
 #[async_context_manager]
 pub(crate) async fn managed(pends: bool) -> &mut Resource {
@@ -20,4 +20,9 @@ macro_rules! scope {
 
 pub(crate) fn contestant() -> Contestant {
     contestant!("`with!`", scope, spin)
+}
+
+/// The same in a scope that may stop it.
+pub(crate) fn in_scope() -> Contestant {
+    contestant!("`with!`, in a scope", scope, spin_in_scope)
 }

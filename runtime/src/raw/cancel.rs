@@ -104,8 +104,8 @@ fn cut_at(driver: &dyn Cancel) -> Option<&'static str> {
 pub(super) const NOT_AWAITED: &str = "did not await its `yield!` when it was cancelled; the rest of its body is lost";
 
 /// Describes a body that is dropped in its exit phase.
-const CUT: &str =
-    "was cut off in its exit phase, because its `with!` was dropped; add the option `shielded` to complete it";
+const CUT: &str = "was cut off in its exit phase, because its `with!` was dropped; add the option `shielded`, or put \
+                   `graceful` around it, to complete it";
 
 /// Drops the end of the block, which the panic of the manager replaces, and reports the loss.
 #[cold]

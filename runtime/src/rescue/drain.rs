@@ -15,6 +15,9 @@ use super::timer::Alarm;
 /// Await it at the end of `main`: see the [module](super). If a manager awaits it in its own rescue, it never
 /// completes.
 ///
+/// A task that was aborted is dropped only when its runtime next schedules it, so its rescue may begin after `drain` has
+/// returned. Await the handle of the task first.
+///
 /// # Cancel safety
 ///
 /// The future may be dropped at any time. The rescues continue, and nothing is left behind.

@@ -11,14 +11,14 @@ pub(super) static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::default
 
 /// Registers a rescue or a task as pending until it is dropped.
 pub(crate) struct PendingGuard {
-    number: u64,
+    place: usize,
     end: RescueEnd,
 }
 
 impl PendingGuard {
     /// Registers a rescue under the name of its manager.
     pub(crate) fn begin(name: &'static str) -> Self {
-        Self { number: REGISTRY.add(name), end: RescueEnd::Done }
+        Self { place: REGISTRY.add(name), end: RescueEnd::Done }
     }
 
     /// Sets how the rescue has ended.
@@ -29,7 +29,7 @@ impl PendingGuard {
 
 impl Drop for PendingGuard {
     fn drop(&mut self) {
-        REGISTRY.remove(self.number, self.end);
+        REGISTRY.remove(self.place, self.end);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The registry of what is pending in this process, and a future that waits until nothing is.
 
-use std::collections::BTreeMap;
+use std::mem::take;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use std::vec::Vec;
@@ -9,14 +9,19 @@ use super::waiters::Waiters;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::user_code;
 
+/// The number of free places that a registry without rescues keeps.
+const KEPT: usize = 1024;
+
 /// The pending rescues and tasks, the totals, and the wakers of those that wait until nothing is pending.
 #[derive(Default)]
 pub(crate) struct Registry(Mutex<RegistryState>);
 
 #[derive(Default)]
 struct RegistryState {
-    /// The name of each pending rescue, and the time at which it began, by number. The numbers count up.
-    pending: BTreeMap<u64, (&'static str, Instant)>,
+    /// The name of each pending rescue, and the time at which it began. `None` if the place is free.
+    places: Vec<Option<(&'static str, Instant)>>,
+    /// The free places.
+    free: Vec<usize>,
     totals: Totals,
     waiters: Waiters,
 }
@@ -44,33 +49,41 @@ pub(crate) enum RescueEnd {
 }
 
 impl Registry {
-    /// Adds a pending rescue, and returns its number.
-    pub(crate) fn add(&self, name: &'static str) -> u64 {
-        let now = Instant::now();
+    /// Adds a pending rescue, and returns its place.
+    pub(crate) fn add(&self, name: &'static str) -> usize {
+        let entry = Some((name, Instant::now()));
         let mut state = self.lock();
         state.totals.begun += 1;
-        let number = state.totals.begun;
-        state.pending.insert(number, (name, now));
-        number
+        let Some(place) = state.free.pop() else {
+            state.places.push(entry);
+            return state.places.len() - 1;
+        };
+        state.places[place] = entry;
+        place
     }
 
     /// Removes a rescue that has ended.
-    pub(crate) fn remove(&self, number: u64, end: RescueEnd) {
+    pub(crate) fn remove(&self, place: usize, end: RescueEnd) {
         let mut state = self.lock();
-        state.pending.remove(&number);
+        state.places[place] = None;
+        state.free.push(place);
         state.totals.ended += 1;
         state.totals.failed += u64::from(end == RescueEnd::Failed);
         state.totals.cut += u64::from(end == RescueEnd::Cut);
-        if state.pending.is_empty() {
+        if state.is_empty() {
+            let unused = state.shrink();
             let wakers = state.waiters.take();
             drop(state);
+            drop(unused);
             wakers.for_each(user_code::wake);
         }
     }
 
     /// Returns the name of each pending rescue, and the time at which it began. The oldest is the first.
     pub(crate) fn list(&self) -> Vec<(&'static str, Instant)> {
-        self.lock().pending.values().copied().collect()
+        let mut list: Vec<_> = self.lock().places.iter().copied().flatten().collect();
+        list.sort_by_key(|(_, since)| *since);
+        list
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -88,6 +101,17 @@ impl Registry {
     }
 }
 
+impl RegistryState {
+    fn is_empty(&self) -> bool {
+        self.free.len() == self.places.len()
+    }
+
+    /// Returns the memory of a registry without rescues, if it is large.
+    fn shrink(&mut self) -> Option<(Vec<Option<(&'static str, Instant)>>, Vec<usize>)> {
+        (self.places.len() > KEPT).then(|| (take(&mut self.places), take(&mut self.free)))
+    }
+}
+
 /// Waits until nothing is pending. Its drop removes its waker.
 pub(crate) struct WaitForNone<'r> {
     registry: &'r Registry,
@@ -97,7 +121,7 @@ pub(crate) struct WaitForNone<'r> {
 impl WaitForNone<'_> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let state = self.registry.lock();
-        if state.pending.is_empty() {
+        if state.is_empty() {
             return Poll::Ready(());
         }
         if state.waiters.knows(self.key, cx.waker()) {
@@ -106,7 +130,7 @@ impl WaitForNone<'_> {
         drop(state);
         let Some(waker) = user_code::clone(cx.waker()) else { return Poll::Pending };
         let mut state = self.registry.lock();
-        if state.pending.is_empty() {
+        if state.is_empty() {
             drop(state);
             user_code::discard(waker);
             return Poll::Ready(());

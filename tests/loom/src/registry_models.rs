@@ -45,11 +45,11 @@ fn wait(registry: &Registry) -> impl FnMut(&mut Context<'_>) -> Poll<()> {
     move |cx| none.poll(cx)
 }
 
-/// Creates a registry of rescues with the numbers from one to `count`.
-fn pending(count: u64) -> Arc<Registry> {
+/// Creates a registry of rescues in the places before `count`.
+fn pending(count: usize) -> Arc<Registry> {
     let registry = Arc::new(Registry::default());
-    for number in 1..=count {
-        assert_eq!(registry.add("rescue"), number);
+    for place in 0..count {
+        assert_eq!(registry.add("rescue"), place);
     }
     registry
 }
@@ -60,16 +60,16 @@ fn spawn<T: 'static>(registry: &Arc<Registry>, run: impl FnOnce(&Registry) -> T 
     thread::spawn(move || run(&registry))
 }
 
-/// Removes the rescue with this number on another thread.
-fn remove(registry: &Arc<Registry>, number: u64) -> thread::JoinHandle<()> {
-    spawn(registry, move |registry| registry.remove(number, RescueEnd::Done))
+/// Removes the rescue in this place on another thread.
+fn remove(registry: &Arc<Registry>, place: usize) -> thread::JoinHandle<()> {
+    spawn(registry, move |registry| registry.remove(place, RescueEnd::Done))
 }
 
 #[test]
 fn the_last_one_is_not_missed() {
     model(|| {
         let registry = pending(1);
-        let removes = remove(&registry, 1);
+        let removes = remove(&registry, 0);
         block_on(wait(&registry));
         removes.join().unwrap();
         assert!(registry.list().is_empty());
@@ -80,7 +80,7 @@ fn the_last_one_is_not_missed() {
 fn nor_that_of_two_threads() {
     model(|| {
         let registry = pending(2);
-        let removes = [1, 2].map(|number| remove(&registry, number));
+        let removes = [0, 1].map(|place| remove(&registry, place));
         block_on(wait(&registry));
         assert!(registry.list().is_empty());
         for removes in removes {
@@ -94,7 +94,7 @@ fn all_who_wait_are_woken() {
     model(|| {
         let registry = pending(1);
         let waits = spawn(&registry, |registry| block_on(wait(registry)));
-        let removes = remove(&registry, 1);
+        let removes = remove(&registry, 0);
         block_on(wait(&registry));
         waits.join().unwrap();
         removes.join().unwrap();
@@ -106,9 +106,9 @@ fn one_that_begins_before_the_last_one_ends_is_waited_for() {
     model(|| {
         let registry = pending(1);
         let chain = spawn(&registry, |registry| {
-            let number = registry.add("another");
-            registry.remove(1, RescueEnd::Done);
-            registry.remove(number, RescueEnd::Done);
+            let place = registry.add("another");
+            registry.remove(0, RescueEnd::Done);
+            registry.remove(place, RescueEnd::Done);
         });
         block_on(wait(&registry));
         assert!(registry.list().is_empty());
@@ -120,7 +120,7 @@ fn one_that_begins_before_the_last_one_ends_is_waited_for() {
 fn one_who_gives_up_does_not_keep_the_other_from_being_woken() {
     model(|| {
         let registry = pending(1);
-        let removes = remove(&registry, 1);
+        let removes = remove(&registry, 0);
         let gives_up = spawn(&registry, |registry| {
             let _ = registry.wait().poll(&mut Context::from_waker(Waker::noop()));
         });
