@@ -8,6 +8,7 @@ use crate::budget;
 use crate::current_thread::dropped;
 use crate::raw::stop_scope::{StopMode, StopPoll, StopScope};
 use crate::rescue::{self, Rescues};
+use crate::user_code;
 
 /// How often in a row a stop is put off because the task has used up its budget.
 const PATIENCE: u8 = 8;
@@ -150,6 +151,7 @@ impl<T> Stopper<T> {
         if scope.may_have_skipped() {
             return self.delay(cx);
         }
+        let before = dropped();
         let mut polled = Poll::Pending;
         self.collect(|| polled = scope.poll(|cx| future.poll(cx)));
         self.is_leaving |= scope.mode() == StopMode::Leaving;
@@ -162,6 +164,11 @@ impl<T> Stopper<T> {
                 Some(StopPoll::Skipped) => self.delay(cx),
                 Some(_) => {
                     self.delays = 0;
+                    // A `with!` that was leaving may have been dropped in the same poll, and wakes nobody any more. The
+                    // next poll shows what is open.
+                    if dropped() != before {
+                        user_code::wake_by_ref(cx.waker());
+                    }
                     Poll::Pending
                 }
                 None => Poll::Ready(None),

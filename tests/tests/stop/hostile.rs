@@ -1,5 +1,6 @@
 //! Programs that are meant to break a stop: each was a fault, or could be one.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -125,6 +126,30 @@ mod manager_that_was_dropped_in_the_same_poll {
         });
         assert!(late.is_ok());
         assert_eq!(trace.take(), ["10 Err(Elapsed(()))"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_which_it_began_to_leave_is_not_waited_for() {
+        let trace = Trace::new();
+        let scope = ends(async {
+            with!(cancel_scope() as scope => {
+                let other = scope.clone();
+                tokio::spawn(async move {
+                    sleep(10 * MS).await;
+                    other.cancel();
+                });
+                let cancelled = poll_fn(|_| if scope.is_cancelled() { Poll::Ready(()) } else { Poll::Pending });
+                tokio::select! {
+                    biased;
+                    () = holds(&trace, "a") => {}
+                    () = cancelled => {}
+                }
+                pending::<()>().await;
+            })
+        });
+        assert!(scope.await.is_none());
+        trace.add("stopped");
+        assert_eq!(trace.take(), ["10 a Cancelled", "10 stopped"]);
     }
 
     #[tokio::test(start_paused = true)]
