@@ -97,7 +97,6 @@ mod stack;
 #[cfg(feature = "std")]
 mod stack_exit;
 mod stub;
-#[cfg(feature = "std")]
 mod sync;
 #[cfg(feature = "std")]
 mod user_code;

@@ -1,8 +1,7 @@
 //! A flag that is set once, and that futures can wait for.
 
-use std::sync::{Mutex, PoisonError};
-
 use crate::rescue::{Completion, Handle, Wait, completion};
+use crate::sync::{Mutex, PoisonError};
 
 /// A flag that any thread can set.
 pub(super) struct Signal {

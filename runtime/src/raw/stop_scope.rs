@@ -6,7 +6,6 @@
 //!
 //! A clone of the waker is a clone of the task's waker. So nothing of a scope outlives the poll.
 
-use core::cell::Cell;
 use core::iter::successors;
 use core::mem::ManuallyDrop;
 use core::ptr;
@@ -19,6 +18,7 @@ use crate::budget;
 use crate::current_thread::current_thread;
 #[cfg(feature = "std")]
 use crate::rescue::Handle;
+use crate::sync::Cell;
 
 /// The mode of a poll by a scope.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
@@ -19,6 +18,7 @@ use super::tasks::{Failure, Tasks};
 use crate::panics::{Payload, catch};
 use crate::raw::stop_scope::StopScope;
 use crate::rescue::{self, Handle, RescueEnd, Wait};
+use crate::sync::{AtomicBool, Ordering};
 use crate::user_code;
 
 /// A handle to a task of a [`task_group`](crate::task_group()). Await it for the value of the task.

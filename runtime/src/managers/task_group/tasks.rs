@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::mem::{replace, swap};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::vec::Vec;
 
@@ -14,6 +13,7 @@ use super::NAME;
 use crate::panics::Payload;
 use crate::raw::stop_scope::StopScope;
 use crate::rescue::{self, Completion, Handle, PendingGuard, RescueEnd};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError};
 use crate::user_code;
 
 /// The tasks of a group. While they are locked, only code of this crate runs: no destructor, no waker, no runtime.
@@ -76,7 +76,7 @@ impl<E> Failures<E> {
 }
 
 impl<E> Tasks<E> {
-    pub(super) const fn new(around: Vec<Handle>) -> Self {
+    pub(super) fn new(around: Vec<Handle>) -> Self {
         let state = TasksState {
             open: true,
             spawned: 0,
