@@ -146,9 +146,11 @@ async fn entered<E: Send + 'static>() -> Result<&TaskGroup<E>, TaskGroupError<E>
     let block = pin!(async { r#yield!(&group) });
     let mut block = pin!(race(block, failed, UnlessReady));
     let outcome = poll_fn(|cx| {
-        // The tasks leave beside the block.
         if StopScope::stopping(cx.waker()).is_some() {
+            // The tasks leave beside the block.
             tasks.stop();
+        } else {
+            tasks.check_around(cx);
         }
         block.as_mut().poll(cx)
     });

@@ -71,6 +71,12 @@ impl Handle {
         self.0.lock().is_done
     }
 
+    /// Returns whether both are handles of the same event.
+    #[allow(dead_code, reason = "used only by task groups")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Returns a handle that is done when all of `handles` are done. `None` if `handles` is empty.
     pub(crate) fn all(handles: &[Self]) -> Option<Self> {
         if handles.len() < 2 {

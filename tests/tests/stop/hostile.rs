@@ -12,6 +12,7 @@ use async_context_manager::{
     within,
 };
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use tests::{PanicsInDrop, message};
 use tokio::sync::Mutex;
 use tokio::time::error::Elapsed;
@@ -254,6 +255,58 @@ mod limit_in_an_exit_phase {
         let late = ends(async { with!(timeout(10 * MS) => with!(works(&trace) => sleep(LONG).await)) }).await;
         assert!(late.is_err());
         assert_eq!(trace.take(), ["15 done", "15 Ok(())"]);
+    }
+}
+
+mod group_in_an_exit_phase {
+    use super::*;
+
+    /// Enters and leaves a manager in a task of a group, which may be in a task of another group.
+    fn works_in_tasks(trace: Trace, depth: usize) -> BoxFuture<'static, Result<(), TaskGroupError<String>>> {
+        Box::pin(async move {
+            with!(task_group() as group => {
+                group.spawn(async move {
+                    sleep(10 * MS).await;
+                    if depth > 0 {
+                        return works_in_tasks(trace, depth - 1).await.map_err(TaskGroupError::into_first);
+                    }
+                    with!(resource(&trace, "t") => {});
+                    Ok(())
+                });
+            })
+        })
+    }
+
+    #[async_context_manager]
+    async fn works(trace: &Trace, depth: usize) {
+        r#yield!();
+        trace.add(format!("{:?}", works_in_tasks(trace.clone(), depth).await));
+    }
+
+    /// Stops the scope around the manager while its exit phase runs.
+    async fn cancelled_in_the_exit_phase(depth: usize) -> Vec<String> {
+        let trace = Trace::new();
+        with!(cancel_scope() as scope => {
+            let stop = async {
+                sleep(5 * MS).await;
+                scope.cancel();
+            };
+            tokio::join!(async { with!(works(&trace, depth) => {}) }, stop);
+            trace.add("goes on");
+        });
+        trace.take()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn enters_managers_though_a_scope_around_waits() {
+        let events = ends(cancelled_in_the_exit_phase(0)).await;
+        assert_eq!(events, ["10 t Completed", "15 -t", "15 Ok(())", "15 goes on"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn enters_managers_in_tasks_of_its_tasks() {
+        let events = ends(cancelled_in_the_exit_phase(2)).await;
+        assert_eq!(events, ["30 t Completed", "35 -t", "35 Ok(())", "35 goes on"]);
     }
 }
 

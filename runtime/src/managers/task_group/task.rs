@@ -255,7 +255,10 @@ impl<T, E: Send + 'static, F: Future<Output = Result<T, E>>> Future for TaskFutu
         let Some(parts) = &mut this.parts else { return Poll::Ready(()) };
         let around = this.tasks.around();
         match rescue::outside(|| catch(|| parts.poll(around, cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Pending) => {
+                this.tasks.refused(this.number, around, cx.waker());
+                return Poll::Pending;
+            }
             Ok(Poll::Ready(StopEnd::Ended(Ok(value)))) => self.leave(Some(value), None),
             Ok(Poll::Ready(StopEnd::Ended(Err(error)))) => self.leave(None, Some(Failure::Error(error))),
             Ok(Poll::Ready(StopEnd::Cut(_))) => {

@@ -21,6 +21,8 @@ pub(super) struct Tasks<E> {
     state: Mutex<TasksState<E>>,
     /// The signals that will stop a scope around the group.
     around: Vec<Handle>,
+    /// Whether `around` does not count any more: see [`Tasks::check_around`]. Changed only while the state is locked.
+    ignores_around: AtomicBool,
 }
 
 pub(super) struct TasksState<E> {
@@ -43,6 +45,8 @@ struct TaskEntry {
     /// The signal that stops the task. `None` if the task was stopped with its group.
     stop: Option<Arc<Signal>>,
     is_aborted: Arc<AtomicBool>,
+    /// The waker of the task, if a signal around the group may have kept it from entering a manager.
+    refused: Option<Waker>,
     /// Whether the task's future is dropped, while rescues that began in it are still pending.
     is_dropped: bool,
     /// `Some` if the group was dropped.
@@ -86,7 +90,7 @@ impl<E> Tasks<E> {
             abandoned: None,
             waker: None,
         };
-        Self { state: Mutex::new(state), around }
+        Self { state: Mutex::new(state), around, ignores_around: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, TasksState<E>> {
@@ -95,7 +99,46 @@ impl<E> Tasks<E> {
 
     /// Returns the signals that will stop a scope around the group.
     pub(super) fn around(&self) -> &[Handle] {
-        &self.around
+        if self.ignores_around.load(Ordering::Acquire) { &[] } else { &self.around }
+    }
+
+    /// Registers the waker of a task that is pending, if one of the signals `around` the group is set. Such a task enters
+    /// nothing until it is stopped, or until the group finds that the signals do not count any more.
+    pub(super) fn refused(&self, number: u64, around: &[Handle], waker: &Waker) {
+        if !around.iter().any(Handle::is_done) {
+            return;
+        }
+        let mut waker = user_code::clone(waker);
+        let mut state = self.lock();
+        if self.ignores_around.load(Ordering::Relaxed) {
+            drop(state);
+            return waker.into_iter().for_each(user_code::wake);
+        }
+        if let Some(entry) = state.tasks.get_mut(&number) {
+            swap(&mut entry.refused, &mut waker);
+        }
+        let group = state.waker.take();
+        drop(state);
+        user_code::discard(waker);
+        group.into_iter().for_each(user_code::wake);
+    }
+
+    /// Looks whether a scope around the group has been stopped, although the group is not: the group is in an exit phase.
+    /// Its tasks enter managers as usual then. `cx` is that of the group, which no scope is stopping.
+    pub(super) fn check_around(&self, cx: &Context<'_>) {
+        let mut set = self.around().iter().filter(|signal| signal.is_done()).peekable();
+        if set.peek().is_none() {
+            return;
+        }
+        let now = StopScope::of(cx.waker()).map_or_else(Vec::new, StopScope::all_signals);
+        if set.all(|signal| now.iter().any(|other| other.is_same(signal))) {
+            return;
+        }
+        let mut state = self.lock();
+        self.ignores_around.store(true, Ordering::Release);
+        let wakers: Vec<_> = state.tasks.values_mut().filter_map(|entry| entry.refused.take()).collect();
+        drop(state);
+        wakers.into_iter().for_each(user_code::wake);
     }
 
     /// Returns whether the tasks have not been aborted.
@@ -112,7 +155,8 @@ impl<E> Tasks<E> {
         state.spawned += 1;
         let number = state.spawned;
         let (stop, is_aborted) = (Some(Arc::clone(stop)), Arc::clone(is_aborted));
-        state.tasks.insert(number, TaskEntry { stop, is_aborted, is_dropped: false, pending: None });
+        let entry = TaskEntry { stop, is_aborted, refused: None, is_dropped: false, pending: None };
+        state.tasks.insert(number, entry);
         Some(number)
     }
 
@@ -162,7 +206,10 @@ impl<E> Tasks<E> {
     pub(super) async fn until_or_stopped(&self, reached: impl Fn(&TasksState<E>) -> bool) {
         poll_fn(|cx| match self.poll_until(&reached, cx) {
             Poll::Pending if StopScope::stopping(cx.waker()).is_some() => Poll::Ready(()),
-            polled => polled,
+            polled => {
+                self.check_around(cx);
+                polled
+            }
         })
         .await;
     }
