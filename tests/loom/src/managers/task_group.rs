@@ -8,6 +8,9 @@ mod tasks;
 
 mod models;
 
+/// The name of the manager, as in the crate.
+const NAME: &str = "task_group";
+
 /// No model loses a failure.
 fn lost<E>(tasks::Failures { errors, panics }: tasks::Failures<E>) {
     assert!(errors.is_empty() && panics.is_empty(), "a failure is lost");
