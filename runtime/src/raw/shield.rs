@@ -28,6 +28,7 @@ use std::boxed::Box;
 use super::body::{Body, FrameHandle, NamedBody, Uncut};
 use super::cancel::NOT_AWAITED;
 use super::header::{BlockOwner, Flag, Header, Route, State};
+use super::stop_scope::{StopMode, StopScope};
 use super::{Caught, TaskPtr};
 use crate::exit::Exit;
 use crate::lend::Contract;
@@ -177,10 +178,19 @@ impl<F: Future, L: Contract> Future for Shielded<F, L> {
                 state.proxy.header.set(Flag::WantsMarker, true);
             }
         }
+        if !state.proxy.has_lent() && is_stopped(cx.waker()) {
+            return Poll::Pending;
+        }
         let ended = ready!(state.poll(cx));
         self.state = None;
         Poll::Ready(ended.unwrap_or_else(|payload| panics::resume(payload)))
     }
+}
+
+/// Returns whether a scope stops what is polled. A stop must not reach what is open in the enter phase of a shielded body. A
+/// body that is not polled has nothing open, so the driver drops it, and a rescue completes it.
+fn is_stopped(waker: &Waker) -> bool {
+    StopScope::stopping(waker).is_some_and(|scope| scope.mode() == StopMode::Stopping)
 }
 
 impl<F: Future, L: Contract> Drop for Shielded<F, L> {

@@ -253,6 +253,22 @@ mod entering {
             ["10 a Cancelled", "15 -a", "15 Err(Elapsed(()))", "30 +s", "30 s Cancelled", "35 -s"]
         );
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_shielded_manager_is_finished_although_a_manager_in_it_is_open() {
+        #[async_context_manager(shielded)]
+        async fn owned(trace: Trace) {
+            with!(resource(&trace, "in") => sleep(20 * MS).await);
+            trace.add("+s");
+            let outcome = r#yield!();
+            trace.add(format!("s {outcome:?}"));
+        }
+        let trace = Trace::new();
+        let late = with!(timeout(10 * MS) => with!(owned(trace.clone()) => trace.add("not reached")));
+        trace.add(format!("{late:?}"));
+        rescue::drain().await;
+        assert_eq!(trace.take(), ["10 Err(Elapsed(()))", "20 in Completed", "25 -in", "25 +s", "25 s Cancelled"]);
+    }
 }
 
 mod outer_stop {
