@@ -1,10 +1,13 @@
 //! Proof by exhaustion: scenarios that are dropped after each of their polls, and in which something goes wrong at each
-//! of their awaits, with all choices of managers that are shielded.
+//! of their awaits, with all choices of managers that are shielded. They are also stopped after each of their polls.
 
 #![forbid(unsafe_code)]
 
-use conformance::named::{Depth, exhaust_all};
-use conformance::runners::{by_hand, given_up};
+use std::env;
+
+use conformance::named::{Depth, exhaust_all, stop_all};
+use conformance::run::OneOf;
+use conformance::runners::{by_hand, given_up, gracefully, in_scope, in_scope_given_up};
 
 #[test]
 fn scenarios_hold_when_polled_by_hand() {
@@ -16,6 +19,30 @@ fn scenarios_hold_when_polled_by_hand() {
 #[test]
 fn scenarios_hold_when_the_executor_drops_rescues() {
     exhaust_all(given_up, Depth::PanicsIfShielded);
+}
+
+/// Of so many ways, one is tried: the first number, or the second one with `TESTS=all`.
+fn sample(usual: usize, all: usize) -> usize {
+    if env::var_os("TESTS").is_some_and(|tests| tests == "all") { all } else { usual }
+}
+
+#[test]
+fn scenarios_hold_when_a_scope_stops_them() {
+    let tried = stop_all(in_scope, OneOf { faults: sample(6, 1), drops: 1, all: sample(40, 2) });
+    assert!(tried.alone > 1600 && tried.drops > 3900, "{tried:?}");
+    assert!(tried.faults > sample(10_000, 60_000) && tried.all > sample(3600, 73_000), "{tried:?}");
+}
+
+#[test]
+fn scenarios_hold_when_a_scope_stops_them_and_the_executor_drops_rescues() {
+    let tried = stop_all(in_scope_given_up, OneOf { faults: sample(60, 6), drops: sample(4, 1), all: 0 });
+    assert!(tried.alone > 1600 && tried.drops > sample(900, 3800) && tried.faults > sample(900, 9000), "{tried:?}");
+}
+
+#[test]
+fn scenarios_hold_when_they_are_graceful_and_dropped() {
+    let tried = stop_all(gracefully, OneOf { faults: sample(6, 1), drops: 0, all: 0 });
+    assert!(tried.alone > 1600 && tried.faults > sample(10_000, 60_000), "{tried:?}");
 }
 
 /// So that the rules are not all that tells what happens: small scenarios, word for word.
@@ -31,7 +58,7 @@ mod word_for_word {
 
     /// The first letter of each event's manager, and what happens to it.
     fn dropped(steps: Steps, polls: usize) -> String {
-        let way = Dropping { drop_at: Some(polls), injection: None };
+        let way = Dropping { drop_at: Some(polls), ..Dropping::default() };
         let ran = run_and_check(by_hand, &Arc::from(steps), way).unwrap_or_else(|why| panic!("{why}"));
         told(&ran.events).trim_end().replace('\n', ", ")
     }

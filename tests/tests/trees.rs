@@ -8,7 +8,7 @@ use std::sync::Arc;
 use conformance::env::{EventKind, Fault, Injection, SeenOutcome};
 use conformance::model::{self, Kind, Manager, Step, Steps, each, goes_wrong, name_all, pause, race, stack};
 use conformance::run::{Dropping, Ran, Runner, run_and_check};
-use conformance::runners::{aborted, by_hand, timed_out};
+use conformance::runners::{aborted, by_hand, gracefully, in_scope, timed_out};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -71,6 +71,9 @@ fn tree() -> impl Strategy<Value = Steps> {
 /// Where it is dropped, and where what goes wrong.
 type Points = (Option<usize>, Option<(usize, Fault)>);
 
+/// After how many polls it is stopped, and how many more there are before it is dropped.
+type Stops = (usize, Option<usize>, Option<(usize, Fault)>);
+
 /// Beyond the end of a tree is at its end, so that they stay in their place when the tree is made smaller.
 fn points() -> impl Strategy<Value = Points> {
     let place = |few: usize, many: usize| prop_oneof![0..few, 0..many];
@@ -82,10 +85,30 @@ fn run(runner: Runner, steps: Steps, (drop, fault): Points) -> Result<Ran, Strin
     let steps = Arc::from(steps);
     let as_it_is = run_and_check(runner, &steps, Dropping::default())?;
     let drop_at = drop.map(|drop| drop.min(as_it_is.stops.saturating_sub(1)));
-    let dropped = run_and_check(runner, &steps, Dropping { drop_at, injection: None })?;
+    let dropped = run_and_check(runner, &steps, Dropping { drop_at, ..Dropping::default() })?;
     let Some((point, fault)) = fault else { return Ok(dropped) };
     let injection = Some(Injection { point: point.min(dropped.points.saturating_sub(1)), fault });
-    run_and_check(runner, &steps, Dropping { drop_at, injection })
+    run_and_check(runner, &steps, Dropping { drop_at, injection, ..Dropping::default() })
+}
+
+fn stops() -> impl Strategy<Value = Stops> {
+    let place = |few: usize, many: usize| prop_oneof![0..few, 0..many];
+    (place(10, 40), option::weighted(0.3, place(5, 20)), option::weighted(0.5, (place(20, 80), fault())))
+}
+
+/// Runs a tree as it is, to know the places, and then stops it.
+fn stop(runner: Runner, steps: Steps, (stop, drop, fault): Stops) -> Result<Ran, String> {
+    let steps = Arc::from(steps);
+    let as_it_is = run_and_check(runner, &steps, Dropping::default())?;
+    if as_it_is.stops < 2 {
+        return Ok(as_it_is);
+    }
+    let stop = (stop + 1).min(as_it_is.stops - 1);
+    let way = Dropping { stop_at: Some(stop), ..Dropping::default() };
+    let stopped = run_and_check(runner, &steps, way)?;
+    let drop_at = drop.map(|drop| (stop + drop).min(stopped.stops - 1));
+    let injection = fault.map(|(point, fault)| Injection { point: point.min(stopped.points.saturating_sub(1)), fault });
+    run_and_check(runner, &steps, Dropping { drop_at, injection, ..way })
 }
 
 /// What is found is told of, with the smallest tree of it; it can be given a name then.
@@ -95,12 +118,21 @@ fn cases(cases: u32) -> Config {
 
 /// Of so many cases, which are those of the number `which` where there is a seed.
 fn holds(runner: Runner, count: u32, which: u64) {
-    let property = |(steps, points)| run(runner, steps, points).map(drop).map_err(TestCaseError::fail);
+    hold((tree(), points()), |(steps, points)| run(runner, steps, points), count, which);
+}
+
+/// The same for trees that are stopped.
+fn holds_when_stopped(runner: Runner, count: u32, which: u64) {
+    hold((tree(), stops()), |(steps, stops)| stop(runner, steps, stops), count, which);
+}
+
+fn hold<S: Strategy>(strategy: S, run: impl Fn(S::Value) -> Result<Ran, String>, count: u32, which: u64) {
+    let property = |value| run(value).map(drop).map_err(TestCaseError::fail);
     let mut cases = cases(tests::cases(count));
     if let RngSeed::Fixed(seed) = &mut cases.rng_seed {
         *seed = seed.wrapping_add(which);
     }
-    if let Err(error) = TestRunner::new(cases).run(&(tree(), points()), property) {
+    if let Err(error) = TestRunner::new(cases).run(&strategy, property) {
         panic!("{error}");
     }
 }
@@ -118,6 +150,16 @@ fn random_trees_hold_under_a_time_limit() {
 #[test]
 fn random_trees_hold_in_a_task_that_is_aborted() {
     holds(aborted, 1000, 2);
+}
+
+#[test]
+fn random_trees_hold_when_a_scope_stops_them() {
+    holds_when_stopped(in_scope, 2000, 3);
+}
+
+#[test]
+fn random_trees_hold_when_they_are_graceful_and_dropped() {
+    holds_when_stopped(gracefully, 1000, 4);
 }
 
 /// What does not hold is found, and made small.

@@ -56,6 +56,8 @@ pub enum End {
     Failed,
     Panicked,
     Dropped,
+    /// It was dropped by a scope that stopped it, after what was open in it had been left.
+    Stopped,
 }
 
 /// What a manager sees at its marker.
@@ -103,6 +105,16 @@ pub enum EventKind {
     BlockEnded(End),
     /// The whole `with!`, or that of a stack.
     WithEnded(End),
+    /// The time of a manager that races its block is over: it drops the block.
+    TimeIsOver,
+    /// A race in its block is over: it drops what is in it.
+    RaceIsOver,
+    /// The scenario is in a `graceful` future, which is dropped.
+    Abandoned,
+    /// The scope around the scenario begins to stop it.
+    StopBegins,
+    /// The future of the scenario is about to be dropped, although it is being stopped.
+    DropBegins,
     /// The future of the scenario has been dropped, or has come to its end.
     Gone,
 }
@@ -189,6 +201,22 @@ impl Record {
     /// The program has come to its end, or has been dropped.
     pub(crate) fn gone(&self) {
         self.tally.add(OUTSIDE, EventKind::Gone);
+    }
+
+    /// A scope begins to stop the program.
+    pub(crate) fn stops(&self) {
+        self.tally.add(OUTSIDE, EventKind::StopBegins);
+    }
+
+    /// A `graceful` program is dropped, and the crate begins to stop it.
+    pub(crate) fn abandons(&self) {
+        self.tally.add(OUTSIDE, EventKind::Abandoned);
+        self.stops();
+    }
+
+    /// A program that is being stopped is about to be dropped.
+    pub(crate) fn cuts(&self) {
+        self.tally.add(OUTSIDE, EventKind::DropBegins);
     }
 
     /// The program is about to be dropped at that suspension.
@@ -380,6 +408,12 @@ impl Env {
         self.point(who, own)?;
         self.add(who, if own { EventKind::Awaited } else { EventKind::InBlock });
         Ok(())
+    }
+
+    /// Pends for so many polls. Then this happens to `who`, before anything else can.
+    pub(crate) async fn time(&self, who: Name, is_over: EventKind, polls: usize) {
+        yields(polls).await;
+        self.add(who, is_over);
     }
 
     /// Awaits in a phase of the manager `who`; so many were before these.

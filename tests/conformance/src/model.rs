@@ -1,7 +1,7 @@
 //! The model: programs of nested managers, as data. Some come from the files of `data`, with what Python did with them;
 //! others are made here, and judged by the rules alone.
 
-use std::fmt;
+use std::{fmt, slice};
 
 use async_context_manager::Outcome;
 use serde::Deserialize;
@@ -176,6 +176,9 @@ pub enum Step {
         polls: usize,
         steps: Steps,
     },
+    /// A `with!` of a scope, which is never stopped itself.
+    #[serde(skip)]
+    Scope(Steps),
     /// A `with!` of an exit stack, which has a name of its own, with these managers on it.
     #[serde(skip)]
     Stack {
@@ -248,6 +251,8 @@ pub enum Kind {
     Gathering,
     /// Has its marker in a `with!` of another one, a function or one that races, followed by so many awaits.
     Composed(Box<Manager>, usize),
+    /// Enters the first one in its enter phase, and the other one in its exit phase, each for a block that waits once.
+    Using(Box<[Manager; 2]>),
 }
 
 /// A manager function with these awaits in its phases: before and after it acquires its resource, and before and after it
@@ -305,6 +310,12 @@ impl Manager {
     #[must_use]
     pub fn around(self, inner: Self, after: usize) -> Self {
         self.kind(Kind::Composed(Box::new(inner), after))
+    }
+
+    /// With a `with!` of `first` in the enter phase, and one of `last` in the exit phase.
+    #[must_use]
+    pub fn uses(self, first: Self, last: Self) -> Self {
+        self.kind(Kind::Using(Box::new([first, last])))
     }
 
     /// The enter phase ends so, with the resource acquired.
@@ -465,13 +476,23 @@ pub fn each(steps: &mut [Step], change: &mut impl FnMut(&mut Name, Option<&mut b
         match step {
             Step::With(With { m, steps, .. }) => {
                 change(&mut m.exit.id, Some(&mut m.shielded));
-                if let Kind::Composed(inner, _) = &mut m.kind {
-                    change(&mut inner.exit.id, Some(&mut inner.shielded));
+                let parts = match &mut m.kind {
+                    Kind::Composed(inner, _) => slice::from_mut(&mut **inner),
+                    Kind::Using(parts) => &mut parts[..],
+                    _ => &mut [],
+                };
+                for part in parts {
+                    change(&mut part.exit.id, Some(&mut part.shielded));
                 }
                 each(steps, change);
             }
             Step::Join(all) => all.iter_mut().for_each(|steps| each(steps, change)),
-            Step::Race { steps, .. } | Step::Try { steps, .. } | Step::Loop(Loop { steps, .. }) => each(steps, change),
+            Step::Race { steps, .. }
+            | Step::Scope(steps)
+            | Step::Try { steps, .. }
+            | Step::Loop(Loop { steps, .. }) => {
+                each(steps, change);
+            }
             Step::Stack { name, managers, steps } => {
                 change(name, None);
                 for manager in managers {

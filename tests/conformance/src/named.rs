@@ -3,7 +3,7 @@
 use crate::env::Fault::{self, Fails, Panics};
 use crate::model::Step::{self, Join};
 use crate::model::{Kind, Manager, Steps, function, goes_wrong, pause, race, shielded_or_not, stack};
-use crate::run::{Runner, Tried, exhaust};
+use crate::run::{OneOf, Runner, Stopped, Stopping, Tried, exhaust};
 
 /// Pends before and after each of its two steps.
 fn full(name: char) -> Manager {
@@ -77,6 +77,12 @@ fn scenarios() -> Vec<(&'static str, Steps)> {
                 ])]),
             ],
         ),
+        ("a manager that enters others in its phases", one(half('a').uses(half('b'), half('c')))),
+        (
+            "a manager that enters others in its phases, in a block",
+            vec![half('a').with([at_once('b').uses(at_once('c'), half('d')).with([pause()]), pause()])],
+        ),
+        ("a scope in a block", vec![half('a').with(around(Step::Scope(around(half('b').with([pause()])).to_vec())))]),
         ("a marker among futures", two(full('a').kind(Kind::Gathering), full('b').kind(Kind::Gathering))),
         ("a manager made of a time limit", two(half('a').around(half('b').kind(Kind::Racing(12)), 1), half('c'))),
         (
@@ -114,6 +120,12 @@ fn scenarios() -> Vec<(&'static str, Steps)> {
                 vec![pause(), pause(), pause(), goes_wrong(Panics)],
             ])])],
         ),
+    ]
+}
+
+/// Those with exit stacks.
+fn scenarios_of_stacks() -> Vec<(&'static str, Steps)> {
+    vec![
         ("a stack", vec![stack('s', vec![full('a'), full('b')], vec![pause()])]),
         ("a stack of what is left at once", vec![stack('s', vec![at_once('a'), at_once('b')], vec![pause()])]),
         (
@@ -141,7 +153,7 @@ pub enum Depth {
 /// When something is not as it should be.
 pub fn exhaust_all(runner: Runner, depth: Depth) -> Tried {
     let mut tried = Tried::default();
-    for (name, steps) in scenarios() {
+    for (name, steps) in scenarios().into_iter().chain(scenarios_of_stacks()) {
         let choices = shielded_or_not(&steps);
         let last = choices.len() - 1;
         for (choice, steps) in choices.enumerate() {
@@ -155,4 +167,20 @@ pub fn exhaust_all(runner: Runner, depth: Depth) -> Tried {
     }
     println!("{tried:?}");
     tried
+}
+
+/// All of them, stopped, with every choice of managers that are shielded: how many ways that are.
+///
+/// # Panics
+///
+/// When something is not as it should be.
+pub fn stop_all(runner: Runner, one_of: OneOf) -> Stopped {
+    let mut stopping = Stopping::new(runner, one_of);
+    for (name, steps) in scenarios().into_iter().chain(scenarios_of_stacks()) {
+        for steps in shielded_or_not(&steps) {
+            stopping.exhaust(steps).unwrap_or_else(|why| panic!("{name}: {why}"));
+        }
+    }
+    println!("{:?}", stopping.tried());
+    stopping.tried()
 }

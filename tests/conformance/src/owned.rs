@@ -4,11 +4,12 @@ use std::future::pending;
 
 use async_context_manager::{AsyncContextManager, Outcome, async_context_manager, with};
 use futures::stream::{FuturesUnordered, StreamExt};
-use tests::yields;
 
 use crate::env::{Env, Error, EventKind, Resource, SeenOutcome};
 use crate::managers::{after, before, by_option, holding, leave};
-use crate::model::Manager;
+use crate::model::{Manager, pause};
+use crate::program::Program;
+use crate::ways::Way;
 
 /// A type that errors pass by.
 pub(crate) struct Type {
@@ -38,7 +39,7 @@ pub(crate) async fn racing(env: Env, spec: Manager, polls: usize) -> Result<&mut
     let seen = tokio::select! {
         biased;
         outcome = async { r#yield!(&mut resource) } => (&outcome).into(),
-        () = yields(polls) => SeenOutcome::Raced,
+        () = env.time(spec.name(), EventKind::TimeIsOver, polls) => SeenOutcome::Raced,
     };
     env.add(spec.name(), EventKind::Sees(seen));
     leave(&env, &spec.exit, Outcome::Cancelled, Some(&mut resource)).await?;
@@ -64,6 +65,18 @@ pub(crate) async fn gathering(env: Env, spec: Manager) -> Result<&mut Resource, 
     let outcome = gathered.next().await.expect("there is one");
     drop(gathered);
     after(&env, &spec.exit, env.reveal(outcome), Some(&mut resource)).await.map(drop)
+}
+
+/// Enters another one in each of its phases.
+#[async_context_manager]
+pub(crate) async fn using(env: Env, spec: Manager, parts: Box<[Manager; 2]>) -> Result<&mut Resource, Error> {
+    let [first, last] = parts.map(|part| [part.with([pause()])]);
+    let mut resource = before(&env, &spec).await?;
+    Program::new(&env, Way::DEFAULT).steps(&first, None).await?;
+    let outcome = r#yield!(&mut resource);
+    env.add(spec.name(), EventKind::Sees((&outcome).into()));
+    Program::new(&env, Way::DEFAULT).steps(&last, None).await?;
+    leave(&env, &spec.exit, env.reveal(outcome), Some(&mut resource)).await.map(drop)
 }
 
 /// A manager with its marker in the block of another one: lends what that lends, and has a resource besides.

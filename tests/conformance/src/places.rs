@@ -24,6 +24,15 @@ pub(crate) struct Place<'s> {
     pub(crate) within: Vec<Name>,
     /// It is a part of a shielded manager.
     pub(crate) is_protected: bool,
+    /// The manager in whose phase its `with!` is.
+    pub(crate) user: Option<(Name, Phase)>,
+}
+
+/// A part of a manager's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Enter,
+    Exit,
 }
 
 impl Place<'_> {
@@ -52,6 +61,11 @@ impl Place<'_> {
             _ => None,
         }
     }
+
+    /// The managers that it enters in its phases.
+    pub(crate) fn used(&self) -> &[Manager] {
+        if let Kind::Using(parts) = &self.node.kind { &parts[..] } else { &[] }
+    }
 }
 
 /// All managers of these steps.
@@ -79,7 +93,7 @@ impl<'s> Walk<'s> {
             match step {
                 Step::With(with) => self.with(with),
                 Step::Join(all) => all.iter().for_each(|steps| self.steps(steps)),
-                Step::Race { steps, .. } | Step::Try { steps, .. } => self.steps(steps),
+                Step::Race { steps, .. } | Step::Scope(steps) | Step::Try { steps, .. } => self.steps(steps),
                 Step::Stack { name, managers, steps } => self.stack(*name, managers, steps),
                 Step::Loop(Loop { n, steps, .. }) => {
                     let round = self.round;
@@ -96,7 +110,8 @@ impl<'s> Walk<'s> {
 
     fn add(&mut self, node: &'s Manager, holder: Holder, is_protected: bool) -> Name {
         let (name, is_shielded) = (node.name().in_round(self.round), node.shielded || self.all_shielded);
-        self.places.push(Place { name, node, is_shielded, holder, within: self.within.clone(), is_protected });
+        let within = self.within.clone();
+        self.places.push(Place { name, node, is_shielded, holder, within, is_protected, user: None });
         name
     }
 
@@ -109,6 +124,12 @@ impl<'s> Walk<'s> {
             }
             _ => None,
         };
+        if let Kind::Using(parts) = &with.m.kind {
+            for (part, phase) in parts.iter().zip([Phase::Enter, Phase::Exit]) {
+                self.add(part, Holder::With, with.m.shielded || self.all_shielded);
+                self.places.last_mut().expect("it was added").user = Some((name, phase));
+            }
+        }
         self.within.extend([Some(name), inner].into_iter().flatten());
         self.steps(&with.steps);
         self.within.truncate(around);

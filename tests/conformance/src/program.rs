@@ -3,9 +3,8 @@
 use std::borrow::Borrow;
 use std::pin::Pin;
 
-use async_context_manager::{AsyncContextManager, AsyncExitStack, with};
+use async_context_manager::{AsyncContextManager, AsyncExitStack, cancel_scope, with};
 use futures::future::join_all;
-use tests::yields;
 
 use crate::env::{Env, Error, EventKind, OUTSIDE, Resource};
 use crate::managers::{
@@ -225,6 +224,7 @@ impl<'e> Program<'e> {
                 return self.env.watch(with.m.name(), None, EventKind::WithEnded, ended).await;
             }
             Step::Join(all) => return Box::pin(self.join(all)).await,
+            Step::Scope(steps) => return Box::pin(self.in_scope(steps)).await,
             Step::Race { polls, steps } => return Box::pin(self.race(*polls, steps)).await,
             Step::Stack { name, managers, steps } => {
                 let ended: Boxed<'_, _> = Box::pin(self.with_stack(*name, managers, steps));
@@ -246,8 +246,13 @@ impl<'e> Program<'e> {
         tokio::select! {
             biased;
             flow = self.steps(steps, None) => flow,
-            () = yields(polls) => Ok(Flow::Next),
+            () = self.env.time(self.who, EventKind::RaceIsOver, polls) => Ok(Flow::Next),
         }
+    }
+
+    async fn in_scope(self, steps: &'e [Step]) -> Result<Flow, Error> {
+        let ended = with!(cancel_scope() => self.steps(steps, None).await);
+        ended.expect("nobody stops it")
     }
 
     fn jump(self, word: &str, at: usize, round: Round, flow: Flow) -> Flow {
@@ -351,6 +356,12 @@ impl<'e> Program<'e> {
             }
             Kind::Gathering => {
                 let manager = owned::gathering(env, spec);
+                with_either!(shielded, manager, resource => {
+                    self.block_with(name, (name, resource), steps, round).await?
+                })
+            }
+            Kind::Using(parts) => {
+                let manager = owned::using(env, spec, parts.clone());
                 with_either!(shielded, manager, resource => {
                     self.block_with(name, (name, resource), steps, round).await?
                 })

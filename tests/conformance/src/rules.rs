@@ -4,22 +4,30 @@ use std::collections::BTreeMap;
 
 use crate::env::{End, Event, EventKind, Fault, OUTSIDE, SeenOutcome};
 use crate::model::{Kind, Loop, Manager, Name, Step, With};
-use crate::places::{Holder, Place};
+use crate::places::{Holder, Phase, Place};
+use stops::{PhaseAtStop, Stop};
+
+mod stops;
 
 /// What happened to whom, and when.
-struct Timeline(BTreeMap<Name, Vec<(usize, EventKind)>>);
+struct Timeline {
+    events: BTreeMap<Name, Vec<(usize, EventKind)>>,
+    stop: Option<Stop>,
+}
 
 impl Timeline {
-    fn new(events: &[Event]) -> Self {
-        let mut timeline = BTreeMap::<_, Vec<_>>::new();
-        for (at, event) in events.iter().enumerate() {
-            timeline.entry(event.who).or_default().push((at, event.what));
+    fn new(places: &[Place<'_>], steps: &[Step], all: &[Event]) -> Self {
+        let mut events = BTreeMap::<_, Vec<_>>::new();
+        for (at, event) in all.iter().enumerate() {
+            events.entry(event.who).or_default().push((at, event.what));
         }
-        Self(timeline)
+        let mut timeline = Self { events, stop: Stop::of(all, steps) };
+        timeline.tell_stopped(places);
+        timeline
     }
 
     fn of(&self, who: Name) -> &[(usize, EventKind)] {
-        self.0.get(&who).map_or(&[], Vec::as_slice)
+        self.events.get(&who).map_or(&[], Vec::as_slice)
     }
 
     /// When this happened first.
@@ -53,6 +61,17 @@ impl Timeline {
             EventKind::Fault(fault) => Some((*at, *fault)),
             _ => None,
         })
+    }
+
+    /// What went wrong in a manager that it enters in a phase, and so in that phase.
+    fn fault_of_used(&self, place: &Place<'_>) -> Option<(usize, Fault)> {
+        let ended = |what| match what {
+            EventKind::WithEnded(End::Failed) => Some(Fault::Fails),
+            EventKind::WithEnded(End::Panicked) => Some(Fault::Panics),
+            _ => None,
+        };
+        let events = place.used().iter().flat_map(|used| self.of(used.name()));
+        events.filter_map(|(at, what)| Some((*at, ended(*what)?))).min_by_key(|(at, _)| *at)
     }
 
     /// It ended as if its block had not failed.
@@ -89,7 +108,7 @@ impl Timeline {
     /// Whether what was left of it when its `with!` was dropped went on elsewhere.
     fn is_rescued(&self, place: &Place<'_>) -> bool {
         let dropped = self.first(place.with(), |what| what == EventKind::WithEnded(End::Dropped));
-        place.goes_on() && dropped.is_some()
+        place.goes_on() && (dropped.is_some() || self.was_entering_at_stop(place))
     }
 }
 
@@ -107,14 +126,16 @@ fn is_own(what: EventKind) -> bool {
 
 /// Checks everything. `lost` are those whose failures or panics the hook was told of.
 pub(crate) fn check(places: &[Place<'_>], steps: &[Step], events: &[Event], lost: &[Name]) -> Result<(), String> {
-    let timeline = Timeline::new(events);
+    let timeline = Timeline::new(places, steps, events);
     for place in places {
         let who = place.name;
-        let checks = [resource, course, seen, end, in_time, block];
+        let checks = [resource, course, seen, end, in_time, block, stops::entered, stops::rescued];
         checks.iter().try_for_each(|check| check(&timeline, place)).map_err(|why| format!("{who:?}: {why}"))?;
         let order = order(&timeline, places, place).and_then(|()| losses(&timeline, places, place, lost));
         order.map_err(|why| format!("{who:?}: {why}"))?;
     }
+    stops::blocks(&timeline)?;
+    stops::panic_is_told(&timeline, lost)?;
     stacks(&timeline, steps)
 }
 
@@ -154,6 +175,9 @@ fn exit_phase(node: &Manager, seen: SeenOutcome) -> Vec<Line> {
         lines.extend(exit_phase(inner, seen).into_iter().filter(|line| matches!(line, Line::Pends)));
         lines.extend(inner.shielded.then_some(Line::Pends));
     }
+    if let Kind::Using(_) = &node.kind {
+        lines.push(Line::Pends);
+    }
     lines.extend(awaits(node.exit.post));
     lines.push(Line::Does(EventKind::Released));
     lines.extend(awaits(node.exit.late));
@@ -189,14 +213,22 @@ fn course(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
     let inner = place.inner().map(|(inner, _)| inner.name());
     let faults = [Some(who), inner].into_iter().flatten().filter_map(|part| timeline.fault(part)).map(|(at, _)| at);
     // An inner one that races ends it as one that fails.
-    let fault = faults.chain(inner.and_then(|inner| timeline.raced(inner))).min();
+    let used = timeline.fault_of_used(place).map(|(at, _)| at);
+    let fault = faults.chain(inner.and_then(|inner| timeline.raced(inner))).chain(used).min();
     let dropped = timeline.dropped(place).filter(|&dropped| begun < dropped);
     let before = |end: usize| did.iter().filter(|(at, _)| *at < end).count();
+    let stop = timeline.phase_at_stop(place);
     let (least, most) = match (fault, dropped) {
         // It is checked by the lines themselves that it did not end before.
         (Some(fault), _) => (before(fault), before(fault)),
+        (None, _) if place.is_shielded => (whole.len(), whole.len()),
+        (None, _) if place.is_protected => (whole.len(), whole.len()),
+        (None, _) if stop.is_some_and(|(_, phase)| phase == PhaseAtStop::Entering) => {
+            let abandoned = stop.map_or(0, |(stop, _)| before(stop));
+            (abandoned, abandoned)
+        }
         (None, None) => (whole.len(), whole.len()),
-        (None, Some(_)) if place.is_shielded => (whole.len(), whole.len()),
+        (None, Some(_)) if stop.is_some() && !timeline.is_cut_by_others(place) => (whole.len(), whole.len()),
         (None, Some(dropped)) if is_in_block(timeline, place, dropped) => {
             let least = all_of(&enter).len() + at_once_of(&exit).len();
             // A shielded one in it may have to wait for others that are rescued, and polls on when these have ended.
@@ -265,13 +297,16 @@ fn of_block(end: Option<End>) -> SeenOutcome {
         Some(End::Failed) => SeenOutcome::Failed,
         Some(End::Panicked) => SeenOutcome::Panicked,
         Some(End::Dropped) => SeenOutcome::Raced,
-        None => SeenOutcome::Cancelled,
+        Some(End::Stopped) | None => SeenOutcome::Cancelled,
     }
 }
 
 /// What is under way on a stack when these have been left.
 fn under_way(timeline: &Timeline, stack: Name, left: &[Name]) -> SeenOutcome {
-    let faults = left.iter().filter_map(|who| timeline.seen(*who).and(timeline.fault(*who)));
+    let faults = left.iter().filter_map(|who| {
+        timeline.first(*who, |what| what == EventKind::BlockBegun)?;
+        timeline.seen(*who).and(timeline.fault(*who))
+    });
     faults.fold(of_block(timeline.block(stack)), |seen, (_, fault)| match (seen, fault) {
         (_, Fault::Panics) | (SeenOutcome::Panicked, _) => SeenOutcome::Panicked,
         _ => SeenOutcome::Failed,
@@ -283,8 +318,13 @@ fn end(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
     let who = place.name;
     let (Holder::With, Some(ended)) = (&place.holder, timeline.with_ended(who)) else { return Ok(()) };
     let parts = [Some(who), place.inner().map(|(inner, _)| inner.name())];
-    let faults: Vec<_> =
-        parts.iter().flatten().filter_map(|part| timeline.fault(*part)).map(|(_, fault)| fault).collect();
+    let faults: Vec<_> = parts
+        .iter()
+        .flatten()
+        .filter_map(|part| timeline.fault(*part))
+        .chain(timeline.fault_of_used(place))
+        .map(|(_, fault)| fault)
+        .collect();
     let raced = parts.iter().flatten().any(|part| timeline.raced(*part).is_some());
     let block = timeline.block(who);
     let expected = match ended {
@@ -321,16 +361,31 @@ fn order(timeline: &Timeline, places: &[Place<'_>], place: &Place<'_>) -> Result
     let (Some(first), Some(last)) = (timeline.first(who, |_| true), timeline.last(who, |_| true)) else {
         return Ok(());
     };
+    let user = place.user.and_then(|(user, _)| places.iter().find(|place| place.name == user));
     for outer in place.within.iter().filter_map(|outer| places.iter().find(|place| place.name == *outer)) {
         let name = outer.name;
         let entered = timeline.last(name, |what| what == EventKind::Acquired);
         require(entered.is_some_and(|entered| entered < first), || format!("began before {name} was entered"))?;
-        let end = if timeline.is_rescued(place) {
-            end_for_rescue(timeline, outer, place)
+        let whole = user.filter(|user| timeline.is_rescued(user)).unwrap_or(place);
+        let end = if timeline.is_rescued(whole) {
+            end_for_rescue(timeline, outer, whole)
         } else {
             timeline.seen(name).map(|(at, _)| at)
         };
         require(end.is_none_or(|end| last < end), || format!("went on when {name} was being left"))?;
+    }
+    if let Some((user, phase)) = place.user {
+        let ends = |what| matches!(what, EventKind::Released | EventKind::Lost);
+        let seen = timeline.seen(user).map(|(at, _)| at);
+        let (begin, end) = match phase {
+            Phase::Enter => {
+                (timeline.first(user, |what| what == EventKind::Acquired), seen.or(timeline.first(user, ends)))
+            }
+            Phase::Exit => (seen, timeline.first(user, ends)),
+        };
+        let end = end.filter(|_| !timeline.is_rescued(place) || place.is_protected).unwrap_or(usize::MAX);
+        require(begin.is_some_and(|begin| begin < first), || format!("began before the {phase:?} phase of {user}"))?;
+        require(last < end, || format!("went on after the {phase:?} phase of {user}"))?;
     }
     if let Holder::Manager(outer, _) = place.holder {
         let is_left_alone = place.is_shielded && !place.is_protected && timeline.is_rescued(place);
@@ -377,7 +432,9 @@ fn losses(timeline: &Timeline, places: &[Place<'_>], place: &Place<'_>, lost: &[
     let panicked = |&(at, fault)| fault == Fault::Panics && dropped < Some(at);
     let raced = parts.iter().flatten().any(|part| timeline.raced(*part).is_some());
     let (least, most) = match (&place.holder, &place.node.kind) {
-        _ if dropped.is_none() => (0, 0),
+        // What becomes of it may be what becomes of the manager that uses it.
+        _ if place.user.is_some() => (0, 1),
+        _ if dropped.is_none() && !timeline.was_entering_at_stop(place) => (0, 0),
         (Holder::With, _) if place.is_shielded => {
             let is_lost = usize::from(!faults.is_empty() || raced);
             (is_lost, is_lost)
@@ -394,6 +451,9 @@ fn losses(timeline: &Timeline, places: &[Place<'_>], place: &Place<'_>, lost: &[
     };
     // An error that a manager catches, and passes on when nobody is left to be told, is lost with that one.
     let most = most + places.iter().filter(|place| passes_on(timeline, place)).count();
+    // Nobody is left to be told of a panic that leaves a `graceful` future.
+    let panics = faults.iter().any(|(_, fault)| *fault == Fault::Panics) || timeline.block(who) == Some(End::Panicked);
+    let most = most + usize::from(timeline.is_abandoned() && panics);
     require((least..=most).contains(&told), || format!("{told} losses were told of, and not {least} to {most}"))
 }
 
@@ -409,6 +469,7 @@ fn stacks(timeline: &Timeline, steps: &[Step]) -> Result<(), String> {
         match step {
             Step::With(With { steps, .. })
             | Step::Race { steps, .. }
+            | Step::Scope(steps)
             | Step::Try { steps, .. }
             | Step::Loop(Loop { steps, .. }) => stacks(timeline, steps)?,
             Step::Join(all) => all.iter().try_for_each(|steps| stacks(timeline, steps))?,
@@ -418,7 +479,8 @@ fn stacks(timeline: &Timeline, steps: &[Step]) -> Result<(), String> {
                 let expected = match under_way(timeline, *name, &left) {
                     SeenOutcome::Completed => End::Done,
                     SeenOutcome::Panicked => End::Panicked,
-                    _ => End::Failed,
+                    SeenOutcome::Cancelled => End::Stopped,
+                    SeenOutcome::Failed | SeenOutcome::Raced => End::Failed,
                 };
                 let ended = timeline.with_ended(*name).filter(|ended| *ended != End::Dropped);
                 require(ended.is_none_or(|ended| ended == expected), || {

@@ -17,11 +17,17 @@ use crate::places::places;
 use crate::rules::check;
 use crate::runners::take_by_hand;
 
+mod stops;
+
+pub use stops::{OneOf, Stopped, Stopping};
+
 /// What becomes of a program on its way.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dropping {
     /// At which of its stops it is dropped.
     pub drop_at: Option<usize>,
+    /// After how many polls the scope around it begins to stop it, if it is in one.
+    pub stop_at: Option<usize>,
     pub injection: Option<Injection>,
 }
 
@@ -142,7 +148,7 @@ fn blame(error: &(dyn Any + Send)) -> Option<Blame> {
 }
 
 fn no_panics() -> Result<(), String> {
-    let panics = lock(&PANICS).clone();
+    let panics = take(&mut *lock(&PANICS));
     if panics.is_empty() { Ok(()) } else { Err(format!("unplanned panics: {panics:#?}")) }
 }
 
@@ -172,7 +178,7 @@ pub fn exhaust(runner: Runner, steps: Steps, faults: &[Fault]) -> Result<Tried, 
     let points = |drop_at, points| exhaust_points(runner, &steps, drop_at, points, faults);
     let mut tried = Tried { faults: points(None, as_it_is.points)?, ..Tried::default() };
     for stop in 0..as_it_is.stops {
-        let dropped = run_and_check(runner, &steps, Dropping { drop_at: Some(stop), injection: None })?;
+        let dropped = run_and_check(runner, &steps, Dropping { drop_at: Some(stop), ..Dropping::default() })?;
         tried.drops += 1;
         tried.both += points(Some(stop), dropped.points)?;
     }
@@ -189,7 +195,8 @@ fn exhaust_points(
 ) -> Result<usize, String> {
     for point in 0..points {
         for &fault in faults {
-            run_and_check(runner, steps, Dropping { drop_at, injection: Some(Injection { point, fault }) })?;
+            let injection = Some(Injection { point, fault });
+            run_and_check(runner, steps, Dropping { drop_at, injection, ..Dropping::default() })?;
         }
     }
     Ok(points * faults.len())

@@ -6,17 +6,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_context_manager::rescue::{self, Rescue};
+use async_context_manager::{CancelScope, cancel_scope, graceful, with};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
 
-use crate::env::{Env, Error, MILLISECOND, Pend, Record, label};
+use crate::env::{End, Env, Error, EventKind, MILLISECOND, OUTSIDE, Pend, Record, label};
 use crate::model::{Ended, Step};
 use crate::program::{Boxed, Program};
 use crate::run::{Dropping, Ran, listen, planned};
@@ -71,8 +72,73 @@ pub fn given_up(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
 /// The same, but the rescues are not for it.
 pub fn but_for_rescues(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
     let (env, record) = Env::new(way.injection, Pend::AtOnce);
-    let mut hand = Hand { woken: Arc::default(), rescues: Vec::new(), patience: 0 };
-    let (_ended, polls) = hand.poll(program(env, steps.clone()), &record, way.drop_at)?;
+    let mut hand = Hand::new(0);
+    let (_ended, polls) = hand.poll_or_drop(program(env, steps.clone()), &record, way.drop_at)?;
+    record.gone();
+    Ran::new(&record, polls)
+}
+
+/// The same as [`by_hand`], in a scope that can stop it. Its stops are the polls.
+pub fn in_scope(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
+    in_scope_until(steps, way, usize::MAX)
+}
+
+/// The same, but the rescues are dropped after one poll.
+pub fn in_scope_given_up(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
+    in_scope_until(steps, way, 1)
+}
+
+fn in_scope_until(steps: &Arc<[Step]>, way: Dropping, patience: usize) -> Result<Ran, String> {
+    let (env, record) = Env::new(way.injection, Pend::AtOnce);
+    let scope = Arc::<OnceLock<CancelScope>>::default();
+    let future = in_cancel_scope(env, steps.clone(), scope.clone());
+    let mut hand = Hand::by_hand(patience);
+    let mut stop = |polls| {
+        if way.stop_at == Some(polls) {
+            record.stops();
+            scope.get().expect("the block has begun").cancel();
+        }
+        if way.stop_at.is_some() && way.drop_at == Some(polls) {
+            record.cuts();
+        }
+    };
+    let mut future: Alone<'_> = Box::pin(future);
+    let (ended, polls) = hand.poll(&mut future, way.drop_at, &mut stop)?;
+    drop_program(future, ended.is_none().then_some((&record, polls)))?;
+    record.gone();
+    hand.finish()?;
+    Ran::new(&record, polls)
+}
+
+/// A program in a scope, whose handle is then in `scope`.
+async fn in_cancel_scope(env: Env, steps: Arc<[Step]>, scope: Arc<OnceLock<CancelScope>>) -> Outcome {
+    let program = program(env.clone(), steps);
+    let ended = with!(cancel_scope() as handle => {
+        scope.set(handle).expect("it begins once");
+        env.watch(OUTSIDE, None, EventKind::BlockEnded, program).await
+    });
+    let end = match &ended {
+        Some(Ok(_)) => End::Done,
+        Some(Err(_)) => End::Failed,
+        None => End::Stopped,
+    };
+    env.add(OUTSIDE, EventKind::WithEnded(end));
+    ended.unwrap_or(Ok(None))
+}
+
+/// Drops it as a `graceful` future after so many polls: the crate then stops it. Its stops are the polls until then.
+pub fn gracefully(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
+    let (env, record) = Env::new(way.injection, Pend::AtOnce);
+    let watched = env.watch(OUTSIDE, None, EventKind::BlockEnded, program(env.clone(), steps.clone()));
+    drop(env);
+    let mut future: Alone<'_> = Box::pin(graceful(watched));
+    let mut hand = Hand::by_hand(usize::MAX);
+    let (ended, polls) = hand.poll(&mut future, way.stop_at, &mut |_| {})?;
+    if ended.is_none() {
+        record.abandons();
+    }
+    drop_program(future, None)?;
+    hand.finish()?;
     record.gone();
     Ran::new(&record, polls)
 }
@@ -90,16 +156,23 @@ pub(crate) fn poll_by_hand(
     drop_at: Option<usize>,
     patience: usize,
 ) -> Result<(Ended, usize), String> {
-    listen();
-    RESCUES.set(Some(Vec::new()));
-    let mut hand = Hand { woken: Arc::default(), rescues: Vec::new(), patience };
-    let ended = hand.poll(program, record, drop_at)?;
+    let mut hand = Hand::by_hand(patience);
+    let ended = hand.poll_or_drop(program, record, drop_at)?;
     record.gone();
-    while hand.poll_rescues()? {
-        hand.is_woken()?;
-    }
-    RESCUES.set(None);
+    hand.finish()?;
     Ok(ended)
+}
+
+/// Drops a program, which was not at its end after so many polls, if it is said how many.
+fn drop_program(program: Alone<'_>, unended: Option<(&Record, usize)>) -> Result<(), String> {
+    if let Some((record, polls)) = unended {
+        record.drops(polls);
+    }
+    catch_unwind(AssertUnwindSafe(|| drop(program))).map_err(|_| "a panic came out of the drop")?;
+    if let Some((record, _)) = unended {
+        record.dropped();
+    }
+    Ok(())
 }
 
 /// Who polls by hand.
@@ -111,35 +184,63 @@ struct Hand {
 }
 
 impl Hand {
+    fn new(patience: usize) -> Self {
+        Self { woken: Arc::default(), rescues: Vec::new(), patience }
+    }
+
+    /// The rescues of this thread are for it.
+    fn by_hand(patience: usize) -> Self {
+        listen();
+        RESCUES.set(Some(Vec::new()));
+        Self::new(patience)
+    }
+
     /// Polls until it has ended or is dropped: what it came to, and how often.
-    fn poll(
+    fn poll_or_drop(
         &mut self,
         mut program: Alone<'_>,
         record: &Record,
         drop_at: Option<usize>,
     ) -> Result<(Ended, usize), String> {
+        let (ended, polls) = self.poll(&mut program, drop_at, &mut |_| {})?;
+        drop_program(program, ended.is_none().then_some((record, polls)))?;
+        Ok((ended.unwrap_or(Ended::Cancelled), polls))
+    }
+
+    /// Polls until it has ended, or so often: what it came to, and how often. `between` is called before each poll and
+    /// before the drop, with how often it has been polled.
+    fn poll(
+        &mut self,
+        program: &mut Alone<'_>,
+        drop_at: Option<usize>,
+        between: &mut dyn FnMut(usize),
+    ) -> Result<(Option<Ended>, usize), String> {
         let waker = Waker::from(self.woken.clone());
-        let (mut ended, mut polls) = (Ended::Cancelled, 0);
-        while drop_at != Some(polls) {
+        let mut polls = 0;
+        loop {
+            between(polls);
+            if drop_at == Some(polls) {
+                return Ok((None, polls));
+            }
             polls += 1;
             match catch_unwind(AssertUnwindSafe(|| program.as_mut().poll(&mut Context::from_waker(&waker)))) {
                 Ok(Poll::Pending) => {}
-                Ok(Poll::Ready(Ok(value))) => ended = Ended::Ok(value),
-                Ok(Poll::Ready(Err(error))) => ended = Ended::Err(error.label),
-                Err(payload) => ended = Ended::Panic(label(&*payload)),
-            }
-            if ended != Ended::Cancelled {
-                break;
+                Ok(Poll::Ready(Ok(value))) => return Ok((Some(Ended::Ok(value)), polls)),
+                Ok(Poll::Ready(Err(error))) => return Ok((Some(Ended::Err(error.label)), polls)),
+                Err(payload) => return Ok((Some(Ended::Panic(label(&*payload))), polls)),
             }
             self.poll_rescues()?;
             self.is_woken()?;
         }
-        if ended == Ended::Cancelled {
-            record.drops(polls);
+    }
+
+    /// Polls the rescues until none is left.
+    fn finish(mut self) -> Result<(), String> {
+        while self.poll_rescues()? {
+            self.is_woken()?;
         }
-        catch_unwind(AssertUnwindSafe(|| drop(program))).map_err(|_| "a panic came out of the drop")?;
-        record.dropped();
-        Ok((ended, polls))
+        RESCUES.set(None);
+        Ok(())
     }
 
     /// Polls what is to be rescued: whether something is left.
