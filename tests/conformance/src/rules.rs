@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::env::{End, Event, EventKind, Fault, OUTSIDE, SeenOutcome};
 use crate::model::{Kind, Loop, Manager, Name, Step, With};
 use crate::places::{Holder, Phase, Place};
-use stops::{PhaseAtStop, Stop};
+use stops::{AtStop, Stop};
 
+mod blocks;
 mod stops;
 
 /// What happened to whom, and when.
@@ -61,6 +62,11 @@ impl Timeline {
             EventKind::Fault(fault) => Some((*at, *fault)),
             _ => None,
         })
+    }
+
+    /// When the resource was released or lost.
+    fn released(&self, who: Name) -> Option<usize> {
+        self.first(who, |what| matches!(what, EventKind::Released | EventKind::Lost))
     }
 
     /// What went wrong in a manager that it enters in a phase, and so in that phase.
@@ -203,43 +209,53 @@ fn at_once_of(lines: &[Line]) -> Vec<EventKind> {
 fn course(timeline: &Timeline, place: &Place<'_>) -> Result<(), String> {
     let who = place.name;
     let did = timeline.own(who);
-    let Some(&(begun, _)) = did.first() else { return Ok(()) };
+    if did.is_empty() {
+        return Ok(());
+    }
     let seen = timeline.seen(who).map_or(SeenOutcome::Cancelled, |(_, seen)| seen);
     let (enter, exit) = (enter_phase(place.node), exit_phase(place.node, seen));
     let whole = [all_of(&enter), all_of(&exit)].concat();
     let done: Vec<_> = did.iter().map(|(_, what)| *what).collect();
     require(whole.starts_with(&done), || format!("did {done:?}, which is no part of {whole:?}"))?;
 
-    let inner = place.inner().map(|(inner, _)| inner.name());
-    let faults = [Some(who), inner].into_iter().flatten().filter_map(|part| timeline.fault(part)).map(|(at, _)| at);
-    // An inner one that races ends it as one that fails.
-    let used = timeline.fault_of_used(place).map(|(at, _)| at);
-    let fault = faults.chain(inner.and_then(|inner| timeline.raced(inner))).chain(used).min();
-    let dropped = timeline.dropped(place).filter(|&dropped| begun < dropped);
-    let before = |end: usize| did.iter().filter(|(at, _)| *at < end).count();
-    let stop = timeline.phase_at_stop(place);
-    let (least, most) = match (fault, dropped) {
-        // It is checked by the lines themselves that it did not end before.
-        (Some(fault), _) => (before(fault), before(fault)),
-        (None, _) if place.is_shielded => (whole.len(), whole.len()),
-        (None, _) if place.is_protected => (whole.len(), whole.len()),
-        (None, _) if stop.is_some_and(|(_, phase)| phase == PhaseAtStop::Entering) => {
-            let abandoned = stop.map_or(0, |(stop, _)| before(stop));
-            (abandoned, abandoned)
-        }
-        (None, None) => (whole.len(), whole.len()),
-        (None, Some(_)) if stop.is_some() && !timeline.is_cut_by_others(place) => (whole.len(), whole.len()),
-        (None, Some(dropped)) if is_in_block(timeline, place, dropped) => {
-            let least = all_of(&enter).len() + at_once_of(&exit).len();
-            // A shielded one in it may have to wait for others that are rescued, and polls on when these have ended.
-            let waits = place.inner().is_some_and(|(inner, _)| inner.shielded);
-            (least, if waits { whole.len() } else { least })
-        }
-        (None, Some(dropped)) => (before(dropped), before(dropped)),
-    };
+    let (least, most) = extent(timeline, place, &enter, &exit);
     require((least..=most).contains(&done.len()), || {
         format!("did {done:?}, which is not {least} to {most} of {whole:?}")
     })
+}
+
+/// How much of these phases the manager did: at least, and at most.
+fn extent(timeline: &Timeline, place: &Place<'_>, enter: &[Line], exit: &[Line]) -> (usize, usize) {
+    let did = timeline.own(place.name);
+    let begun = did.first().map(|(at, _)| *at);
+    let whole = all_of(enter).len() + all_of(exit).len();
+    let exactly = |count| (count, count);
+    let before = |end: usize| exactly(did.iter().filter(|(at, _)| *at < end).count());
+    let dropped = timeline.dropped(place).filter(|&dropped| begun < Some(dropped));
+    match (first_fault(timeline, place), dropped, timeline.at_stop(place)) {
+        // It is checked by the lines themselves that it did not end before.
+        (Some(fault), ..) => before(fault),
+        _ if place.goes_on() => exactly(whole),
+        (None, _, Some((stop, AtStop::Entering))) => before(stop),
+        (None, None, _) => exactly(whole),
+        (None, Some(_), Some((_, AtStop::Entered))) if !timeline.is_cut_by_others(place) => exactly(whole),
+        (None, Some(dropped), _) if is_in_block(timeline, place, dropped) => {
+            let least = all_of(enter).len() + at_once_of(exit).len();
+            // A shielded one in it may have to wait for others that are rescued, and polls on when these have ended.
+            let waits = place.inner().is_some_and(|(inner, _)| inner.shielded);
+            (least, if waits { whole } else { least })
+        }
+        (None, Some(dropped), _) => before(dropped),
+    }
+}
+
+/// When something went wrong in the manager, or in a part of it.
+fn first_fault(timeline: &Timeline, place: &Place<'_>) -> Option<usize> {
+    let inner = place.inner().map(|(inner, _)| inner.name());
+    let parts = [Some(place.name), inner].into_iter().flatten();
+    let faults = parts.filter_map(|part| timeline.fault(part)).chain(timeline.fault_of_used(place)).map(|(at, _)| at);
+    // An inner one that races ends it as one that fails.
+    faults.chain(inner.and_then(|inner| timeline.raced(inner))).min()
 }
 
 /// Whether the manager was waiting for its block then.
@@ -375,27 +391,30 @@ fn order(timeline: &Timeline, places: &[Place<'_>], place: &Place<'_>) -> Result
         require(end.is_none_or(|end| last < end), || format!("went on when {name} was being left"))?;
     }
     if let Some((user, phase)) = place.user {
-        let ends = |what| matches!(what, EventKind::Released | EventKind::Lost);
-        let seen = timeline.seen(user).map(|(at, _)| at);
-        let (begin, end) = match phase {
-            Phase::Enter => {
-                (timeline.first(user, |what| what == EventKind::Acquired), seen.or(timeline.first(user, ends)))
-            }
-            Phase::Exit => (seen, timeline.first(user, ends)),
-        };
-        let end = end.filter(|_| !timeline.is_rescued(place) || place.is_protected).unwrap_or(usize::MAX);
-        require(begin.is_some_and(|begin| begin < first), || format!("began before the {phase:?} phase of {user}"))?;
-        require(last < end, || format!("went on after the {phase:?} phase of {user}"))?;
+        in_phase(timeline, place, user, phase)?;
     }
     if let Holder::Manager(outer, _) = place.holder {
-        let is_left_alone = place.is_shielded && !place.is_protected && timeline.is_rescued(place);
-        let ends = |what| matches!(what, EventKind::Released | EventKind::Lost);
-        let left = timeline.first(outer, ends).filter(|_| !is_left_alone).unwrap_or(usize::MAX);
+        let is_left_alone = !place.is_protected && timeline.is_rescued(place);
+        let left = timeline.released(outer).filter(|_| !is_left_alone).unwrap_or(usize::MAX);
         let entered = timeline.first(outer, |what| what == EventKind::Acquired);
         require(entered.is_some_and(|entered| entered < first), || format!("began before {outer}"))?;
         require(last < left, || format!("went on after {outer}, of which it is a part"))?;
     }
     Ok(())
+}
+
+/// It has the time of the phase of `user` that enters it.
+fn in_phase(timeline: &Timeline, place: &Place<'_>, user: Name, phase: Phase) -> Result<(), String> {
+    let [first, last] = [timeline.first(place.name, |_| true), timeline.last(place.name, |_| true)];
+    let [seen, released] = [timeline.seen(user).map(|(at, _)| at), timeline.released(user)];
+    let (begin, end) = match phase {
+        Phase::Enter => (timeline.first(user, |what| what == EventKind::Acquired), seen.or(released)),
+        Phase::Exit => (seen, released),
+    };
+    let is_left_alone = !place.is_protected && timeline.is_rescued(place);
+    let end = end.filter(|_| !is_left_alone).unwrap_or(usize::MAX);
+    require(begin.is_some() && begin < first, || format!("began before the {phase:?} phase of {user}"))?;
+    require(last < Some(end), || format!("went on after the {phase:?} phase of {user}"))
 }
 
 /// By when the rescue of `inner`, which is in the block of `place`, has to be over.

@@ -6,22 +6,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_context_manager::rescue::{self, Rescue};
-use async_context_manager::{CancelScope, cancel_scope, graceful, with};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
 
-use crate::env::{End, Env, Error, EventKind, MILLISECOND, OUTSIDE, Pend, Record, label};
+use crate::env::{Env, Error, MILLISECOND, Pend, Record, label};
 use crate::model::{Ended, Step};
 use crate::program::{Boxed, Program};
 use crate::run::{Dropping, Ran, listen, planned};
 use crate::ways::Way;
+
+mod stopped;
+
+pub use stopped::{gracefully, in_scope, in_scope_given_up};
 
 /// What a program comes to, if it is not dropped.
 type Outcome = Result<Option<i64>, Error>;
@@ -78,71 +81,6 @@ pub fn but_for_rescues(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String
     Ran::new(&record, polls)
 }
 
-/// The same as [`by_hand`], in a scope that can stop it. Its stops are the polls.
-pub fn in_scope(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
-    in_scope_until(steps, way, usize::MAX)
-}
-
-/// The same, but the rescues are dropped after one poll.
-pub fn in_scope_given_up(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
-    in_scope_until(steps, way, 1)
-}
-
-fn in_scope_until(steps: &Arc<[Step]>, way: Dropping, patience: usize) -> Result<Ran, String> {
-    let (env, record) = Env::new(way.injection, Pend::AtOnce);
-    let scope = Arc::<OnceLock<CancelScope>>::default();
-    let future = in_cancel_scope(env, steps.clone(), scope.clone());
-    let mut hand = Hand::by_hand(patience);
-    let mut stop = |polls| {
-        if way.stop_at == Some(polls) {
-            record.stops();
-            scope.get().expect("the block has begun").cancel();
-        }
-        if way.stop_at.is_some() && way.drop_at == Some(polls) {
-            record.cuts();
-        }
-    };
-    let mut future: Alone<'_> = Box::pin(future);
-    let (ended, polls) = hand.poll(&mut future, way.drop_at, &mut stop)?;
-    drop_program(future, ended.is_none().then_some((&record, polls)))?;
-    record.gone();
-    hand.finish()?;
-    Ran::new(&record, polls)
-}
-
-/// A program in a scope, whose handle is then in `scope`.
-async fn in_cancel_scope(env: Env, steps: Arc<[Step]>, scope: Arc<OnceLock<CancelScope>>) -> Outcome {
-    let program = program(env.clone(), steps);
-    let ended = with!(cancel_scope() as handle => {
-        scope.set(handle).expect("it begins once");
-        env.watch(OUTSIDE, None, EventKind::BlockEnded, program).await
-    });
-    let end = match &ended {
-        Some(Ok(_)) => End::Done,
-        Some(Err(_)) => End::Failed,
-        None => End::Stopped,
-    };
-    env.add(OUTSIDE, EventKind::WithEnded(end));
-    ended.unwrap_or(Ok(None))
-}
-
-/// Drops it as a `graceful` future after so many polls: the crate then stops it. Its stops are the polls until then.
-pub fn gracefully(steps: &Arc<[Step]>, way: Dropping) -> Result<Ran, String> {
-    let (env, record) = Env::new(way.injection, Pend::AtOnce);
-    let watched = env.watch(OUTSIDE, None, EventKind::BlockEnded, program(env.clone(), steps.clone()));
-    drop(env);
-    let mut future: Alone<'_> = Box::pin(graceful(watched));
-    let mut hand = Hand::by_hand(usize::MAX);
-    let (ended, polls) = hand.poll(&mut future, way.stop_at, &mut |_| {})?;
-    if ended.is_none() {
-        record.abandons();
-    }
-    drop_program(future, None)?;
-    hand.finish()?;
-    record.gone();
-    Ran::new(&record, polls)
-}
-
 fn by_hand_until(steps: &Arc<[Step]>, way: Dropping, patience: usize) -> Result<Ran, String> {
     let (env, record) = Env::new(way.injection, Pend::AtOnce);
     let (_ended, polls) = poll_by_hand(program(env, steps.clone()), &record, way.drop_at, patience)?;
@@ -163,7 +101,7 @@ pub(crate) fn poll_by_hand(
     Ok(ended)
 }
 
-/// Drops a program, which was not at its end after so many polls, if it is said how many.
+/// Drops a program. The record is told, unless the program has ended, and how often it was polled.
 fn drop_program(program: Alone<'_>, unended: Option<(&Record, usize)>) -> Result<(), String> {
     if let Some((record, polls)) = unended {
         record.drops(polls);
