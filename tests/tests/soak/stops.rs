@@ -2,6 +2,7 @@
 //! end, whichever thread stops it.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
@@ -76,8 +77,12 @@ fn count_losses() {
     });
 }
 
-/// Returns the memory of this process, in KiB. `None` where the system does not tell.
+/// Returns the memory of this process, in KiB. `None` where the system does not tell, and under a sanitizer, which keeps
+/// what is freed.
 fn resident() -> Option<usize> {
+    if env::var_os("ASAN_OPTIONS").is_some() {
+        return None;
+    }
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
