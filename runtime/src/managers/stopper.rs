@@ -145,7 +145,11 @@ impl<T> Stopper<T> {
     }
 
     /// Polls `future` in a scope that stops. Ready with `None` if nothing in it is open any more.
-    fn poll_stopping<F: Future<Output = T>>(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    fn poll_stopping<F: Future<Output = T>>(
+        &mut self,
+        mut future: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<T>> {
         let mode = if self.is_leaving { StopMode::Leaving } else { StopMode::Stopping };
         let scope = StopScope::new(cx.waker(), mode).ignoring_budget(self.delays >= PATIENCE);
         if scope.may_have_skipped() {
@@ -153,7 +157,12 @@ impl<T> Stopper<T> {
         }
         let before = dropped();
         let mut polled = Poll::Pending;
-        self.collect(|| polled = scope.poll(|cx| future.poll(cx)));
+        self.collect(|| polled = scope.poll(|cx| future.as_mut().poll(cx)));
+        // As in `run`.
+        if scope.is_outermost() && polled.is_pending() && scope.is_open() && dropped() != before {
+            scope.restore_open(false);
+            self.collect(|| polled = scope.poll(|cx| future.poll(cx)));
+        }
         self.is_leaving |= scope.mode() == StopMode::Leaving;
         self.is_cut |= scope.is_cut();
         self.has_stopped_marker |= scope.has_stopped_marker();

@@ -171,6 +171,22 @@ mod manager_that_was_dropped_in_the_same_poll {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn does_not_let_a_block_go_on_that_is_being_stopped() {
+        let trace = Trace::new();
+        let late = with!(timeout(10 * MS) => {
+            tokio::select! {
+                biased;
+                () = holds(&trace, "a") => {}
+                () = sleep(12 * MS) => {}
+            }
+            sleep(5 * MS).await;
+            trace.add("not reached");
+        });
+        trace.add(format!("{late:?}"));
+        assert_eq!(trace.take(), ["10 a Cancelled", "12 Err(Elapsed(()))"]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn does_not_let_the_block_of_another_manager_go_on() {
         let trace = Trace::new();
         let late = with!(timeout(10 * MS) => {
