@@ -29,14 +29,14 @@ fn sample(usual: usize, all: usize) -> usize {
 #[test]
 fn scenarios_hold_when_a_scope_stops_them() {
     let tried = stop_all(in_scope, OneOf { faults: sample(6, 1), drops: 1, all: sample(40, 4) });
-    assert!(tried.alone > 1600 && tried.drops > 3900, "{tried:?}");
+    assert!(tried.alone > 1600 && tried.drops > 3800, "{tried:?}");
     assert!(tried.faults > sample(10_000, 60_000) && tried.all > sample(3600, 36_000), "{tried:?}");
 }
 
 #[test]
 fn scenarios_hold_when_a_scope_stops_them_and_the_executor_drops_rescues() {
     let tried = stop_all(in_scope_given_up, OneOf { faults: sample(60, 6), drops: sample(4, 1), all: 0 });
-    assert!(tried.alone > 1600 && tried.drops > sample(900, 3800) && tried.faults > sample(900, 9000), "{tried:?}");
+    assert!(tried.alone > 1600 && tried.drops > sample(900, 3700) && tried.faults > sample(900, 9000), "{tried:?}");
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn goes_no_further(timeline: &Timeline, stop: &Stop, (who, block): (Name, &Block
     // That of a manager is judged with the manager.
     let begins = block.parts.is_empty() && after(EventKind::BlockBegun);
     require(!begins, || "began after the stop".to_string())?;
-    // If a race drops what is leaving, the block is polled once more than it should be.
+    // If a race drops what is leaving, the scope polls the block once more to learn what is open.
     let may_go_on = block.has_join || after(EventKind::RaceIsOver);
     require(may_go_on || !after(EventKind::InBlock), || "went on after the stop".to_string())?;
     let ended = |end| timeline.first(who, |what| what == EventKind::BlockEnded(end)).filter(|at| stop.at < *at);
