@@ -101,7 +101,7 @@ fn fates(world: &World) -> BTreeMap<Fate, usize> {
 /// Checks that nothing is left of the programs, neither in a pool, nor in memory, nor in a rescue.
 fn check(world: &World) {
     world.pools.iter().for_each(|pool| Pool::check(pool));
-    assert_eq!(rescue::pending(), 0);
+    assert!(rescue::pending().is_empty());
 }
 
 /// Counts the ends of all programs. Returns the memory in use after a quarter of the scopes, too.
