@@ -87,9 +87,19 @@ pub(crate) fn markers(sig: &Signature, markers: &[Marker], errors: &mut Errors) 
     }
     if markers.len() > 1 {
         let all: TokenStream = markers.iter().map(|marker| marker.name.to_token_stream()).collect();
+        let in_branches = markers.iter().filter(|marker| marker.problem == Some(Problem::Skippable)).count() > 1;
+        let choice = if in_branches {
+            "; to choose a manager at run time, write one function for each, and choose between `first().boxed()` and \
+             `second().boxed()`, or enter one of them on an `AsyncExitStack`"
+        } else {
+            ""
+        };
         errors.on(
             all,
-            format_args!("`{name}` has {} yield points: write one `yield!` that every path reaches", markers.len()),
+            format_args!(
+                "`{name}` has {} yield points: write one `yield!` that every path reaches{choice}",
+                markers.len()
+            ),
         );
     }
     for marker in markers {

@@ -67,12 +67,16 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+mod any_manager;
+#[cfg(feature = "std")]
+mod boxed;
 mod budget;
 mod classify;
 mod current_thread;
 mod exit;
 mod frame;
 mod lend;
+pub mod lent;
 mod manager;
 mod manager_type;
 mod managers;
@@ -119,6 +123,9 @@ pub use async_context_manager_macros::async_context_manager;
 #[doc = include_str!("../docs/within.md")]
 pub use async_context_manager_macros::within;
 
+pub use any_manager::AnyManager;
+#[cfg(feature = "std")]
+pub use boxed::{BoxManager, LocalBoxManager};
 pub use exit::{Catch, Exit, Suppress};
 pub use manager::Manager;
 pub use manager_type::AsyncContextManager;

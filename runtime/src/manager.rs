@@ -7,6 +7,8 @@ use core::mem::ManuallyDrop;
 
 use crate::exit::Exit;
 use crate::lend::Contract;
+#[cfg(feature = "std")]
+use crate::lend::Lends;
 use crate::named::Named;
 use crate::raw::body::Name;
 #[cfg(feature = "std")]
@@ -37,8 +39,8 @@ use crate::raw::{Body, FrameHandle, FunctionBody, SameContract};
 /// # }
 /// ```
 ///
-/// The managers of two functions have two different types, so they cannot be the two branches of one `if`: see
-/// [`nullcontext`](fn@crate::nullcontext).
+/// The managers of two functions have two different types. If they are the two branches of one `if`, box both: see
+/// [`BoxManager`](crate::BoxManager). For a manager as an argument, see [`AnyManager`](crate::AnyManager).
 #[must_use = "a manager does nothing until it is entered: write `with!(manager => { ... })`"]
 pub struct Manager<B, L> {
     pub(crate) body: B,
@@ -87,6 +89,16 @@ impl<B, L> Manager<B, L> {
     #[inline]
     pub(crate) fn map<C>(self, map: impl FnOnce(B) -> C) -> Manager<C, L> {
         Manager { body: map(self.body), contract: PhantomData }
+    }
+
+    /// Returns the manager with another contract, which has the same exit type, and lends the same values.
+    #[cfg(feature = "std")]
+    pub(crate) fn with_contract<M>(self) -> Manager<B, M>
+    where
+        L: for<'a, 'b> Lends<'a, 'b>,
+        M: for<'a, 'b> Lends<'a, 'b, Value = <L as Lends<'a, 'b>>::Value, Exit = L::Exit>,
+    {
+        Manager { body: self.body, contract: PhantomData }
     }
 }
 

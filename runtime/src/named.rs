@@ -89,9 +89,6 @@ impl<O: BodyOutput<Error: 'static>> Named<O> {
 
 /// The name of a manager in a `with!` with the types `S`. Where the `with!` is, more is known about the errors.
 pub trait NameAt<S: Scope>: Copy + Send + Sync {
-    /// Whether work is lost when the body is dropped in its exit phase.
-    const CAN_BE_CUT: bool;
-
     /// Formats the error in the value of the block. `None` if only the name of its type is known.
     const SHOW_VALUE: Option<ShowIn<S::Value>>;
 
@@ -106,4 +103,7 @@ pub trait NameAt<S: Scope>: Copy + Send + Sync {
 
     /// Returns the name together with the function that formats the manager's error.
     fn named(&self) -> Named<Self::Output>;
+
+    /// Returns whether work is lost when the body is dropped in its exit phase.
+    fn can_be_cut(&self) -> bool;
 }

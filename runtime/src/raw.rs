@@ -14,6 +14,7 @@
 //! | `shield` | keeps a shielded body running after its `with!` was dropped |
 //! | `stack_entry` | managers that are entered by a method call: the entries of an exit stack |
 //! | `entry_signal` | ends the block of a stack entry |
+//! | `boxed` | bodies in a box, of which only the output is known |
 //! | `stored` | lent values that outlive the poll in which they were lent |
 //!
 //! A `with!` is one future. Two of its locals are the [`Frame`](crate::frame::Frame), which contains the
@@ -48,12 +49,14 @@
 //!    a value that another (scoped) thread could obtain. Each use of such a marker therefore compares the current
 //!    thread with the thread of the driver ([`DetachedGuard`](crate::raw::detached::DetachedGuard)).
 //! 4. **Body and signature agree on what is lent.** Both receive the same [`SameContract`](body::SameContract), which
-//!    is invariant.
+//!    is invariant. A boxed manager has another contract, which lends the same values.
 //!
 //! The generated code contains no `unsafe`. Its obligations are documented at the items that it calls. These items are
 //! hidden. Misuse panics where it can be detected.
 
 pub(crate) mod body;
+#[cfg(feature = "std")]
+pub(crate) mod boxed;
 mod cancel;
 pub(crate) mod detached;
 mod driver;

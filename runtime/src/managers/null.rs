@@ -20,7 +20,8 @@ use crate::async_context_manager;
 /// The block receives the value itself, and may keep it.
 ///
 /// Python uses it for `connection(url) if url else nullcontext()`. In Rust the branches of an `if` have one type, and
-/// two managers have two types. To enter a manager conditionally, use an exit stack:
+/// two managers have two types. Two managers that lend the same type and end in the same way have one type once they are
+/// [boxed](crate::BoxManager). To enter a manager or none, use an exit stack:
 ///
 /// ```
 /// use async_context_manager::{AsyncExitStack, async_context_manager, with};

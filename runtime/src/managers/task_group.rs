@@ -121,12 +121,15 @@ impl<E> Copy for GroupName<E> {}
 
 impl<E: 'static> Name for GroupName<E> {
     const KIND: &'static str = "function";
-    const CAN_BE_CUT: bool = false;
 
     type Output = Result<(), TaskGroupError<E>>;
 
     fn named(&self) -> Named<Self::Output> {
         Named::shown_by(NAME, |ended, f| ended.as_ref().err().map_or(Ok(()), |error| error.show(f)))
+    }
+
+    fn can_be_cut(&self) -> bool {
+        false
     }
 }
 

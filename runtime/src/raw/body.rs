@@ -69,14 +69,17 @@ pub trait Name: Copy + Send + Sync {
     /// The kind of item that the name belongs to: `"function"` or `"type"`.
     const KIND: &'static str;
 
-    /// Whether work is lost when the body is dropped in its exit phase. It is `false` if other code finishes that work.
-    const CAN_BE_CUT: bool = true;
-
     /// The output of the body.
     type Output;
 
     /// Returns the name together with the function that formats the manager's error.
     fn named(&self) -> Named<Self::Output>;
+
+    /// Returns whether work is lost when the body is dropped in its exit phase. It is not if other code finishes that work.
+    #[inline]
+    fn can_be_cut(&self) -> bool {
+        true
+    }
 }
 
 impl<N: Fn() -> Named<O> + Copy + Send + Sync, O> Name for N {
@@ -152,8 +155,6 @@ where
         ShowsError<N::Output, Own> + ShowsError<RestOutput<S>, Rest> + ShowsError<S::Return, Return>,
     A: ShowsError<S::Value, T>,
 {
-    const CAN_BE_CUT: bool = N::CAN_BE_CUT;
-
     const SHOW_VALUE: Option<ShowIn<S::Value>> = <A as ShowsError<_, T>>::SHOW;
 
     const SHOW_REST: Option<ShowIn<RestOutput<S>>> = <<S::Exit as Exit>::Asks as ShowsError<_, Rest>>::SHOW;
@@ -166,6 +167,11 @@ where
     fn named(&self) -> Named<N::Output> {
         self.name.named().or_shown_by(<<S::Exit as Exit>::Asks as ShowsError<_, Own>>::SHOW)
     }
+
+    #[inline]
+    fn can_be_cut(&self) -> bool {
+        self.name.can_be_cut()
+    }
 }
 
 /// The name `N` for a manager that loses no work when it is dropped in its exit phase.
@@ -177,12 +183,14 @@ pub struct Uncut<N>(pub(crate) N);
 impl<N: Name> Name for Uncut<N> {
     const KIND: &'static str = N::KIND;
 
-    const CAN_BE_CUT: bool = false;
-
     type Output = N::Output;
 
     fn named(&self) -> Named<N::Output> {
         self.0.named()
+    }
+
+    fn can_be_cut(&self) -> bool {
+        false
     }
 }
 

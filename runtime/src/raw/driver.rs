@@ -779,7 +779,8 @@ where
     }
 
     fn can_be_cut(&self) -> bool {
-        N::CAN_BE_CUT
+        let live = *self;
+        with_field!(live, [name] => name).can_be_cut()
     }
 
     unsafe fn poll_body(&self, cx: &mut Context<'_>) -> Poll<()> {

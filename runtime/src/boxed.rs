@@ -1,0 +1,94 @@
+//! `BoxManager`: a manager with a type that can be named.
+
+use core::future::Future;
+use std::boxed::Box;
+
+use crate::exit::Exit;
+use crate::lend::Contract;
+use crate::lent::{HasContract, LendsKind};
+use crate::manager::{Manager, OutputOf};
+use crate::raw::Body;
+use crate::raw::boxed::{AnyBody, BoxBody, InBox};
+
+/// A manager on the heap, whose type can be named: in the fields of a struct, in a list, as the two branches of an `if`,
+/// in a recursive function, and as the return type of a method of a `dyn` trait.
+///
+/// `K` is what the manager lends, as a type of [`lent`](crate::lent). `X` is its exit type. The manager may borrow for
+/// `'env`. [`Manager::boxed`] makes one.
+///
+/// ```
+/// use async_context_manager::{BoxManager, async_context_manager, lent, with};
+///
+/// #[async_context_manager]
+/// async fn file(path: &str) -> Result<&mut String, std::io::Error> {
+///     let mut text = tokio::fs::read_to_string(path).await?;
+///     r#yield!(&mut text);
+///     tokio::fs::write(path, text).await
+/// }
+///
+/// #[async_context_manager]
+/// async fn scratch() -> Result<&mut String, std::io::Error> {
+///     r#yield!(&mut String::new());
+///     Ok(())
+/// }
+///
+/// trait Storage {
+///     fn open(&self) -> BoxManager<'_, lent::Mut<String>, Result<(), std::io::Error>>;
+/// }
+///
+/// struct Place(Option<String>);
+///
+/// impl Storage for Place {
+///     fn open(&self) -> BoxManager<'_, lent::Mut<String>, Result<(), std::io::Error>> {
+///         match &self.0 {
+///             Some(path) => file(path).boxed(),
+///             None => scratch().boxed(),
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), std::io::Error> {
+/// let storage: &dyn Storage = &Place(None);
+/// let length = with!(storage.open() as text => {
+///     text.push_str("hello");
+///     text.len()
+/// })?;
+/// assert_eq!(length, 5);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It is `Send`. [`LocalBoxManager`] is the same for managers that are not.
+pub type BoxManager<'env, K, X = ()> =
+    Manager<BoxBody<dyn AnyBody<Output = <X as Exit>::Output> + Send + 'env>, <K as HasContract>::Contract<X>>;
+
+/// A [`BoxManager`] that need not be `Send`. [`Manager::boxed_local`] makes one.
+pub type LocalBoxManager<'env, K, X = ()> =
+    Manager<BoxBody<dyn AnyBody<Output = <X as Exit>::Output> + 'env>, <K as HasContract>::Contract<X>>;
+
+impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Contract> Manager<B, L> {
+    /// Moves the manager to the heap, which gives it a type that can be named: see [`BoxManager`].
+    ///
+    /// This is one allocation. The future of the manager uses the same memory once it is entered. A value of a type that
+    /// implements [`AsyncContextManager`](crate::AsyncContextManager) is converted first:
+    /// `value.into_manager().boxed()`.
+    pub fn boxed<'env, K>(self) -> BoxManager<'env, K, L::Exit>
+    where
+        B: Body<Future: Send + 'env> + Send + 'env,
+        L: LendsKind<K>,
+        K: HasContract,
+    {
+        L::with_kind(self.map(|body| BoxBody::<dyn AnyBody<Output = _> + Send + 'env>::new(Box::pin(InBox::new(body)))))
+    }
+
+    /// The same for a manager that is not `Send`.
+    pub fn boxed_local<'env, K>(self) -> LocalBoxManager<'env, K, L::Exit>
+    where
+        B: Body<Future: 'env> + 'env,
+        L: LendsKind<K>,
+        K: HasContract,
+    {
+        L::with_kind(self.map(|body| BoxBody::<dyn AnyBody<Output = _> + 'env>::new(Box::pin(InBox::new(body)))))
+    }
+}
