@@ -11,8 +11,8 @@ use loom::thread;
 
 use super::task::spawn;
 use super::tasks::{Tasks, TasksState};
-use crate::registry_models::block_on;
 use crate::raw::stop_scope::{StopMode, StopScope};
+use crate::registry_models::block_on;
 use crate::rescue::{self, Wait};
 
 /// Runs a model in all interleavings in which a thread is interrupted twice at most.
@@ -45,6 +45,22 @@ fn a_task_that_ends_by_itself_is_noticed() {
         let mut ended = pin!(tasks.until_or_stopped(TasksState::is_empty));
         block_on(|cx| ended.as_mut().poll(cx));
         assert!(!until_gone(&tasks));
+    });
+}
+
+#[test]
+fn a_join_returns_when_another_thread_stops_the_group() {
+    model(|| {
+        let tasks = group();
+        let mut task = spawn(&tasks, pending::<Result<(), _>>());
+        let stops = {
+            let tasks = Arc::clone(&tasks);
+            thread::spawn(move || tasks.stop())
+        };
+        let mut joined = pin!(task.join());
+        assert_eq!(block_on(|cx| joined.as_mut().poll(cx)), None);
+        until_gone(&tasks);
+        stops.join().unwrap();
     });
 }
 
