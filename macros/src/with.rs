@@ -6,7 +6,7 @@ mod jumps;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::parse::{ParseStream, Parser};
+use syn::parse::Parser;
 
 use crate::errors::Errors;
 use crate::fallback;
@@ -22,7 +22,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let keywords = Keywords::of(tokens.clone());
     let tokens = if keywords.has_marker { replace_stray(tokens, &krate, &mut errors) } else { tokens };
-    let expanded = match parse.parse2(tokens) {
+    let expanded = match header::parse.parse2(tokens) {
         Ok((entries, Block::Parsed(block, braces))) => expand::with(entries, *block, braces, keywords, &krate),
         Ok((entries, Block::Broken(tokens, error))) => {
             errors.push(error);
@@ -74,16 +74,11 @@ impl Keywords {
     }
 }
 
-/// Parses the managers and the block.
-pub(crate) fn parse(input: ParseStream) -> syn::Result<(Vec<HeaderEntry>, Block)> {
-    Ok((header::parse(input)?, header::block(input)?))
-}
-
 /// Returns the replacement of a `with!` whose block can't be parsed: the managers, the names that the header binds, and
 /// the statements of the block that can be parsed.
 fn broken(entries: &[HeaderEntry], block: TokenStream, krate: &CratePath) -> TokenStream {
     let bindings = bindings(entries, krate);
-    let saved = fallback::salvage(braces_off(block));
+    let saved = fallback::salvage(block);
     quote_spanned!(Span::mixed_site()=> #bindings #saved ::core::unreachable!())
 }
 
@@ -94,13 +89,4 @@ pub(crate) fn bindings(entries: &[HeaderEntry], krate: &CratePath) -> TokenStrea
         quote_spanned!(Span::mixed_site()=> let #pattern = #krate::__private::stub_value(&#manager);)
     });
     bindings.collect()
-}
-
-/// Returns the tokens in the braces of a broken block.
-fn braces_off(block: TokenStream) -> TokenStream {
-    let mut tokens = block.clone().into_iter();
-    match (tokens.next(), tokens.next()) {
-        (Some(TokenTree::Group(group)), None) => group.stream(),
-        _ => block,
-    }
 }

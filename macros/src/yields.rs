@@ -13,8 +13,7 @@ use syn::{
 use crate::errors::Errors;
 use crate::marker::{Marker, Problem, THIS_MANAGER, content, is_manager, is_marker, parse_value};
 use crate::tokens::{self, CratePath, is_bang, is_yield};
-use crate::with;
-use crate::with::header::HeaderEntry;
+use crate::with::header::{self, HeaderEntry};
 
 /// Replaces the markers of `body`, and returns them.
 ///
@@ -80,8 +79,8 @@ fn end_block_in_statement(with: &mut Macro) {
 /// Returns the managers and the block of a `with!`, or `None` if this is another macro or cannot be parsed.
 fn parse_with(with: &Macro) -> Option<(Vec<HeaderEntry>, Expr)> {
     with.path.segments.last().filter(|name| name.ident == "with")?;
-    match with::parse.parse2(with.tokens.clone()) {
-        Ok((entries, with::header::Block::Parsed(block, _))) => Some((entries, *block)),
+    match header::parse.parse2(with.tokens.clone()) {
+        Ok((entries, header::Block::Parsed(block, _))) => Some((entries, *block)),
         Ok(_) | Err(_) => None,
     }
 }

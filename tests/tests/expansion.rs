@@ -1,4 +1,5 @@
-//! `examples/expanded.rs` is what the macros make of `examples/hello.rs`, but for comments and shorter paths.
+//! `examples/expanded.rs` is what the macros make of `examples/hello.rs`, but for comments and shorter paths. A `with!` with
+//! a comma in place of the `=>` has the same expansion.
 //!
 //! The modules of the macros are compiled into this test, as a crate of macros has no functions to call.
 
@@ -156,5 +157,83 @@ fn expanded_example_equals_expansion_of_hello() {
             expanded[same..].iter().take(40).cloned().collect::<Vec<_>>().join(" "),
             by_hand[same..].iter().take(40).cloned().collect::<Vec<_>>().join(" "),
         );
+    }
+}
+
+/// What can be in front of a block.
+const HEADERS: [&str; 22] = [
+    "cm()",
+    "cm() as x",
+    "cm() as _",
+    "cm() as r#type",
+    "cm() as mut x",
+    "cm() as ref x",
+    "cm() as (a, _)",
+    "cm() as (mut a, ..)",
+    "cm() as [a, .., b]",
+    "cm() as Pair { a, b }",
+    "cm() as Pair { a, .. }",
+    "cm() as Pair(a, b)",
+    "cm() as path::Pair(a, b)",
+    "cm() as &x",
+    "cm() as ()",
+    "cm() as x, cm()",
+    "cm(), cm() as mut x, cm() as (a, b)",
+    "cm() as x, { cm() }",
+    "{ cm() } as x, { cm(x) } as y",
+    "Lease { pool, conn: None }, Lease { pool, conn: None } as conn",
+    "get::<A, { 5 }>() as x, if x { a() } else { b() }, match x { A => cm(), B { .. } => cm() }, |x| { cm() }",
+    "#[allow(unused)] make(x as u8).await? as x",
+];
+
+/// Blocks in braces.
+const BLOCKS: [&str; 13] = [
+    "{}",
+    "{ x }",
+    "{ f(); }",
+    "{ f().await?; g() }",
+    "{ #![allow(unused)] f(); }",
+    "{ { 5 } }",
+    "{ if a { return Ok(5); } x }",
+    "{ loop { break; } x }",
+    "{ if a { break 'outer 5; } else { continue; } }",
+    "{ bail!(5); let n = f!(break); }",
+    "{ with!(cm() as y, { x + y }) }",
+    "{ with!(cm() as y => { break x + y }) }",
+    "{ let n = x.; f(n) }",
+];
+
+fn tokens(text: &str) -> TokenStream {
+    text.parse().unwrap_or_else(|error| panic!("`{text}`: {error}"))
+}
+
+#[test]
+fn comma_expands_to_the_same_as_the_arrow() {
+    let expand = |call: &str| with::expand(tokens(&format!("(::async_context_manager) {call}"))).to_string();
+    for header in HEADERS {
+        for block in BLOCKS {
+            let arrow = expand(&format!("{header} => {block}"));
+            assert_eq!(arrow.contains("compile_error"), block.contains("x.;"), "`{header} => {block}`: {arrow}");
+            for end in ["", ","] {
+                assert_eq!(expand(&format!("{header}, {block}{end}")), arrow, "`{header}, {block}{end}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn comma_around_a_marker_expands_to_the_same_as_the_arrow() {
+    let expand = |body: &str| {
+        let function = format!("async fn manager() -> u8 {{ {body} }}");
+        expand::manager_fn(TokenStream::new(), &tokens(&function)).to_string()
+    };
+    for block in ["{ r#yield!(x) }", "{ r#yield!(x); }", "{ let outcome = r#yield!(x); f(outcome)?; }"] {
+        for header in HEADERS {
+            for end in ["", ";", "; Ok(())"] {
+                let arrow = expand(&format!("with!({header} => {block}){end}"));
+                assert!(!arrow.contains("compile_error"), "`{header} => {block}`: {arrow}");
+                assert_eq!(expand(&format!("with!({header}, {block}){end}")), arrow, "`{header}, {block}`");
+            }
+        }
     }
 }

@@ -351,6 +351,26 @@ mod written {
         }
     }
 
+    /// Blocks after a comma.
+    pub(crate) async fn after_commas(log: &Log, text: &str) -> Result<usize, String> {
+        with!(plain(log), {});
+        with!(plain(log), { log.add("block") });
+        with!(plain(log), lends(log, "name") as local, { local.push('!') },);
+        if text.is_empty() {
+            with!(plain(log), { return Ok(0) });
+        }
+        let number = with!(plain(log), fallible(false) as five, { text.parse().unwrap_or(five) })?;
+        for each in 0..number {
+            with!(plain(log), ignores(log, 5, (5, 5)) as _, {
+                if each == 1 {
+                    continue;
+                }
+                log.add("work");
+            });
+        }
+        with!(composed(log) as local, { with!(last() as mut cell, { local.len().max(usize::from(*cell.get_mut())) }) })
+    }
+
     /// Blocks that always leave.
     pub(crate) async fn diverging(log: &Log, text: &str, way: u8) -> Result<u8, String> {
         match way {
@@ -530,6 +550,7 @@ mod runs {
         for way in [0, 3, 4, 7, 8, 9] {
             assert_eq!(block_on(written::diverging(&log, "", way)), Ok(way), "leaves");
         }
+        assert_eq!(block_on(written::after_commas(&log, "3")), Ok(8), "the length of a word");
         assert_eq!(block_on(written::leaving(&log)), Ok(25), "the sum");
         assert_eq!(block_on(written::values(&log)), Ok(()), "nothing");
         block_on(written::within_one(&log));

@@ -1,4 +1,4 @@
-//! Parses the header of a `with!`, `manager as pattern, ... =>`, and the block after it.
+//! Parses the header of a `with!`, `manager as pattern, ... =>`, and the block after it. A `,` may replace the `=>`.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -21,32 +21,99 @@ pub(crate) struct HeaderEntry {
 pub(crate) enum Block {
     /// The expression and, if it is a plain block in braces, its tokens as written.
     Parsed(Box<Expr>, Option<Group>),
-    /// A block that cannot be parsed, because someone is typing, and the error.
+    /// The statements of a block that is missing or cannot be parsed, because someone is typing, and the error.
     Broken(TokenStream, syn::Error),
 }
 
 const SHAPE: &str = "write `with!(manager() as value => { ... })`";
 
-/// Parses the managers and the `=>`.
-pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<HeaderEntry>> {
-    let mut entries = Vec::new();
+/// Parses the managers and the block. An error after the first manager leaves the others that were read; the last one is
+/// kept as an expression, because it may be a block without braces.
+pub(crate) fn parse(input: ParseStream) -> syn::Result<(Vec<HeaderEntry>, Block)> {
+    let mut entries = vec![input.parse()?];
+    let block = match managers(input, &mut entries) {
+        Ok(()) => block(input)?,
+        Err(error) => {
+            input.parse::<TokenStream>()?;
+            let last = entries.pop().map(|HeaderEntry { manager, .. }| manager);
+            Block::Broken(last.into_token_stream(), error)
+        }
+    };
+    Ok((entries, block))
+}
+
+/// Parses the managers after the first, and the `=>`. A `,` takes its place if a block in braces is all that follows.
+fn managers(input: ParseStream, entries: &mut Vec<HeaderEntry>) -> syn::Result<()> {
     loop {
-        entries.push(input.parse()?);
         if input.parse::<Option<Token![=>]>>()?.is_some() {
-            return Ok(entries);
+            return Ok(());
         }
-        if input.is_empty() {
-            return Err(input.error(format_args!("expected `=>` and a block: {SHAPE}")));
-        }
-        if !input.peek(Token![,]) {
+        if !input.is_empty() && !input.peek(Token![,]) {
             return Err(input.error("expected `,` and another manager, or `=>` and the block"));
         }
-        input.parse::<Token![,]>()?;
-        if input.parse::<Option<Token![=>]>>()?.is_some() {
-            return Ok(entries);
+        input.parse::<Option<Token![,]>>()?;
+        if input.parse::<Option<Token![=>]>>()?.is_some() || is_block(&input.fork()) {
+            return Ok(());
         }
+        if input.is_empty() {
+            return Err(no_block(entries));
+        }
+        if !is_header(&input.fork()) {
+            return Err(not_a_block(input));
+        }
+        entries.push(input.parse()?);
     }
 }
+
+/// Skips a group of braces, which may be the `$block:block` of a macro.
+fn skip_braces(input: ParseStream) -> syn::Result<()> {
+    input.step(|cursor| match cursor.group(Delimiter::Brace) {
+        Some((_, _, after)) => Ok(((), after)),
+        None => Err(cursor.error("expected a block")),
+    })
+}
+
+/// Whether one group of braces is all that follows.
+fn is_block(ahead: ParseStream) -> bool {
+    skip_braces(ahead).and_then(|()| ahead.parse::<Option<Token![,]>>()).is_ok() && ahead.is_empty()
+}
+
+/// Whether more of a header follows: an `as`, a `=>`, or a `,` and a block.
+fn is_header(ahead: ParseStream) -> bool {
+    while !ahead.is_empty() {
+        let is_comma = ahead.peek(Token![,]);
+        if ahead.peek(Token![as]) || ahead.peek(Token![=>]) || ahead.parse::<TokenTree>().is_err() {
+            return true;
+        }
+        if is_comma && is_block(&ahead.fork()) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Reports that the input ends before the block, or that it is only a block.
+fn no_block(entries: &[HeaderEntry]) -> syn::Error {
+    let message = match entries {
+        [HeaderEntry { manager: Expr::Block(_), pattern: None, .. }] => "expected a manager before the block",
+        _ => "expected a block after this",
+    };
+    syn::Error::new_spanned(entries.last(), format_args!("{message}: {SHAPE}"))
+}
+
+/// Reports what is behind a block in braces, or in its place.
+fn not_a_block(input: ParseStream) -> syn::Error {
+    let ahead = input.fork();
+    if skip_braces(&ahead).and_then(|()| ahead.parse::<Option<Token![,]>>()).is_ok() {
+        return ahead.error(ENDS_BEFORE);
+    }
+    let rest = input.fork().parse::<TokenStream>().unwrap_or_default();
+    let message = "expected a block in braces as the last thing, or `=>` before the block: \
+                   write `with!(manager() as value, { ... })`";
+    syn::Error::new_spanned(rest, message)
+}
+
+const ENDS_BEFORE: &str = "the block ends before this: put the whole block in `{ ... }`";
 
 const WITHIN: &str = "write `#[within(manager() as value)]`";
 
@@ -80,7 +147,8 @@ impl Parse for HeaderEntry {
         let Some(word) = input.parse::<Option<Token![as]>>()? else {
             return Ok(Self { manager, pattern: None, span: manager_span, manager_span });
         };
-        if input.is_empty() || input.peek(Token![=>]) || input.peek(Token![,]) {
+        let is_end = input.is_empty() || input.peek(Token![=>]) || input.peek(Token![,]);
+        if is_end || input.peek(token::Brace) {
             return Err(syn::Error::new(word.span, "expected a name after `as`: write one, or remove the `as`"));
         }
         no_arrow(&input.fork())?;
@@ -97,10 +165,20 @@ fn no_arrow(ahead: ParseStream) -> syn::Result<()> {
     }
     ahead.parse::<Ident>()?;
     let block: Group = ahead.parse()?;
-    if ahead.is_empty() {
-        return Err(syn::Error::new(block.span_open(), format_args!("expected `=>` before the block: {SHAPE}")));
-    }
-    Ok(())
+    ahead.parse::<Option<Token![,]>>()?;
+    if ahead.is_empty() { Err(before_block(&block)) } else { Ok(()) }
+}
+
+/// Reports a missing `=>` if a manager without a name and a block is all that was read.
+fn no_separator(read: TokenStream) -> Option<syn::Error> {
+    let mut read: Vec<TokenTree> = read.into_iter().collect();
+    let Some(TokenTree::Group(block)) = read.pop() else { return None };
+    syn::parse2::<Expr>(read.into_iter().collect()).ok()?;
+    (block.delimiter() == Delimiter::Brace).then(|| before_block(&block))
+}
+
+fn before_block(block: &Group) -> syn::Error {
+    syn::Error::new(block.span_open(), format_args!("expected `=>` before the block: {SHAPE}"))
 }
 
 impl ToTokens for HeaderEntry {
@@ -123,7 +201,7 @@ fn manager(input: ParseStream) -> syn::Result<Expr> {
         if at_end || input.peek(Token![as]) || input.peek(Token![,]) {
             match syn::parse2(read.clone()) {
                 Ok(manager) => return Ok(manager),
-                Err(error) if at_end => return Err(error),
+                Err(error) if at_end => return Err(no_separator(read).unwrap_or(error)),
                 Err(_) => {}
             }
         }
@@ -132,26 +210,34 @@ fn manager(input: ParseStream) -> syn::Result<Expr> {
 }
 
 /// Parses the block: one expression, up to the end of the input.
-pub(crate) fn block(input: ParseStream) -> syn::Result<Block> {
+fn block(input: ParseStream) -> syn::Result<Block> {
     if input.is_empty() {
-        return Err(input.error("expected a block after `=>`"));
+        return Ok(Block::Broken(TokenStream::new(), input.error("expected a block after `=>`")));
     }
     let braces = braces(&input.fork());
     let ahead = input.fork();
     let parsed = ahead.parse::<Expr>().and_then(|block| {
         ahead.parse::<Option<Token![,]>>()?;
-        if ahead.is_empty() {
-            Ok(block)
-        } else {
-            Err(ahead.error("the block ends before this: put the whole block in `{ ... }`"))
-        }
+        if ahead.is_empty() { Ok(block) } else { Err(ahead.error(ENDS_BEFORE)) }
     });
     match parsed {
         Ok(block) => {
             input.advance_to(&ahead);
-            Ok(Block::Parsed(Box::new(block), braces))
+            Ok(Block::Parsed(Box::new(ungroup(block)), braces))
         }
-        Err(error) => Ok(Block::Broken(input.parse()?, error)),
+        Err(error) => {
+            let rest = input.parse()?;
+            Ok(Block::Broken(braces.map_or(rest, |braces| braces.stream()), error))
+        }
+    }
+}
+
+/// Removes what encloses the `$block:block` of a macro. Its braces would be the only ones in those of the expansion, which
+/// is reported as unnecessary.
+fn ungroup(block: Expr) -> Expr {
+    match block {
+        Expr::Group(group) if group.attrs.is_empty() => ungroup(*group.expr),
+        other => other,
     }
 }
 
