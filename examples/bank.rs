@@ -95,7 +95,9 @@ async fn begin(conn: &mut SqliteConnection, tally: &Tally) -> Result<&mut Sqlite
 /// block ends.
 #[async_context_manager]
 async fn transaction(bank: &Bank) -> Result<&mut SqliteConnection, BankError> {
-    with!(connection(&bank.pool) as conn, begin(conn, &bank.tally) as tx => { r#yield!(tx); })
+    with!(connection(&bank.pool) as conn, begin(conn, &bank.tally) as tx, {
+        r#yield!(tx);
+    })
 }
 
 /// A time limit. In an `async` block, the `yield!` is a future that `timeout` may drop.
@@ -125,10 +127,10 @@ struct Tally {
 /// The deadline is inside of the transaction. When it expires, `?` leaves the block with an error, and the rollback is
 /// awaited. A `timeout` around the transaction would drop it, and its rollback could not be awaited.
 async fn transfer(bank: Arc<Bank>, it: Transfer) -> Result<(), BankError> {
-    with!(transaction(&bank) as tx => {
+    with!(transaction(&bank) as tx, {
         add(tx, it.from, -it.cents).await?;
         // The transfer is reviewed while the money is in neither account.
-        with!(deadline(REVIEW_LIMIT) => sleep(it.review).await)?;
+        with!(deadline(REVIEW_LIMIT), { sleep(it.review).await })?;
         let fee = FEES[it.class]; // panics if there is no such class
         add(tx, it.to, it.cents - fee).await?;
         add(tx, "bank", fee).await?;
@@ -151,7 +153,7 @@ async fn add(tx: &mut SqliteConnection, account: &str, cents: i64) -> Result<(),
 }
 
 async fn open_accounts(bank: &Bank) -> Result<(), BankError> {
-    with!(transaction(bank) as tx => {
+    with!(transaction(bank) as tx, {
         sqlx::query("CREATE TABLE accounts (name TEXT PRIMARY KEY, cents INTEGER NOT NULL)").execute(&mut *tx).await?;
         for (name, cents) in data::accounts() {
             sqlx::query("INSERT INTO accounts VALUES (?, ?)").bind(name).bind(cents).execute(&mut *tx).await?;
@@ -160,7 +162,7 @@ async fn open_accounts(bank: &Bank) -> Result<(), BankError> {
 }
 
 async fn all_the_money(bank: &Bank) -> Result<i64, BankError> {
-    with!(connection(&bank.pool) as conn => {
+    with!(connection(&bank.pool) as conn, {
         sqlx::query_scalar("SELECT SUM(cents) FROM accounts").fetch_one(conn).await?
     })
 }
@@ -178,7 +180,7 @@ async fn main() -> Result<(), BankError> {
     }));
 
     // The checks panic if they fail. The database is closed and the directory is removed even then.
-    with!(temporary_directory() as directory, database(directory) as pool => {
+    with!(temporary_directory() as directory, database(directory) as pool, {
         let bank = Arc::new(Bank { pool, tally: Tally::default() });
         open_accounts(&bank).await?;
         let before = all_the_money(&bank).await?;

@@ -62,7 +62,7 @@ fn welcome(
 }
 
 async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
-    // Was: `with!(welcome(name) as seats => { ... })`
+    // Was: `with!(welcome(name) as seats, { ... })`
     // A `match`, so that the temporaries of `welcome(name)` live until its end.
     match open(IntoManager::into_manager(assert_manager(welcome(name)))) {
         (manager, opened) => {

@@ -19,7 +19,7 @@ async fn welcome(name: &str) -> &mut Vec<u32> {
 
 /// Takes a seat; `wish` is a number, if all goes well.
 async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
-    with!(welcome(name) as seats => {
+    with!(welcome(name) as seats, {
         let wish: usize = wish.parse()?; // leaves the function, after the goodbye
         Ok(seats.remove(wish))
     })

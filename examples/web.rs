@@ -42,7 +42,7 @@ async fn connection(ledger: &Arc<Ledger>) -> &mut Connection {
 
 #[async_context_manager]
 async fn transaction(ledger: &Arc<Ledger>) -> &mut Connection {
-    with!(connection(ledger) as conn => {
+    with!(connection(ledger) as conn, {
         conn.begin().await;
         if r#yield!(&mut *conn).is_completed() { conn.commit().await } else { conn.rollback().await }
     });
@@ -67,7 +67,7 @@ async fn running(app: Router) -> io::Result<SocketAddr> {
 // ---- The server --------------------------------------------------------------
 
 async fn transfer(State(ledger): State<Arc<Ledger>>, Path(cents): Path<i64>) -> Result<&'static str, StatusCode> {
-    with!(transaction(&ledger) as tx => {
+    with!(transaction(&ledger) as tx, {
         tx.add("ann", -cents).await.map_err(|_| StatusCode::CONFLICT)?;
         tx.add("bob", cents).await.map_err(|_| StatusCode::CONFLICT)?;
     });
@@ -101,7 +101,7 @@ async fn run(is_graceful: bool, http: Version) -> io::Result<Report> {
     let ledger = Arc::new(Ledger::new(CONNECTIONS, &[("ann", MONEY)]));
     let present = Present::new();
     let app = present.watch(server(ledger.clone(), is_graceful));
-    with!(running(app) as address => {
+    with!(running(app) as address, {
         let site = Site { address, http, ledger, present };
         let mut visits = Vec::new();
         for group in &GROUPS {

@@ -35,7 +35,7 @@ async fn session(ended: &Ended) {
 }
 
 async fn endless_session(ended: Ended) {
-    with!(session(&ended) => pending::<()>().await);
+    with!(session(&ended), { pending::<()>().await });
 }
 
 async fn handler(State(ended): State<Ended>) {
@@ -104,8 +104,8 @@ async fn a_task_can_notice_that_nobody_reads_the_body() {
     async fn export(State(ended): State<Ended>) -> Body {
         let (rows, mut received) = mpsc::channel(1);
         tokio::spawn(async move {
-            with!(stop_when(rows.closed()) => {
-                with!(session(&ended) => {
+            with!(stop_when(rows.closed()), {
+                with!(session(&ended), {
                     rows.send(Ok::<_, Infallible>("row")).await.ok();
                     pending::<()>().await; // for the next row
                 });
