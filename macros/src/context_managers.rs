@@ -1,17 +1,18 @@
 //! `context_managers! { ... }`: items in which the marker can be spelled `yield!`.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ImplItemFn, Item, ItemFn, Macro, Meta, Stmt, Token, TraitItemFn};
 
+use crate::args::Args;
 use crate::errors::Errors;
 use crate::input::FnInput;
 use crate::marker::{is_manager, is_marker, replace_stray, stub_yield};
 use crate::tokens::{CratePath, split_crate};
-use crate::{expand, tokens};
+use crate::{expand, instrument, tokens};
 
 /// Input:  `(path::to::crate) #[async_context_manager] async fn a() { yield!(); }`
 ///
@@ -55,7 +56,11 @@ fn broken_function(input: ParseStream) -> syn::Result<TokenStream> {
         Some(Meta::List(args)) => args.tokens,
         _ => TokenStream::new(),
     };
-    Ok(expand::function(args, function, Errors::default()))
+    let mut errors = Errors::default();
+    instrument::remove(&mut function.header.attrs);
+    let expanded = expand::function(Args::parse(args, &mut errors), function, &mut errors);
+    let errors = errors.into_tokens();
+    Ok(quote!(#expanded #errors))
 }
 
 /// Replaces the markers in functions that are not managers.

@@ -13,10 +13,10 @@ use crate::marker::{Marker, THIS_MANAGER};
 use crate::returns::Returns;
 use crate::tokens::CratePath;
 use crate::yields;
-use crate::{fallback, tokens, validate};
+use crate::{fallback, instrument, tokens, validate};
 
 /// Expands the attribute. The output has the errors, if any, and always the item.
-pub(crate) fn manager_fn(args: TokenStream, item: &TokenStream) -> TokenStream {
+pub(crate) fn manager_fn(args: &TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let mut bare = Vec::new();
     let spelled = tokens::spell_raw(item.clone(), &mut bare);
@@ -28,28 +28,44 @@ pub(crate) fn manager_fn(args: TokenStream, item: &TokenStream) -> TokenStream {
             );
         }
     }
-    match syn::parse2(spelled) {
-        Ok(input) => function(args, input, errors),
+    match syn::parse2::<FnInput>(spelled.clone()) {
+        Ok(mut input) => {
+            let is_instrumented = instrument::remove(&mut input.header.attrs);
+            let parsed = Args::parse(args.clone(), &mut errors);
+            let krate = parsed.krate.clone();
+            let function = function(parsed, input, &mut errors);
+            if is_instrumented && errors.is_empty() {
+                return instrument::expand_first(spelled, args, &krate);
+            }
+            with_errors(&function, errors)
+        }
         Err(error) => {
             errors.push(syn::Error::new(error.span(), "expected an `async fn`"));
-            let errors = errors.into_tokens();
-            quote!(#item #errors)
+            with_errors(item, errors)
         }
     }
 }
 
-/// The same for a parsed function.
-pub(crate) fn function(args: TokenStream, input: FnInput, mut errors: Errors) -> TokenStream {
-    let mut args = Args::parse(args, &mut errors);
+fn with_errors(item: &TokenStream, errors: Errors) -> TokenStream {
+    let errors = errors.into_tokens();
+    quote!(#item #errors)
+}
+
+/// The same for a parsed function that has no other attribute to be expanded first.
+pub(crate) fn function(mut args: Args, input: FnInput, errors: &mut Errors) -> TokenStream {
     let FnInput { header, body } = input;
-    validate::signature(&header.sig, &mut errors);
-    validate::shielded(&header.sig, &mut args, &mut errors);
+    if validate::boxed(&header.sig, errors) {
+        return boxed(header, &body);
+    }
+    validate::signature(&header.sig, errors);
+    validate::shielded(&header.sig, &mut args, errors);
     let krate = &args.krate;
-    let returns = Returns::parse(&header.sig.output, &args, &mut errors);
-    let expanded = match body {
+    let returns = Returns::parse(&header.sig.output, &args, errors);
+    match body {
         FnBody::Parsed(mut block) => {
-            let markers = yields::replace(&mut block, header.sig.ident.span(), returns.lends(), krate, &mut errors);
-            validate::markers(&header.sig, &markers, &mut errors);
+            instrument::correct_returns(&mut block, &returns.output);
+            let markers = yields::replace(&mut block, header.sig.ident.span(), returns.lends(), krate, errors);
+            validate::markers(&header.sig, &markers, errors);
             manager(header, &returns, &markers, &block, &args)
         }
         FnBody::Broken(block, error) => {
@@ -62,9 +78,16 @@ pub(crate) fn function(args: TokenStream, input: FnInput, mut errors: Errors) ->
             let header = signature(header, &returns, krate);
             quote!(#header #semi)
         }
+    }
+}
+
+/// Returns the stand-in of a function that already returns a boxed future, which its trait demands.
+fn boxed(FnHeader { attrs, vis, sig }: FnHeader, body: &FnBody) -> TokenStream {
+    let body = match body {
+        FnBody::Missing(semi) => semi.clone(),
+        FnBody::Parsed(_) | FnBody::Broken(..) => quote!({ ::core::unreachable!() }),
     };
-    let errors = errors.into_tokens();
-    quote!(#expanded #errors)
+    quote!(#(#attrs)* #[allow(unused_variables)] #vis #sig #body)
 }
 
 /// Input:  `async fn connection(pool: &Pool) -> Result<&mut Conn, E> { body }`

@@ -7,6 +7,7 @@
 //! | `tokens`, `errors` | helpers for token streams; a list of errors |
 //! | `args`, `input` | parse the arguments and the function of an attribute |
 //! | `fallback` | keeps the statements of a broken block that can be parsed |
+//! | `instrument`, `boxed` | find the user's body in what `#[tracing::instrument]` and `#[async_trait]` make of it |
 //! | `marker` | the marker, a `yield!`, and the error for one outside a manager function |
 //! | `with` | `with!`: parses the header, rewrites jumps, expands |
 //! | `lifetime`, `returns` | read the return type: the lent type and the exit type |
@@ -17,11 +18,13 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod boxed;
 mod context_managers;
 mod errors;
 mod expand;
 mod fallback;
 mod input;
+mod instrument;
 mod lifetime;
 mod marker;
 mod returns;
@@ -36,7 +39,7 @@ use proc_macro::TokenStream;
 /// Turns an `async fn` with one `yield!` into a context manager. Documented in the crate `async-context-manager`.
 #[proc_macro_attribute]
 pub fn async_context_manager(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::manager_fn(args.into(), &item.into()).into()
+    expand::manager_fn(&args.into(), &item.into()).into()
 }
 
 /// Turns the body of an `async fn` into the block of a `with!`. Documented in the crate `async-context-manager`.

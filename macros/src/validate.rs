@@ -8,6 +8,7 @@ use syn::{
 };
 
 use crate::args::Args;
+use crate::boxed;
 use crate::errors::Errors;
 use crate::marker::{Marker, Problem};
 
@@ -22,6 +23,18 @@ pub(crate) fn signature(sig: &Signature, errors: &mut Errors) {
     if let Some(variadic) = &sig.variadic {
         errors.on(variadic, "a manager function can't be variadic: remove `...`");
     }
+}
+
+/// Reports a manager function that is not `async` any more, because `#[async_trait]` has been expanded.
+pub(crate) fn boxed(sig: &Signature, errors: &mut Errors) -> bool {
+    let is_boxed = sig.asyncness.is_none() && boxed::output(&sig.output).is_some();
+    if is_boxed {
+        errors.on(
+            sig.fn_token,
+            "a manager function can't be under `#[async_trait]`: move it to a trait or an `impl` without that attribute",
+        );
+    }
+    is_boxed
 }
 
 /// Checks that a shielded manager owns its arguments. If it does not, removes the option, so that no further errors

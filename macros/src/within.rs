@@ -4,14 +4,14 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, Block, Expr, Lit, Meta, Path, ReturnType, Token, Type, parse_quote};
+use syn::{Attribute, Block, Expr, Item, Lit, Meta, Path, ReturnType, Signature, Stmt, Token, Type, parse_quote};
 
 use crate::errors::Errors;
 use crate::input::{FnBody, FnHeader, FnInput};
 use crate::marker::is_manager;
 use crate::tokens::CratePath;
 use crate::with::header::{self, HeaderEntry};
-use crate::{expand, fallback, tokens, with};
+use crate::{boxed, expand, fallback, instrument, tokens, with};
 
 /// The arguments of one attribute.
 struct WithinAttribute {
@@ -19,6 +19,9 @@ struct WithinAttribute {
     /// The path of the runtime crate.
     krate: CratePath,
 }
+
+/// The attributes of one function. Those that cannot be parsed are `None`.
+type Attributes = Vec<Option<WithinAttribute>>;
 
 /// Expands the attribute. The output has the errors, if any, and always the function.
 ///
@@ -35,12 +38,10 @@ pub(crate) fn function(args: TokenStream, item: &TokenStream) -> TokenStream {
         }
     };
     let attributes = attributes(args, &mut header.attrs, &mut errors);
-    signature(&mut header, &mut errors);
+    let returned = returned(&header.sig, &body);
+    signature(&mut header, returned.is_some(), &body, &mut errors);
     let body = match body {
-        FnBody::Parsed(body) if errors.is_empty() => {
-            within(attributes.into_iter().flatten().collect(), &body, &mut header)
-        }
-        FnBody::Parsed(body) => stand_in(&attributes, &tokens::print(&body.stmts)),
+        FnBody::Parsed(body) => parsed(&mut header, body, attributes, returned.filter(|_| errors.is_empty())),
         FnBody::Broken(body, error) => {
             errors.push(error);
             let saved = fallback::salvage(body.stream());
@@ -59,9 +60,56 @@ pub(crate) fn function(args: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#(#attrs)* #vis #sig #body #errors)
 }
 
+/// Returns the new body. `returned` is the return type of the `async fn`, or `None` if there are errors.
+fn parsed(header: &mut FnHeader, body: Block, attributes: Attributes, returned: Option<ReturnType>) -> TokenStream {
+    let is_function = |statement: &Stmt| matches!(statement, Stmt::Item(Item::Fn(_)));
+    let Some(returned) = returned else {
+        // Another attribute may have moved the function into this one, where it cannot use the names of the managers.
+        if header.sig.asyncness.is_none() && body.stmts.iter().any(is_function) {
+            return quote!({ ::core::unreachable!() });
+        }
+        return in_future(&header.sig, body, attributes, |attributes, body| {
+            stand_in(&attributes, &tokens::print(&body.stmts))
+        });
+    };
+    if is_never(&returned) {
+        header.attrs.push(parse_quote!(#[allow(unreachable_code)]));
+    }
+    let name = header.sig.ident.span();
+    in_future(&header.sig, body, attributes, |attributes, body| {
+        within(attributes.into_iter().flatten().collect(), body, &returned, name)
+    })
+}
+
+/// Returns the return type of an `async fn`, also of one that `#[async_trait]` has changed.
+fn returned(sig: &Signature, body: &FnBody) -> Option<ReturnType> {
+    match body {
+        _ if sig.asyncness.is_some() => Some(sig.output.clone()),
+        FnBody::Missing(_) => boxed::output(&sig.output),
+        FnBody::Parsed(body) => boxed::output(&sig.output).filter(|_| boxed::is_future(body)),
+        FnBody::Broken(..) => None,
+    }
+}
+
+/// Replaces the body, also one that `#[async_trait]` has put into a boxed future.
+fn in_future(
+    sig: &Signature,
+    mut body: Block,
+    mut attributes: Attributes,
+    wrap: impl FnOnce(Attributes, &mut Block) -> TokenStream,
+) -> TokenStream {
+    let future = if sig.asyncness.is_none() { boxed::future(&mut body) } else { None };
+    let Some(future) = future else { return wrap(attributes, &mut body) };
+    for entry in attributes.iter_mut().flatten().flat_map(|attribute| &mut attribute.entries) {
+        boxed::rename_self(&mut entry.manager, future);
+    }
+    boxed::wrap_written(future, |written| wrap(attributes, written));
+    body.into_token_stream()
+}
+
 /// Parses this attribute and those of the same name below it, whose managers are inside. If these were left to the
 /// compiler, it would expand them later, and their managers would be outside.
-fn attributes(args: TokenStream, attrs: &mut Vec<Attribute>, errors: &mut Errors) -> Vec<Option<WithinAttribute>> {
+fn attributes(args: TokenStream, attrs: &mut Vec<Attribute>, errors: &mut Errors) -> Attributes {
     let is_within = |attr: &Attribute| attr.path().segments.last().is_some_and(|name| name.ident == "within");
     let (inside, others): (Vec<_>, Vec<_>) = std::mem::take(attrs).into_iter().partition(is_within);
     *attrs = others;
@@ -101,7 +149,7 @@ fn krate(input: ParseStream) -> syn::Result<Path> {
 }
 
 /// Checks the function. Removes a `const`, which the compiler would report a second time.
-fn signature(FnHeader { attrs, sig, .. }: &mut FnHeader, errors: &mut Errors) {
+fn signature(FnHeader { attrs, sig, .. }: &mut FnHeader, is_async: bool, body: &FnBody, errors: &mut Errors) {
     if let Some(manager) = attrs.iter().find(|attr| is_manager(attr)) {
         errors.on(manager.path(), IS_MANAGER);
     } else if let Some(manager) = tokens::find_ident(sig.output.to_token_stream(), &|ident| ident == "__private") {
@@ -109,34 +157,43 @@ fn signature(FnHeader { attrs, sig, .. }: &mut FnHeader, errors: &mut Errors) {
         errors.at(manager.span(), IS_MANAGER);
     } else if let Some(constness) = sig.constness.take() {
         errors.on(constness, "a `const fn` can't await managers: write `async fn`");
-    } else if sig.asyncness.is_none() {
-        errors.on(
-            sig.fn_token,
-            "`#[within(...)]` needs an `async fn`: write `async fn`, or move `#[within(...)]` above the attributes \
-             that change the function, such as `#[tokio::test]`",
+    } else if !is_async && was_async(body) {
+        errors.at(
+            Span::call_site(),
+            "an attribute above, such as `#[tokio::test]`, has changed this `async fn`: move `#[within(...)]` above it",
         );
+    } else if !is_async {
+        errors.on(sig.fn_token, "`#[within(...)]` needs an `async fn`: write `async fn`");
+    }
+}
+
+/// Whether another attribute has moved an `async fn` or its body into this body.
+fn was_async(body: &FnBody) -> bool {
+    match body {
+        FnBody::Parsed(body) => tokens::find_ident(body.to_token_stream(), &|word| word == "async").is_some(),
+        FnBody::Broken(..) | FnBody::Missing(_) => false,
     }
 }
 
 const IS_MANAGER: &str =
     "a manager function can't have `#[within(...)]`: write `with!(... => { r#yield!(...); })` in its body";
 
-/// Wraps the body in the managers.
-fn within(attributes: Vec<WithinAttribute>, body: &Block, FnHeader { attrs, sig, .. }: &mut FnHeader) -> TokenStream {
+/// Wraps the body that the user wrote in the managers. `name` is the span of the function's name.
+fn within(attributes: Vec<WithinAttribute>, body: &mut Block, returned: &ReturnType, name: Span) -> TokenStream {
     let private = attributes.first().map(|attribute| attribute.krate.private());
-    let expected = private.and_then(|private| expected_output(&sig.output, &private));
-    if is_never(&sig.output) {
-        attrs.push(parse_quote!(#[allow(unreachable_code)]));
-    }
+    let expected = private.and_then(|private| expected_output(returned, &private));
     // The span for errors about the return value.
-    let output = match &sig.output {
-        ReturnType::Default => sig.ident.span(),
+    let output = match returned {
+        ReturnType::Default => name,
         ReturnType::Type(_, output) => output.span(),
     };
-    let body = attributes.into_iter().rev().fold(body.to_token_stream(), |body, WithinAttribute { entries, krate }| {
-        with::expand::body(entries, &body, &krate, output)
-    });
-    quote_spanned!(Span::mixed_site()=> { #expected #body })
+    let attributes = attributes.into_iter().rev();
+    instrument::wrap_written(body, |body| {
+        let body = attributes.fold(body.to_token_stream(), |body, WithinAttribute { entries, krate }| {
+            with::expand::body(entries, &body, &krate, output)
+        });
+        quote_spanned!(Span::mixed_site()=> { #expected #body })
+    })
 }
 
 /// Makes the compiler infer the return type before the first `return`, unless the type cannot be written in a body. The

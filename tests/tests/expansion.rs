@@ -7,15 +7,19 @@
 #![allow(dead_code, unexpected_cfgs, unused_imports)]
 
 /// The modules find each other at the root of the crate, as in their own.
-use macros::{args, errors, expand, fallback, input, lifetime, marker, returns, tokens, validate, with, yields};
+use macros::{
+    args, boxed, errors, expand, fallback, input, instrument, lifetime, marker, returns, tokens, validate, with, yields,
+};
 
 #[path = "../../macros/src"]
 mod macros {
     pub(crate) mod args;
+    pub(crate) mod boxed;
     pub(crate) mod errors;
     pub(crate) mod expand;
     pub(crate) mod fallback;
     pub(crate) mod input;
+    pub(crate) mod instrument;
     pub(crate) mod lifetime;
     pub(crate) mod marker;
     pub(crate) mod returns;
@@ -51,7 +55,7 @@ fn expanded(mut function: ItemFn) -> TokenStream {
     function.attrs.retain(|attribute| !attribute.path().is_ident("async_context_manager"));
     let is_manager = function.attrs.len() < attributes;
     let tokens = function.into_token_stream();
-    if is_manager { expand::manager_fn(TokenStream::new(), &tokens) } else { expand_with(tokens) }
+    if is_manager { expand::manager_fn(&TokenStream::new(), &tokens) } else { expand_with(tokens) }
 }
 
 /// Expands each `with!(...)`.
