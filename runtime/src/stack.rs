@@ -4,7 +4,6 @@ use core::fmt;
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Waker};
-use std::boxed::Box;
 
 use crate::async_context_manager;
 use crate::exit::{Catch, Suppress};
@@ -12,12 +11,11 @@ use crate::lend::{FnContract, Lend1};
 use crate::manager::{IntoManager, Manager, OutputOf};
 use crate::outcome::Outcome;
 use crate::output::BodyOutput;
-use crate::panics;
 use crate::raw::Body;
 use crate::raw::entry_signal::StackOutcome;
-use crate::raw::stack_entry::{Entering, StackEntries};
+use crate::raw::stack_entry::{Entering, Receiver, StackEntries};
 use crate::raw::stored::{Owned, StackValue, Stored};
-use crate::stack_exit::StackExit;
+use crate::stack_exit::{LeavingError, Seen, StackExit};
 
 /// A stack of managers that are entered one by one and left together, the last one first: Python's
 /// `contextlib.AsyncExitStack`.
@@ -62,8 +60,8 @@ use crate::stack_exit::StackExit;
 ///
 /// # Leaving
 ///
-/// In a `with!`, the managers are left when the block ends. [`close`](Self::close) leaves them at any time. Each
-/// manager sees the current outcome when its turn comes, as in nested `with!`s: this is the outcome of the block, or of
+/// In a `with!`, the managers are left when the block ends. [`close`](Self::close) and [`exit`](Self::exit) leave them
+/// at any time. Each manager sees the current outcome when its turn comes, as in nested `with!`s: this is the outcome of the block, or of
 /// the closing, until one of the managers fails, panics or suppresses. Because a manager may suppress an error, `with!`
 /// evaluates to a `Result<Option<T>, E>`.
 ///
@@ -231,7 +229,8 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// Moves all managers to a new stack and leaves this one empty: Python's `pop_all`.
     ///
     /// Use it to open several resources step by step, to keep them if all steps succeed, and to close them if one
-    /// fails:
+    /// fails. Leave the new stack by [`close`](Self::close), or by [`exit`](Self::exit) with the outcome of the work that
+    /// used the resources:
     ///
     /// ```
     /// # use async_context_manager::{AsyncExitStack, async_context_manager, with};
@@ -259,8 +258,9 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
 
     /// Leaves all managers now, the last one first: Python's `aclose`.
     ///
-    /// The outcome is [`Outcome::Completed`] at first, and then what the managers turn it into. The stack is empty
-    /// afterwards, and may be used again.
+    /// The outcome is [`Outcome::Completed`] at first, and then what the managers turn it into. To leave them because a
+    /// block failed, call [`exit`](Self::exit) with its outcome: after `close`, a transaction on the stack has been
+    /// committed. The stack is empty afterwards, and may be used again.
     ///
     /// ```
     /// # use async_context_manager::AsyncExitStack;
@@ -287,11 +287,104 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// If the future is dropped, the manager that is leaving stays on the stack with the others. The next call
     /// continues with it; dropping the stack drops it where it waits.
     pub async fn close(&mut self) -> Result<(), E> {
-        match self.entries.leave(StackOutcome::Completed).await {
-            StackOutcome::Completed | StackOutcome::Cancelled => Ok(()),
-            StackOutcome::Failed(error) => Err(error),
-            StackOutcome::Panicked(payload) => panics::resume(payload),
-        }
+        self.entries.leave(StackOutcome::Completed, Receiver::Caller).await.into_result()
+    }
+
+    /// Leaves all managers now, with the outcome of a block: Python's `await stack.__aexit__(*exc)`.
+    ///
+    /// Use it in a type that opens a stack in [`enter`](crate::AsyncContextManager::enter) and leaves it in
+    /// [`exit`](crate::AsyncContextManager::exit). The managers see the outcome as if the block was their own, so a
+    /// transaction on the stack commits or rolls back rightly:
+    ///
+    /// ```
+    /// use async_context_manager::{AsyncContextManager, AsyncExitStack, Outcome, async_context_manager, with};
+    /// # #[derive(Debug, PartialEq)]
+    /// # struct DbError;
+    /// # use std::sync::Mutex;
+    /// # static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    /// # async fn execute(sql: &str, db: &str) -> Result<(), DbError> { LOG.lock().unwrap().push(format!("{sql} {db}")); Ok(()) }
+    ///
+    /// #[async_context_manager]
+    /// async fn transaction(db: &'static str) -> Result<(), DbError> {
+    ///     execute("BEGIN", db).await?;
+    ///     let sql = if r#yield!().is_completed() { "COMMIT" } else { "ROLLBACK" };
+    ///     execute(sql, db).await
+    /// }
+    ///
+    /// struct Transactions {
+    ///     databases: Vec<&'static str>,
+    ///     open: AsyncExitStack<'static, DbError>,
+    /// }
+    ///
+    /// impl AsyncContextManager for Transactions {
+    ///     type Value<'v> = ();
+    ///     type Exit = Result<(), DbError>;
+    ///
+    ///     async fn enter(&mut self) -> Result<(), DbError> {
+    ///         let opened = with!(AsyncExitStack::new() as stack => {
+    ///             for db in &self.databases {
+    ///                 stack.enter(transaction(db)).await?; // if it fails, the others are rolled back
+    ///             }
+    ///             stack.pop_all()
+    ///         })?;
+    ///         self.open = opened.unwrap_or_default();
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn exit(&mut self, outcome: Outcome) -> Result<(), DbError> {
+    ///         self.open.exit(outcome).await
+    ///     }
+    /// }
+    ///
+    /// async fn transfer(databases: &[&'static str]) -> Result<(), DbError> {
+    ///     let transactions = Transactions { databases: databases.to_vec(), open: AsyncExitStack::new() };
+    ///     with!(transactions => {
+    ///         Err(DbError)?;
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # assert_eq!(transfer(&["a", "b"]).await, Err(DbError));
+    /// # assert_eq!(*LOG.lock().unwrap(), ["BEGIN a", "BEGIN b", "ROLLBACK b", "ROLLBACK a"]);
+    /// # }
+    /// ```
+    ///
+    /// `outcome` is the argument of the type's `exit`, and its result is what the stack returns. Both fit for each exit
+    /// type:
+    ///
+    /// | exit type | `outcome` | [`Failed`](Outcome::Failed) | result |
+    /// |---|---|---|---|
+    /// | `()`, `Result<(), E>` | `Outcome` | The error bypasses the stack. No manager can suppress it. A manager with the option `catch` sees `Cancelled`, because there is no error to give it. | The error of a manager, which replaces that of the block. |
+    /// | `Catch<E>`, `Suppress<Catch<E>>` | `Outcome<E>` | The error goes through the managers, as in a `with!` of the stack. | What they turned it into. `Ok` if one of them has suppressed it, for which the exit type must have `Suppress`. |
+    ///
+    /// [`Completed`](Outcome::Completed) is the same as [`close`](Self::close). [`Panicked`](Outcome::Panicked) and
+    /// [`Cancelled`](Outcome::Cancelled) are passed to the managers, which can end neither: each manager sees it, unless
+    /// a younger one has failed or panicked.
+    ///
+    /// The stack is empty afterwards, and may be used again.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the last manager that failed, unless an older manager suppressed it. Also returns the error
+    /// in an `Outcome<E>`, unless a manager replaced or suppressed it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a manager panics, after all of them have been left.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the manager that is leaving stays on the stack with the others. The next call of `exit`
+    /// or `close` continues with it; dropping the stack drops it where it waits. The error in `outcome` is dropped.
+    ///
+    /// In the drop of a `with!`, `outcome` is `Cancelled`, and each manager is polled once. In a [`rescue`](crate::rescue),
+    /// and in a scope that stops its block, all managers are awaited.
+    pub fn exit<C, Kind>(&mut self, outcome: Outcome<C>) -> impl Future<Output = Result<(), E>>
+    where
+        C: LeavingError<E, Kind>,
+    {
+        let left = self.entries.leave(StackOutcome::new(outcome), Receiver::Caller);
+        async move { left.await.into_result() }
     }
 
     /// Converts the stack into a [`Manager`], to enter it on another stack or to call its [`scope`](Manager::scope).
@@ -376,19 +469,9 @@ where
 async fn exit_stack<'env, E: Send + 'env>(
     mut stack: AsyncExitStack<'env, E>,
 ) -> Result<&mut AsyncExitStack<'env, E>, E> {
-    let outcome = match r#yield!(&mut stack) {
-        Outcome::Completed => StackOutcome::Completed,
-        Outcome::Failed(error) => StackOutcome::Failed(error),
-        Outcome::Panicked => StackOutcome::Panicked(Box::new(panics::PayloadElsewhere)),
-        // A rescue awaits each manager; without a rescue, each is dropped.
-        Outcome::Cancelled => StackOutcome::Cancelled,
-    };
-    match stack.entries.leave(outcome).await {
-        StackOutcome::Completed | StackOutcome::Cancelled => Ok(()),
-        StackOutcome::Failed(error) => Err(error),
-        StackOutcome::Panicked(payload) if payload.is::<panics::PayloadElsewhere>() => Ok(()),
-        StackOutcome::Panicked(payload) => panics::resume(payload),
-    }
+    let outcome = r#yield!(&mut stack);
+    // A rescue awaits each manager; without a rescue, each is dropped.
+    stack.entries.leave(StackOutcome::new::<E, Seen>(outcome), Receiver::Scope).await.into_result()
 }
 
 impl<'env, E: Send + 'env> IntoManager for AsyncExitStack<'env, E> {

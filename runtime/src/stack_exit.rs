@@ -1,4 +1,4 @@
-//! How a manager on an exit stack may end: the conversions between its error and the error of the stack.
+//! How a manager on an exit stack may end, and how the stack may: the conversions between their errors.
 
 use core::convert::Infallible;
 
@@ -77,5 +77,37 @@ impl<X: StackExit<E>, E> StackExit<E> for Suppress<X> {
 
     fn entered<V>(result: Result<V, E>) -> <X::Output as BodyOutput>::Value<V> {
         X::entered(result)
+    }
+}
+
+/// The content of [`Failed`](crate::Outcome::Failed) in an outcome that a stack with the error type `E` is left with: the
+/// error itself, `E`, or `()` for an error that bypasses the stack. `Kind` is [`Seen`] or [`Bypassing`].
+#[diagnostic::on_unimplemented(
+    message = "an exit stack with the error type `{E}` can't be left with an `Outcome<{Self}>`",
+    label = "expected an `Outcome<{E}>`, or an `Outcome<()>` for an error that bypasses the stack",
+    note = "convert the error: for `Outcome::Failed(error)`, pass `Outcome::Failed(error.into())`"
+)]
+pub trait LeavingError<E, Kind> {
+    /// Returns the error. `None` if it bypasses the stack.
+    fn into_error(self) -> Option<E>;
+}
+
+/// The error goes through the stack.
+#[derive(Debug)]
+pub struct Seen;
+
+/// The error bypasses the stack.
+#[derive(Debug)]
+pub struct Bypassing;
+
+impl<E> LeavingError<E, Seen> for E {
+    fn into_error(self) -> Option<E> {
+        Some(self)
+    }
+}
+
+impl<E> LeavingError<E, Bypassing> for () {
+    fn into_error(self) -> Option<E> {
+        None
     }
 }

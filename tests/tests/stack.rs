@@ -551,6 +551,338 @@ mod closing {
     }
 }
 
+/// `exit`: a stack that is kept from the `enter` to the `exit` of a type.
+mod exiting {
+    use async_context_manager::{Catch, Suppress, move_on_after, timeout};
+
+    use super::*;
+
+    /// Sees whether it must roll back, and may fail.
+    #[async_context_manager]
+    async fn transaction(log: Log, name: &'static str, fails: &'static str) -> Result<(), String> {
+        let outcome = r#yield!();
+        log.add(format!("{} {name}", if outcome.is_completed() { "commit" } else { "roll back" }));
+        yields(1).await;
+        log.add(format!("done {name}"));
+        match fails {
+            "" => Ok(()),
+            "panicking" => panic_any(format!("panic {name}")),
+            _ => Err(format!("leaving {name}")),
+        }
+    }
+
+    #[async_context_manager(catch, suppress)]
+    async fn seeing(log: Log, name: &'static str, suppresses: bool) -> Result<(), String> {
+        let outcome = r#yield!();
+        log.add(format!("{name} sees {outcome:?}"));
+        if suppresses { Ok(()) } else { outcome.into_result() }
+    }
+
+    /// Opens a stack in `enter`, and leaves it in `exit`. `X` is its exit type.
+    struct Opens<X> {
+        log: Log,
+        fails: &'static str,
+        open: Stack<'static>,
+        exit: std::marker::PhantomData<fn() -> X>,
+    }
+
+    impl<X> Opens<X> {
+        fn new(log: &Log, fails: &'static str) -> Self {
+            Self { log: log.clone(), fails, open: Stack::new(), exit: std::marker::PhantomData }
+        }
+
+        async fn open(&mut self) -> Result<(), String> {
+            let opened = with!(Stack::new() as stack => {
+                stack.enter(transaction(self.log.clone(), "a", "")).await?;
+                if self.fails == "suppress" {
+                    stack.enter(seeing(self.log.clone(), "suppressor", true)).await?;
+                }
+                stack.enter(seeing(self.log.clone(), "seer", false)).await?;
+                stack.enter(transaction(self.log.clone(), "b", self.fails)).await?;
+                stack.pop_all()
+            })?;
+            self.open = opened.expect("nothing is suppressed");
+            Ok(())
+        }
+    }
+
+    macro_rules! opens {
+        ($exit:ty, $caught:ty) => {
+            impl AsyncContextManager for Opens<$exit> {
+                type Value<'v> = ();
+                type Exit = $exit;
+
+                async fn enter(&mut self) -> Result<(), String> {
+                    self.open().await
+                }
+
+                async fn exit(&mut self, outcome: Outcome<$caught>) -> Result<(), String> {
+                    self.open.exit(outcome).await
+                }
+            }
+        };
+    }
+
+    type Passing = Result<(), String>;
+
+    opens!(Passing, ());
+    opens!(Catch<String>, String);
+    opens!(Suppress<Catch<String>>, String);
+
+    #[test]
+    fn stack_of_a_type_commits_after_a_completed_block() {
+        let log = Log::new();
+        let value: Result<u8, String> = block_on(async { with!(Opens::<Passing>::new(&log, "") => 5) });
+        assert_eq!(value, Ok(5));
+        assert_eq!(log.take(), ["commit b", "done b", "seer sees Completed", "commit a", "done a"]);
+    }
+
+    #[test]
+    fn stack_of_a_type_rolls_back_after_a_failed_block() {
+        async fn f(log: &Log) -> Result<(), String> {
+            with!(Opens::<Passing>::new(log, "") => { Err("block".to_string())?; })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Err("block".to_string()));
+        // There is no error for a manager that catches.
+        assert_eq!(log.take(), ["roll back b", "done b", "seer sees Cancelled", "roll back a", "done a"]);
+    }
+
+    #[test]
+    fn error_bypasses_a_stack_although_a_manager_on_it_suppresses() {
+        async fn f(log: &Log) -> Result<(), String> {
+            with!(Opens::<Passing>::new(log, "suppress") => { Err("block".to_string())?; })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Err("block".to_string()));
+        let expected = ["seer sees Failed(\"leaving b\")", "suppressor sees Failed(\"leaving b\")"];
+        let left = log.take();
+        assert_eq!(left[2..4], expected);
+        // The error of `b` is suppressed, and that of the block is not.
+        assert_eq!(left[4..], ["roll back a", "done a"]);
+    }
+
+    #[test]
+    fn error_of_leaving_replaces_one_that_bypasses_the_stack() {
+        async fn f(log: &Log) -> Result<(), String> {
+            with!(Opens::<Passing>::new(log, "fails") => { Err("block".to_string())?; })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Err("leaving b".to_string()));
+        let expected = ["roll back b", "done b", "seer sees Failed(\"leaving b\")", "roll back a", "done a"];
+        assert_eq!(log.take(), expected);
+    }
+
+    #[test]
+    fn error_goes_through_the_stack_of_a_type_that_catches() {
+        async fn f(log: &Log) -> Result<(), String> {
+            with!(Opens::<Catch<String>>::new(log, "") => { Err("block".to_string())?; })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(f(&log)), Err("block".to_string()));
+        let expected = ["roll back b", "done b", "seer sees Failed(\"block\")", "roll back a", "done a"];
+        assert_eq!(log.take(), expected);
+    }
+
+    #[test]
+    fn error_that_a_manager_suppresses_is_suppressed_by_the_type() {
+        #[async_context_manager]
+        async fn nothing() {
+            r#yield!();
+        }
+        let log = Log::new();
+        let value: Result<Option<()>, String> = block_on(async {
+            let mut opens = Opens::<Suppress<Catch<String>>>::new(&log, "");
+            opens.open.enter(seeing(log.clone(), "suppressor", true)).await?;
+            opens.open.enter(nothing()).await;
+            // `enter` of the type is not called: its stack is open.
+            let mut stack = opens.open.pop_all();
+            let left = stack.exit(Outcome::Failed("block".to_string())).await;
+            assert_eq!(left, Ok(()));
+            with!(opens => { Err("block".to_string())?; })
+        });
+        assert_eq!(value, Err("block".to_string()));
+        assert_eq!(log.take()[..2], ["suppressor sees Failed(\"block\")", "roll back b"]);
+    }
+
+    #[test]
+    fn stack_of_a_type_rolls_back_after_a_panic_which_goes_on() {
+        let log = Log::new();
+        let payload = panic_of(async {
+            let _: Result<(), String> = with!(Opens::<Passing>::new(&log, "fails") => panic_any(5_u8));
+        });
+        assert_eq!(payload.downcast_ref(), Some(&5_u8));
+        assert_eq!(log.take(), ["roll back b", "done b", "seer sees Panicked", "roll back a", "done a"]);
+    }
+
+    #[test]
+    fn panic_of_leaving_replaces_the_panic_of_the_block() {
+        let log = Log::new();
+        let message = panic_message(async {
+            let _: Result<(), String> = with!(Opens::<Passing>::new(&log, "panicking") => panic!("block"));
+        });
+        assert_eq!(message, "panic b");
+        assert_eq!(log.take()[2..], ["seer sees Panicked", "roll back a", "done a"]);
+    }
+
+    #[test]
+    fn stack_of_a_type_that_is_dropped_rolls_back_to_the_first_await() {
+        let log = Log::new();
+        drop_after(1, async { with!(Opens::<Passing>::new(&log, "") => pending::<()>().await) });
+        assert_eq!(log.take(), ["roll back b", "seer sees Cancelled", "roll back a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stack_of_a_type_that_is_stopped_rolls_back_to_the_end() {
+        let log = Log::new();
+        let stopped = with!(move_on_after(std::time::Duration::from_secs(1)) => {
+            with!(Opens::<Passing>::new(&log, "") => pending::<()>().await)
+        });
+        assert_eq!(stopped, None);
+        assert_eq!(log.take(), ["roll back b", "done b", "seer sees Cancelled", "roll back a", "done a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn error_of_a_stack_in_a_stop_goes_on() {
+        let log = Log::new();
+        let stopped = with!(timeout(std::time::Duration::from_secs(1)) => {
+            with!(Opens::<Passing>::new(&log, "fails") => pending::<()>().await)
+        });
+        assert_eq!(stopped.unwrap(), Err("leaving b".to_string()));
+        assert_eq!(log.take()[2..], ["seer sees Failed(\"leaving b\")", "roll back a", "done a"]);
+    }
+
+    #[tokio::test]
+    async fn stack_of_a_shielded_type_rolls_back_in_the_background() {
+        let log = Log::new();
+        drop_after(1, async {
+            with!(Opens::<Passing>::new(&log, "").into_manager().shielded() => pending::<()>().await)
+        });
+        while log.len() < 5 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(log.take(), ["roll back b", "done b", "seer sees Cancelled", "roll back a", "done a"]);
+    }
+
+    #[test]
+    fn cancelled_by_hand_returns_the_error() {
+        let log = Log::new();
+        let left = block_on(async {
+            let mut opens = Opens::<Passing>::new(&log, "fails");
+            opens.enter().await?;
+            opens.open.exit(Outcome::<()>::Cancelled).await
+        });
+        assert_eq!(left, Err("leaving b".to_string()));
+        assert_eq!(log.take()[2..], ["seer sees Failed(\"leaving b\")", "roll back a", "done a"]);
+    }
+
+    #[test]
+    fn exit_of_an_empty_stack_returns_the_error_that_it_was_given() {
+        block_on(async {
+            assert_eq!(Stack::new().exit(Outcome::Failed("block".to_string())).await, Err("block".to_string()));
+            assert_eq!(Stack::new().exit(Outcome::Failed(())).await, Ok(()));
+            assert_eq!(Stack::new().exit(Outcome::<()>::Panicked).await, Ok(()));
+            assert_eq!(Stack::new().exit(Outcome::<String>::Cancelled).await, Ok(()));
+            assert_eq!(Stack::new().exit(Outcome::<()>::Completed).await, Ok(()));
+        });
+    }
+
+    #[test]
+    fn exit_leaves_a_stack_that_can_be_used_again() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.exit(Outcome::Failed(())).await.unwrap();
+            assert!(stack.is_empty());
+            stack.enter(plain(&log, "b")).await;
+            stack.exit(Outcome::<()>::Completed).await.unwrap();
+        });
+        assert_eq!(log.take(), ["exit a Failed(())", "exit b Completed"]);
+    }
+
+    #[test]
+    fn exit_that_is_dropped_can_be_done_again() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.enter(named(&log, "b", "")).await.unwrap();
+            drop_after(1, stack.exit(Outcome::Failed(())));
+            assert_eq!(stack.len(), 2);
+            stack.close().await.unwrap();
+        });
+        assert_eq!(log.take()[1..], ["exit b Failed(())", "left b", "exit a Failed(())"]);
+    }
+
+    #[test]
+    fn outcome_of_a_second_exit_is_seen_by_the_managers_that_are_left() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.enter(named(&log, "b", "")).await.unwrap();
+            drop_after(1, stack.close());
+            let left = stack.exit(Outcome::Failed("block".to_string())).await;
+            assert_eq!(left, Err("block".to_string()));
+        });
+        assert_eq!(log.take()[1..], ["exit b Completed", "left b", "exit a Failed(())"]);
+    }
+
+    #[test]
+    fn a_manager_that_drops_its_block_does_not_hide_an_error_that_bypasses_the_stack() {
+        #[async_context_manager(suppress)]
+        async fn dropping() {
+            let ended = futures::future::select(Box::pin(async { r#yield!() }), Box::pin(yields(1))).await;
+            drop(ended);
+        }
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.enter(dropping()).await;
+            stack.exit(Outcome::Failed(())).await.unwrap();
+        });
+        assert_eq!(log.take(), ["exit a Failed(())"]);
+    }
+
+    #[tokio::test]
+    async fn exit_may_be_awaited_in_a_task() {
+        let log = Log::new();
+        let task = tokio::spawn(async move {
+            let mut opens = Opens::<Passing>::new(&log, "");
+            opens.enter().await?;
+            opens.open.exit(Outcome::Failed("block".to_string())).await
+        });
+        assert_eq!(task.await.unwrap(), Err("block".to_string()));
+    }
+
+    #[test]
+    fn stack_that_cannot_fail_is_left_by_a_type_that_cannot_fail() {
+        struct Infallible(AsyncExitStack<'static, std::convert::Infallible>);
+
+        impl AsyncContextManager for Infallible {
+            type Value<'v> = ();
+            type Exit = ();
+
+            async fn enter(&mut self) {}
+
+            async fn exit(&mut self, outcome: Outcome) {
+                let Ok(()) = self.0.exit(outcome).await;
+            }
+        }
+
+        let log = Log::new();
+        block_on(async {
+            let counted = Counted { log: log.clone(), count: 3 };
+            let stack = AsyncExitStack::new();
+            stack.enter(counted.into_manager()).await;
+            let _: Result<(), u8> = with!(Infallible(stack) => Err(5));
+        });
+        assert_eq!(log.take(), ["exit 3 Failed(())"]);
+    }
+}
+
 mod popping {
     use super::*;
 

@@ -4,6 +4,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::mem::replace;
 use core::task::{Poll, Waker};
+use std::boxed::Box;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Enclosing;
@@ -12,22 +13,63 @@ use crate::classify::{Classify, Fallible};
 use crate::named::Named;
 use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
+use crate::stack_exit::LeavingError;
 use crate::user_code;
 
 /// The current outcome while a stack is left: the value that the next entry receives.
 pub(crate) enum StackOutcome<E> {
     Completed,
     Failed(E),
+    /// The block has failed, and its error bypasses the stack.
+    FailedElsewhere,
     Panicked(Payload),
     Cancelled,
 }
 
 impl<E> StackOutcome<E> {
-    /// Returns the outcome after an entry that was left in a stop. Its error or panic replaces the stop, but it cannot end
-    /// the stop.
-    pub(super) fn or_cancelled(self) -> Self {
+    /// Converts the outcome of a block. Another part of the code holds its panic, and resumes it.
+    pub(crate) fn new<C: LeavingError<E, Kind>, Kind>(outcome: Outcome<C>) -> Self {
+        match outcome {
+            Outcome::Completed => Self::Completed,
+            Outcome::Failed(error) => error.into_error().map_or(Self::FailedElsewhere, Self::Failed),
+            Outcome::Panicked => Self::Panicked(Box::new(panics::PayloadElsewhere)),
+            Outcome::Cancelled => Self::Cancelled,
+        }
+    }
+
+    /// Returns the error that the stack ends with, or resumes its panic, unless another part of the code does.
+    pub(crate) fn into_result(self) -> Result<(), E> {
         match self {
-            Self::Completed | Self::Cancelled => Self::Cancelled,
+            Self::Completed | Self::FailedElsewhere | Self::Cancelled => Ok(()),
+            Self::Failed(error) => Err(error),
+            Self::Panicked(payload) if payload.is::<panics::PayloadElsewhere>() => Ok(()),
+            Self::Panicked(payload) => panics::resume(payload),
+        }
+    }
+
+    /// Returns the outcome that bypasses the managers of the stack, so that none of them can end it.
+    pub(super) const fn bypassing(&self) -> Option<Outcome> {
+        match self {
+            Self::FailedElsewhere => Some(Outcome::Failed(())),
+            Self::Cancelled => Some(Outcome::Cancelled),
+            Self::Completed | Self::Failed(_) | Self::Panicked(_) => None,
+        }
+    }
+
+    /// Returns what bypasses the stack in place of `Completed`: it continues although a manager has suppressed an error
+    /// of another manager.
+    pub(super) fn unless_bypassed(self, bypassing: Option<Outcome>) -> Self {
+        match (self, bypassing) {
+            (Self::Completed, Some(Outcome::Failed(()))) => Self::FailedElsewhere,
+            (Self::Completed, Some(Outcome::Cancelled)) => Self::Cancelled,
+            (left, _) => left,
+        }
+    }
+
+    /// Returns the outcome after an entry that `before` has bypassed. An error or a panic of the entry replaces `before`.
+    pub(super) fn or(self, before: Self) -> Self {
+        match self {
+            Self::Completed | Self::FailedElsewhere | Self::Cancelled => before,
             Self::Failed(_) | Self::Panicked(_) => self,
         }
     }
@@ -37,7 +79,9 @@ impl<E> StackOutcome<E> {
         match self {
             Self::Panicked(_) => "panicked and replaced an earlier error",
             Self::Failed(_) => "failed and replaced an earlier error",
-            Self::Completed | Self::Cancelled => "dropped its block and suppressed an earlier error",
+            Self::Completed | Self::FailedElsewhere | Self::Cancelled => {
+                "dropped its block and suppressed an earlier error"
+            }
         }
     }
 }
@@ -47,8 +91,8 @@ pub(super) trait ExitSignal<E> {
     /// Ends the block with this outcome.
     fn end(&self, outcome: StackOutcome<E>);
 
-    /// Returns whether the block was ended by a cancellation.
-    fn is_cancelled(&self) -> bool;
+    /// Returns the outcome that the block was ended with, if it bypasses the manager.
+    fn bypassing(&self) -> Option<Outcome>;
 
     /// Takes the outcome, if the block has not received it.
     fn take_outcome(&self) -> Option<StackOutcome<E>>;
@@ -68,13 +112,13 @@ pub(super) struct EntryState<K, E> {
     /// Whether the marker of the manager is in its body itself.
     inline: bool,
     outcome: Option<StackOutcome<E>>,
-    is_cancelled: bool,
+    bypassing: Option<Outcome>,
     waker: Option<Waker>,
 }
 
 impl<K, E> EntryShared<K, E> {
     pub(super) fn new(named: Named<Result<(), E>>) -> Self {
-        let state = EntryState { value: None, inline: false, outcome: None, is_cancelled: false, waker: None };
+        let state = EntryState { value: None, inline: false, outcome: None, bypassing: None, waker: None };
         Self { named, state: Mutex::new(state) }
     }
 
@@ -112,7 +156,7 @@ impl<K, E> EntryShared<K, E> {
             Poll::Pending
         });
         match outcome.await {
-            StackOutcome::Completed | StackOutcome::Cancelled => Ok(()),
+            StackOutcome::Completed | StackOutcome::FailedElsewhere | StackOutcome::Cancelled => Ok(()),
             StackOutcome::Failed(error) => Err(error),
             StackOutcome::Panicked(payload) => panics::resume(payload),
         }
@@ -125,7 +169,7 @@ impl<K, E> Enclosing for &EntryShared<K, E> {
     const CAN_STOP: bool = false;
 
     fn outcome(&self) -> Option<Outcome> {
-        self.is_cancelled().then_some(Outcome::Cancelled)
+        self.bypassing()
     }
 
     fn has_lent(&self, route: Route) {
@@ -149,15 +193,15 @@ impl<K, E> Drop for ValueGuard<'_, K, E> {
 impl<K, E> ExitSignal<E> for EntryShared<K, E> {
     fn end(&self, outcome: StackOutcome<E>) {
         let mut state = lock(&self.state);
-        state.is_cancelled = matches!(outcome, StackOutcome::Cancelled);
+        state.bypassing = outcome.bypassing();
         state.outcome = Some(outcome);
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(user_code::wake);
     }
 
-    fn is_cancelled(&self) -> bool {
-        lock(&self.state).is_cancelled
+    fn bypassing(&self) -> Option<Outcome> {
+        lock(&self.state).bypassing
     }
 
     fn take_outcome(&self) -> Option<StackOutcome<E>> {

@@ -18,6 +18,7 @@ use super::stored::{StackValue, Stored};
 use super::{Body, run};
 use crate::frame::{BorrowToken, End, ValueToken};
 use crate::manager::{Manager, OutputOf};
+use crate::outcome::Outcome;
 use crate::output::BodyOutput;
 use crate::panics::{self, Parcel};
 use crate::rescue::{self, Lost, Rescues};
@@ -37,25 +38,46 @@ pub(crate) struct StackEntry<'env, E> {
 }
 
 impl<E> StackEntry<'_, E> {
-    /// Leaves the manager, or continues leaving it. Returns the outcome after it.
-    fn poll_leave(&mut self, outcome: &mut Option<StackOutcome<E>>, cx: &mut Context<'_>) -> Poll<StackOutcome<E>> {
+    /// Leaves the manager, or continues leaving it. Returns the outcome after it. `receiver` is who receives an error after
+    /// a cancellation.
+    fn poll_leave(
+        &mut self,
+        outcome: &mut Option<StackOutcome<E>>,
+        receiver: Receiver,
+        cx: &mut Context<'_>,
+    ) -> Poll<StackOutcome<E>> {
         if let Some(outcome) = outcome.take_if(|_| !replace(&mut self.is_leaving, true)) {
             self.signal.end(outcome);
         }
-        let outcome = match panics::catch(|| poll_exit_phase(self.body.as_mut(), cx)) {
+        let left = match panics::catch(|| poll_exit_phase(self.body.as_mut(), cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => StackOutcome::Completed,
             Ok(Poll::Ready(Err(error))) => StackOutcome::Failed(error),
             Err(payload) => StackOutcome::Panicked(payload),
         };
-        if self.signal.is_cancelled() {
-            let is_stopped = StopScope::stopping(cx.waker()).is_some();
-            return Poll::Ready(if is_stopped { outcome.or_cancelled() } else { self.report_lost(outcome) });
-        }
-        Poll::Ready(match self.signal.take_outcome() {
-            Some(before) => self.combine(before, outcome),
-            None => outcome,
+        let after = match self.signal.bypassing() {
+            Some(Outcome::Cancelled) if receiver.exists(cx) => left.or(StackOutcome::Cancelled),
+            Some(Outcome::Cancelled) => self.report_lost(left),
+            Some(_) => left.or(StackOutcome::FailedElsewhere),
+            None => match self.signal.take_outcome() {
+                Some(before) => self.combine(before, left),
+                None => left,
+            },
+        };
+        Poll::Ready(match outcome.take() {
+            Some(unseen) => self.resume_leaving(unseen, after),
+            None => after,
         })
+    }
+
+    /// Combines the outcomes of two calls that leave the stack, the first of which was dropped while this entry was
+    /// leaving. The entry did not receive the outcome of the second call, `unseen`.
+    fn resume_leaving(&self, unseen: StackOutcome<E>, after: StackOutcome<E>) -> StackOutcome<E> {
+        match (unseen, after) {
+            (StackOutcome::Completed, after) => after,
+            (unseen, StackOutcome::Completed | StackOutcome::FailedElsewhere | StackOutcome::Cancelled) => unseen,
+            (unseen, after) => self.combine(unseen, after),
+        }
     }
 
     /// Combines the outcomes before and after a manager that dropped its block. The block did not receive the outcome
@@ -70,7 +92,7 @@ impl<E> StackEntry<'_, E> {
                 self.lose_error(rescue::replaced, after.replaces(), error);
                 after
             }
-            (StackOutcome::Completed | StackOutcome::Cancelled, after) => after,
+            (StackOutcome::Completed | StackOutcome::FailedElsewhere | StackOutcome::Cancelled, after) => after,
         }
     }
 
@@ -85,7 +107,7 @@ impl<E> StackEntry<'_, E> {
                     Parcel::new(payload),
                 );
             }
-            StackOutcome::Completed | StackOutcome::Cancelled => {}
+            StackOutcome::Completed | StackOutcome::FailedElsewhere | StackOutcome::Cancelled => {}
         }
     }
 
@@ -95,7 +117,7 @@ impl<E> StackEntry<'_, E> {
         match outcome {
             StackOutcome::Failed(error) => self.lose_error(rescue::failed, rescue::CANCELLED, error),
             StackOutcome::Panicked(payload) => rescue::panicked(self.signal.named().name(), payload),
-            StackOutcome::Completed | StackOutcome::Cancelled => {}
+            StackOutcome::Completed | StackOutcome::FailedElsewhere | StackOutcome::Cancelled => {}
         }
         StackOutcome::Cancelled
     }
@@ -105,6 +127,21 @@ impl<E> StackEntry<'_, E> {
         let ended = Err(error);
         self.signal.named().report(report, what, &ended);
         user_code::discard(ended);
+    }
+}
+
+/// Who receives an error of a manager after a cancellation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Receiver {
+    /// The code that leaves the stack.
+    Caller,
+    /// The scope that stops the block of the stack. If there is none, the error is reported as lost.
+    Scope,
+}
+
+impl Receiver {
+    fn exists(self, cx: &Context<'_>) -> bool {
+        self == Self::Caller || StopScope::stopping(cx.waker()).is_some()
     }
 }
 
@@ -148,7 +185,12 @@ impl<'env, E> StackEntries<'env, E> {
     /// until it has been left, so that the order is kept if this future is dropped.
     ///
     /// This is not an `async fn`, because an `async fn` would store its arguments twice.
-    pub(crate) fn leave(&mut self, outcome: StackOutcome<E>) -> impl Future<Output = StackOutcome<E>> {
+    pub(crate) fn leave(
+        &mut self,
+        outcome: StackOutcome<E>,
+        receiver: Receiver,
+    ) -> impl Future<Output = StackOutcome<E>> {
+        let bypassing = outcome.bypassing().filter(|_| receiver == Receiver::Caller);
         let mut outcome = Some(outcome);
         async move {
             if matches!(outcome, Some(StackOutcome::Cancelled)) {
@@ -157,7 +199,8 @@ impl<'env, E> StackEntries<'env, E> {
                 poll_fn(|cx| rescues.poll(cx)).await;
             }
             while let Some(entry) = self.get_mut().last_mut() {
-                outcome = Some(poll_fn(|cx| entry.poll_leave(&mut outcome, cx)).await);
+                let left = poll_fn(|cx| entry.poll_leave(&mut outcome, receiver, cx)).await;
+                outcome = Some(left.unless_bypassed(bypassing));
                 drop(self.get_mut().pop());
             }
             outcome.expect("each entry returns an outcome")
