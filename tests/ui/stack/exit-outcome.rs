@@ -10,8 +10,4 @@ async fn not_an_outcome(stack: &mut AsyncExitStack<'_, String>) {
     let _ = stack.exit(Err("error")).await;
 }
 
-async fn not_awaited(stack: &mut AsyncExitStack<'_, String>) {
-    stack.exit(Outcome::Failed(()));
-}
-
 fn main() {}
