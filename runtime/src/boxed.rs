@@ -4,8 +4,8 @@ use core::future::Future;
 use std::boxed::Box;
 
 use crate::exit::Exit;
-use crate::lend::Contract;
-use crate::lent::{HasContract, LendsKind};
+use crate::lend::{Contract, Lends};
+use crate::lent::{HasContract, Mut, Owned, Ref};
 use crate::manager::{Manager, OutputOf};
 use crate::raw::Body;
 use crate::raw::boxed::{AnyBody, BoxBody, InBox};
@@ -92,3 +92,29 @@ impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Contract> Manager<B, L> {
         L::with_kind(self.map(|body| BoxBody::<dyn AnyBody<Output = _> + 'env>::new(Box::pin(InBox::new(body)))))
     }
 }
+
+/// A contract whose value is a `K`. Only one `K` fits, so the compiler infers it.
+#[diagnostic::on_unimplemented(
+    message = "the type of this manager can't be named, because of what it lends",
+    label = "the lent type borrows from the manager's locals",
+    note = "a boxed manager lends a value that borrows nothing from it, or a `&T` or a `&mut T` of one; for a trait \
+            object, write `&mut (dyn Trait + 'static)`"
+)]
+pub trait LendsKind<K: HasContract>: Contract + Sized {
+    /// Gives the manager the contract of its kind.
+    fn with_kind<B>(manager: Manager<B, Self>) -> Manager<B, K::Contract<Self::Exit>>;
+}
+
+macro_rules! lends_kind {
+    ($kind:ident<$T:ident $(: ?$Sized:ident)?>: $value:ty) => {
+        impl<L: for<'a, 'b> Lends<'a, 'b, Value = $value>, $T $(: ?$Sized)?> LendsKind<$kind<$T>> for L {
+            fn with_kind<B>(manager: Manager<B, L>) -> Manager<B, <$kind<$T> as HasContract>::Contract<L::Exit>> {
+                manager.with_contract()
+            }
+        }
+    };
+}
+
+lends_kind!(Owned<T>: T);
+lends_kind!(Ref<T: ?Sized>: &'a T);
+lends_kind!(Mut<T: ?Sized>: &'a mut T);

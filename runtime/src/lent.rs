@@ -11,8 +11,7 @@
 use core::marker::PhantomData;
 
 use crate::exit::Exit;
-use crate::lend::{Contract, FnContract, Lend0, Lend1, Lends};
-use crate::manager::Manager;
+use crate::lend::{Contract, FnContract, Lend0, Lend1};
 
 /// The manager lends a `T` that borrows nothing from it.
 #[derive(Debug)]
@@ -64,30 +63,3 @@ impl<T: ?Sized> HasContract for Ref<T> {
 impl<T: ?Sized> HasContract for Mut<T> {
     type Contract<X: Exit> = FnContract<dyn for<'y> Lend1<'y, Out = &'y mut T>, 1, X>;
 }
-
-/// A contract whose value is a `K`. Only one `K` fits, so the compiler infers it.
-#[diagnostic::on_unimplemented(
-    message = "the type of this manager can't be named, because of what it lends",
-    label = "the lent type borrows from the manager's locals",
-    note = "a boxed manager lends a value that borrows nothing from it, or a `&T` or a `&mut T` of one; for a trait \
-            object, write `&mut (dyn Trait + 'static)`"
-)]
-#[doc(hidden)]
-pub trait LendsKind<K: HasContract>: Contract + Sized {
-    /// Gives the manager the contract of its kind.
-    fn with_kind<B>(manager: Manager<B, Self>) -> Manager<B, K::Contract<Self::Exit>>;
-}
-
-macro_rules! lends_kind {
-    ($kind:ident<$T:ident $(: ?$Sized:ident)?>: $value:ty) => {
-        impl<L: for<'a, 'b> Lends<'a, 'b, Value = $value>, $T $(: ?$Sized)?> LendsKind<$kind<$T>> for L {
-            fn with_kind<B>(manager: Manager<B, L>) -> Manager<B, <$kind<$T> as HasContract>::Contract<L::Exit>> {
-                manager.with_contract()
-            }
-        }
-    };
-}
-
-lends_kind!(Owned<T>: T);
-lends_kind!(Ref<T: ?Sized>: &'a T);
-lends_kind!(Mut<T: ?Sized>: &'a mut T);
