@@ -1,6 +1,6 @@
 //! The marker, a `yield!` in the source, and its replacement outside a manager function.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Expr, Path, Token};
@@ -107,7 +107,7 @@ fn is_lending(name: &Ident, module: Option<&str>) -> bool {
     module == Some("__private") && ["lend0", "lend1", "lend2"].iter().any(|lends| name == lends)
 }
 
-/// Replaces each marker in the arguments of a macro outside a manager function.
+/// Replaces each marker in the arguments of a macro outside a manager function. Those of manager functions in them remain.
 pub(crate) fn replace_stray(stream: TokenStream, krate: &CratePath, errors: &mut Errors) -> TokenStream {
     let mut stream = stream.into_iter().peekable();
     let mut replaced = TokenStream::new();
@@ -119,6 +119,10 @@ pub(crate) fn replace_stray(stream: TokenStream, krate: &CratePath, errors: &mut
             continue;
         }
         match token {
+            TokenTree::Group(group) if is_manager_attribute(&group) => {
+                group.to_tokens(&mut replaced);
+                replaced.extend(function_after(&mut stream));
+            }
             TokenTree::Group(group) => {
                 let content = replace_stray(group.stream(), krate, errors);
                 tokens::regroup(&group, content).to_tokens(&mut replaced);
@@ -129,7 +133,35 @@ pub(crate) fn replace_stray(stream: TokenStream, krate: &CratePath, errors: &mut
     replaced
 }
 
+/// Whether these are the brackets of `#[async_context_manager]`.
+fn is_manager_attribute(group: &Group) -> bool {
+    let path = |input: ParseStream| Ok((input.call(Path::parse_mod_style)?, input.parse::<TokenStream>()?));
+    group.delimiter() == Delimiter::Bracket
+        && path.parse2(group.stream()).is_ok_and(|(path, _)| is_named_manager(&path))
+}
+
+/// Returns the tokens up to the end of a function: its body, or a `;`.
+fn function_after(stream: &mut impl Iterator<Item = TokenTree>) -> TokenStream {
+    let mut function = TokenStream::new();
+    for token in stream {
+        let is_end = match &token {
+            TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+            TokenTree::Punct(punct) => punct.as_char() == ';',
+            TokenTree::Ident(_) | TokenTree::Literal(_) => false,
+        };
+        token.to_tokens(&mut function);
+        if is_end {
+            break;
+        }
+    }
+    function
+}
+
 /// Whether an attribute is `#[async_context_manager]`.
 pub(crate) fn is_manager(attr: &Attribute) -> bool {
-    attr.path().segments.last().is_some_and(|name| name.ident == "async_context_manager")
+    is_named_manager(attr.path())
+}
+
+fn is_named_manager(path: &Path) -> bool {
+    path.segments.last().is_some_and(|name| name.ident == "async_context_manager")
 }

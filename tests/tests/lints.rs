@@ -371,6 +371,31 @@ mod written {
         with!(composed(log) as local, { with!(last() as mut cell, { local.len().max(usize::from(*cell.get_mut())) }) })
     }
 
+    /// Braces around a `with!`, and managers of its block.
+    pub(crate) async fn braced(log: &Log) -> usize {
+        let length = { with!(lends(log, "braces") as local => local.len()) };
+        let number = if length > 0 { with!(wrapped() as number => number) } else { with!(last(), { 0 }) };
+        let other = match number {
+            5 => {
+                with!(plain(log), { with!(wrapped() as other, { other }) })
+            }
+            _ => 0,
+        };
+        let add = async |sum: usize| with!(plain(log) => { with!(plain(log) => sum.saturating_add(length)) });
+        let sum = add(usize::from(number.saturating_add(other))).await;
+        with!(plain(log) => {
+            /// A manager of this block.
+            #[async_context_manager]
+            async fn inner(log: &Log, sum: usize) -> usize {
+                r#yield!(sum);
+                log.add("inner");
+            }
+            {
+                with!(inner(log, sum) as sum => { sum })
+            }
+        })
+    }
+
     /// Blocks that always leave.
     pub(crate) async fn diverging(log: &Log, text: &str, way: u8) -> Result<u8, String> {
         match way {
@@ -551,6 +576,7 @@ mod runs {
             assert_eq!(block_on(written::diverging(&log, "", way)), Ok(way), "leaves");
         }
         assert_eq!(block_on(written::after_commas(&log, "3")), Ok(8), "the length of a word");
+        assert_eq!(block_on(written::braced(&log)), 16, "the sum");
         assert_eq!(block_on(written::leaving(&log)), Ok(25), "the sum");
         assert_eq!(block_on(written::values(&log)), Ok(()), "nothing");
         block_on(written::within_one(&log));

@@ -2,7 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use async_context_manager::{Outcome, async_context_manager, with};
+use async_context_manager::{Outcome, async_context_manager, context_managers, nullcontext, with};
+use tests::managers::named;
 use tests::{Log, block_on, drop_after, yields};
 
 /// Runs a block that adds to what is lent, and gives what was logged.
@@ -372,6 +373,58 @@ mod places {
     #[async_context_manager]
     async fn in_the_header_of_a_with(log: &Log) -> u8 {
         with!(shows(log, r#yield!(5)) as outcome => log.add(format!("exit {outcome:?}")));
+    }
+
+    #[test]
+    fn manager_function_may_stand_in_the_block_of_a_with() {
+        async fn defines(log: &Log) -> usize {
+            with!(named(log, "outer") => {
+                /// Lends the end of a text.
+                #[async_context_manager(catch)]
+                #[inline]
+                async fn fallible(log: &Log, text: &str) -> Result<&mut String, u8> {
+                    let mut text = format!("{text}!");
+                    log.add("enter");
+                    r#yield!(&mut text).into_result()
+                }
+                struct Own;
+                impl Own {
+                    #[::async_context_manager::async_context_manager]
+                    async fn get(&self) -> &Self {
+                        with!(nullcontext(5) as _five, { r#yield!(self); });
+                    }
+                }
+                context_managers! {
+                    #[async_context_manager]
+                    async fn spelled(text: &str) -> usize {
+                        yield!(text.len())
+                    }
+                }
+                with!(fallible(log, "text") as text => {
+                    with!(Own.get() as _own, spelled(text) as length => length)
+                }).unwrap_or_default()
+            })
+        }
+        let log = Log::new();
+        assert_eq!(block_on(defines(&log)), 5);
+        assert_eq!(log.take(), ["enter outer", "enter", "exit outer Completed"]);
+    }
+
+    #[test]
+    fn manager_function_may_stand_in_a_block_beside_a_marker() {
+        #[async_context_manager]
+        async fn defines(log: &Log) -> usize {
+            with!(named(log, "outer") => {
+                #[async_context_manager]
+                async fn inner(text: &str) -> &str {
+                    r#yield!(text);
+                }
+                with!(inner("text") as text => { r#yield!(text.len()) });
+            });
+        }
+        let log = Log::new();
+        assert_eq!(block_on(async { with!(defines(&log) as length => length) }), 4);
+        assert_eq!(log.take(), ["enter outer", "exit outer Completed"]);
     }
 
     #[test]

@@ -21,6 +21,16 @@ async fn in_a_block() {
     });
 }
 
+async fn beside_a_manager_in_a_block() {
+    with!(manager() => {
+        #[async_context_manager]
+        async fn inner() {
+            r#yield!();
+        }
+        with!(inner(), { r#yield!(); });
+    });
+}
+
 fn main() {
-    let _ = (not_a_manager(), not_annotated(), in_a_block());
+    let _ = (not_a_manager(), not_annotated(), in_a_block(), beside_a_manager_in_a_block());
 }
