@@ -18,8 +18,9 @@ use futures_util::{FutureExt, stream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
+use tower::buffer::Buffer;
 use tower::util::MapFutureLayer;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::timeout::TimeoutLayer;
 
 const LIMIT: Duration = Duration::from_secs(1);
@@ -87,6 +88,24 @@ async fn a_time_limit_must_be_outside_of_it() {
     assert!(is_left(app().layer(MapFutureLayer::new(graceful)).layer(time_limit())).await);
     assert!(is_left(app().layer(ServiceBuilder::new().layer(time_limit()).map_future(graceful))).await);
     assert!(!is_left(app().layer(time_limit()).layer(MapFutureLayer::new(graceful))).await);
+}
+
+/// A `Buffer` calls its service in a task of its own, but the caller polls the answer. So a stop reaches what is in it.
+#[tokio::test(start_paused = true)]
+async fn a_stop_reaches_a_handler_behind_a_buffer() {
+    let ended = Ended::default();
+    let service = Buffer::new(
+        service_fn(|ended: Ended| async move {
+            endless_session(ended).await;
+            Ok::<_, BoxError>(())
+        }),
+        1,
+    );
+    let answer = with!(async_context_manager::timeout(LIMIT), {
+        service.oneshot(ended.clone()).await.expect("it does not fail");
+    });
+    assert!(answer.is_err());
+    assert!(ended.notified().now_or_never().is_some(), "it was awaited in place");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::future::pending;
 use std::thread;
 use std::time::Duration;
 
-use async_context_manager::{async_context_manager, rescue, with};
+use async_context_manager::{async_context_manager, graceful, rescue, with};
 use futures::channel::oneshot;
 use futures::executor::block_on as block_on_with_threads;
 use tests::{Log, drop_after, in_child, yields};
@@ -34,6 +34,23 @@ fn under_way(log: &Log) -> oneshot::Sender<()> {
 
 fn drain() {
     block_on_with_threads(rescue::drain_timeout(LONG)).expect("they end");
+}
+
+#[test]
+fn a_graceful_future_is_left_on_the_thread_of_the_crate() {
+    /// Is not shielded.
+    #[async_context_manager]
+    async fn session(log: &Log) {
+        let outcome = r#yield!();
+        log.add(format!("sees {outcome:?}"));
+        yields(3).await;
+        log.add(format!("left on {}", thread::current().name().unwrap_or("no name")));
+    }
+    let log = Log::new();
+    let inner = log.clone();
+    drop_after(1, graceful(async move { with!(session(&inner) => pending::<()>().await) }));
+    drain();
+    assert_eq!(log.take(), ["sees Cancelled", "left on rescue"]);
 }
 
 #[test]
