@@ -229,7 +229,7 @@ fn comma_expands_to_the_same_as_the_arrow() {
 fn comma_around_a_marker_expands_to_the_same_as_the_arrow() {
     let expand = |body: &str| {
         let function = format!("async fn manager() -> u8 {{ {body} }}");
-        expand::manager_fn(TokenStream::new(), &tokens(&function)).to_string()
+        expand::manager_fn(&TokenStream::new(), &tokens(&function)).to_string()
     };
     for block in ["{ r#yield!(x) }", "{ r#yield!(x); }", "{ let outcome = r#yield!(x); f(outcome)?; }"] {
         for header in HEADERS {
