@@ -41,8 +41,8 @@
 //! - [`within`](macro@within) runs the whole body of a function, for example a test, inside managers.
 //! - [`Manager::scope`] is `with!` without a macro.
 //! - [`AsyncExitStack`] holds managers whose number is only known at run time.
-//! - [`nullcontext`], [`closing`](closing()) and [`suppress`](suppress()) are ready-made managers. The feature `tokio`
-//!   adds time limits and task groups.
+//! - [`nullcontext`], [`closing`](closing()), [`defer`] and [`suppress`](suppress()) are ready-made managers. The feature
+//!   `tokio` adds time limits and task groups.
 //! - [`rescue`] describes what happens when the future around a *shielded* manager is dropped: the manager still runs
 //!   to its end.
 #![cfg_attr(
@@ -131,11 +131,11 @@ pub use manager::Manager;
 pub use manager_type::AsyncContextManager;
 #[cfg(feature = "std")]
 pub use managers::{CancelScope, Graceful, cancel_scope, cut_short, graceful, stop_when, unstopped, until};
-pub use managers::{Closing, closing, nullcontext, suppress};
 #[cfg(feature = "tokio")]
 pub use managers::{
     GracefulTask, Task, TaskGroup, TaskGroupError, move_on_after, move_on_at, task_group, timeout, timeout_at,
 };
+pub use managers::{closing, defer, nullcontext, suppress};
 pub use outcome::Outcome;
 pub use scope::ScopeOutput;
 #[cfg(feature = "std")]

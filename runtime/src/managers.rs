@@ -22,7 +22,7 @@ mod until;
 
 #[cfg(feature = "std")]
 pub use cancel_scope::{CancelScope, cancel_scope};
-pub use closing::{Closing, closing};
+pub use closing::{closing, defer};
 #[cfg(feature = "tokio")]
 pub use graceful::GracefulTask;
 #[cfg(feature = "std")]

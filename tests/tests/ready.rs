@@ -18,8 +18,7 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use async_context_manager::{
-    AsyncContextManager, async_context_manager, closing, move_on_after, nullcontext, suppress, timeout, timeout_at,
-    with,
+    async_context_manager, closing, move_on_after, nullcontext, suppress, timeout, timeout_at, with,
 };
 use tests::{Log, block_on, drop_after, panic_message, yields};
 use tokio::time::{Instant, advance, sleep};
@@ -206,14 +205,99 @@ mod closing {
         assert_eq!(log.take(), ["dropped"]);
     }
 
-    #[test]
-    fn is_entered_once() {
-        let message = panic_message(async {
-            let mut closed = closing(5, async |_| ());
-            with!(&mut closed => {});
-            with!(&mut closed => {});
+    /// A client that is closed by reference.
+    #[derive(Debug, PartialEq)]
+    struct Client(Vec<&'static str>);
+
+    impl Client {
+        async fn request(&mut self) -> Result<u8, Broken> {
+            yields(1).await;
+            self.0.push("request");
+            Err(Broken)
+        }
+
+        async fn close(&mut self) {
+            yields(1).await;
+            self.0.push("close");
+        }
+
+        async fn close_badly(&mut self) -> Result<(), Broken> {
+            self.close().await;
+            Err(Broken)
+        }
+
+        async fn shared(&self) {
+            yields(1).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_borrowed_can_be_closed_in_a_task() {
+        async fn by_name() -> (Result<u8, Broken>, Client) {
+            let mut client = Client(Vec::new());
+            let value = with!(closing(&mut client, Client::close) as client => client.request().await);
+            (value, client)
+        }
+        async fn by_async_closure() -> (Result<u8, Broken>, Client) {
+            let mut client = Client(Vec::new());
+            let value = with!(closing(&mut client, async |client: &mut Client| client.close().await) as client => {
+                client.request().await
+            });
+            (value, client)
+        }
+        async fn with_an_error() -> (Result<(), Broken>, Client) {
+            let mut client = Client(Vec::new());
+            let value = with!(closing(&mut client, Client::close_badly) as client => {
+                let _ = client.request().await;
+            });
+            (value, client)
+        }
+        async fn by_an_argument(client: &mut Client) -> Result<u8, Broken> {
+            with!(closing(client, Client::close) as client => client.request().await)
+        }
+        let expected = Client(vec!["request", "close"]);
+        assert_eq!(tokio::spawn(by_name()).await.unwrap(), (Err(Broken), expected));
+        assert_eq!(tokio::spawn(by_async_closure()).await.unwrap().0, Err(Broken));
+        assert_eq!(tokio::spawn(with_an_error()).await.unwrap().0, Err(Broken));
+        let shared = tokio::spawn(async {
+            let client = Client(Vec::new());
+            with!(closing(&client, Client::shared) as client => client.0.len())
         });
-        assert_eq!(message, "`closing` was entered before, and its value is closed: create a new one");
+        assert_eq!(shared.await.unwrap(), 0);
+        let argument = tokio::spawn(async {
+            let mut client = Client(Vec::new());
+            let _ = by_an_argument(&mut client).await;
+            client
+        });
+        assert_eq!(argument.await.unwrap().0, ["request", "close"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_borrowed_is_closed_beside_other_managers_in_a_task() {
+        let task = tokio::spawn(async {
+            let (mut a, mut b) = (Client(Vec::new()), Client(Vec::new()));
+            with!(closing(&mut a, Client::close) as a, closing(&mut b, Client::close) as b => {
+                yields(1).await;
+                a.0.append(&mut b.0);
+            });
+            (a, b)
+        });
+        assert_eq!(task.await.unwrap(), (Client(vec!["close"]), Client(vec!["close"])));
+    }
+
+    #[test]
+    fn is_entered_on_a_stack() {
+        let log = Log::new();
+        let left = block_on(async {
+            let mut stack = async_context_manager::AsyncExitStack::<Broken>::new();
+            let number = stack.enter(closing(5, async |number| log.add(format!("close {number}")))).await;
+            *number += 1;
+            let client = stack.enter(closing(log.clone(), close_badly)).await?;
+            client.add("block");
+            stack.close().await
+        });
+        assert_eq!(left, Err(Broken));
+        assert_eq!(log.take(), ["block", "closed", "close 6"]);
     }
 
     #[tokio::test]
@@ -258,6 +342,129 @@ mod closing {
         let length = block_on(closing(vec![1, 2], close).scope(async |numbers: &mut Vec<u8>| numbers.len()));
         assert_eq!(length, 2);
         assert_eq!(log.take(), ["[1, 2]"]);
+    }
+}
+
+mod defer {
+    use async_context_manager::{AsyncExitStack, defer, within};
+
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Broken;
+
+    async fn clean_up(log: &Log) {
+        log.add("begun");
+        yields(1).await;
+        log.add("done");
+    }
+
+    #[test]
+    fn cleanup_runs_on_every_way_out() {
+        async fn returns(log: &Log) -> u8 {
+            with!(defer(|| clean_up(log)) => { return 5 })
+        }
+        async fn fails(log: &Log) -> Result<(), Broken> {
+            with!(defer(async || clean_up(log).await) => { Err(Broken)?; });
+            Ok(())
+        }
+        let log = Log::new();
+        assert_eq!(block_on(async { with!(defer(|| clean_up(&log)) => 7) }), 7);
+        assert_eq!(block_on(returns(&log)), 5);
+        assert_eq!(block_on(fails(&log)), Err(Broken));
+        assert_eq!(panic_message(async { with!(defer(|| clean_up(&log)) => panic!("block")) }), "block");
+        assert_eq!(log.take(), ["begun", "done"].repeat(4));
+    }
+
+    #[test]
+    fn error_of_the_cleanup_reaches_the_caller() {
+        async fn both_fail(log: &Log) -> Result<(), Broken> {
+            with!(defer(async || { log.add("cleanup"); Err(Broken) }) => { Err(Broken)?; })
+        }
+        let log = Log::new();
+        let value = block_on(async { with!(defer(async || Err(Broken)) => 5) });
+        assert_eq!(value, Err(Broken));
+        let value: Result<u8, Broken> = block_on(async { with!(defer(async || Ok(())) => 5) });
+        assert_eq!(value, Ok(5));
+        assert_eq!(block_on(both_fail(&log)), Err(Broken));
+        assert_eq!(log.take(), ["cleanup"]);
+    }
+
+    #[test]
+    fn panic_of_the_cleanup_reaches_the_caller() {
+        let log = Log::new();
+        let message =
+            panic_message(async { with!(defer(async || assert!(log.is_empty(), "cleanup")) => log.add("block")) });
+        assert_eq!(message, "cleanup");
+    }
+
+    #[test]
+    fn cleanup_that_is_dropped_with_its_block_runs_to_its_first_await() {
+        let log = Log::new();
+        drop_after(1, async { with!(defer(|| clean_up(&log)) => pending::<()>().await) });
+        assert_eq!(log.take(), ["begun"]);
+    }
+
+    #[test]
+    fn cleanup_that_was_not_entered_does_not_run() {
+        let log = Log::new();
+        drop(defer(|| clean_up(&log)));
+        assert!(log.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cleanup_is_awaited_in_a_stop() {
+        let log = Log::new();
+        let stopped = with!(move_on_after(Duration::from_secs(1)) => {
+            with!(defer(|| clean_up(&log)) => pending::<()>().await)
+        });
+        assert_eq!(stopped, None);
+        assert_eq!(log.take(), ["begun", "done"]);
+    }
+
+    #[tokio::test]
+    async fn cleanup_that_borrows_can_be_spawned() {
+        async fn work() -> (Result<usize, Broken>, Log) {
+            let log = Log::new();
+            let value = with!(defer(|| clean_up(&log)), defer(async || log.add("second")) => {
+                yields(1).await;
+                log.add("block");
+                if log.len() > 9 { Err(Broken) } else { Ok(log.len()) }
+            });
+            (value, log)
+        }
+        let (value, log) = tokio::spawn(work()).await.unwrap();
+        assert_eq!(value, Ok(1));
+        assert_eq!(log.take(), ["block", "second", "begun", "done"]);
+    }
+
+    #[test]
+    fn cleanup_may_be_around_a_function_and_on_a_stack() {
+        #[within(defer(|| clean_up(log)))]
+        async fn number(log: &Log) -> u8 {
+            log.add("body");
+            5
+        }
+        let log = Log::new();
+        assert_eq!(block_on(number(&log)), 5);
+        block_on(async {
+            let mut stack = AsyncExitStack::<Broken>::new();
+            stack.enter(defer(|| clean_up(&log))).await;
+            stack.close().await
+        })
+        .unwrap();
+        assert_eq!(log.take(), ["body", "begun", "done", "begun", "done"]);
+    }
+
+    #[tokio::test]
+    async fn cleanup_may_be_shielded() {
+        let log = Log::new();
+        let cleaned = log.clone();
+        drop_after(1, async {
+            with!(defer(async move || clean_up(&cleaned).await).shielded() => pending::<()>().await)
+        });
+        async_context_manager::rescue::drain().await;
+        assert_eq!(log.take(), ["begun", "done"]);
     }
 }
 

@@ -1,12 +1,13 @@
-//! `closing`: passes a value to a function when the block has ended.
+//! `closing` and `defer`: call a function when the block has ended.
 
-use core::fmt;
 use core::future::Future;
-use core::marker::PhantomData;
 
+use crate::Manager;
 use crate::exit::Exit;
-use crate::output::BodyOutput;
-use crate::{AsyncContextManager, Outcome};
+use crate::frame::BodyToken;
+use crate::lend::{FnContract, Lend0, Lend1};
+use crate::named::Named;
+use crate::raw::{Body, SameContract, lend0, lend1};
 
 /// Lends `value` as `&mut T`, and calls `close` with it however the block ends.
 ///
@@ -34,6 +35,33 @@ use crate::{AsyncContextManager, Outcome};
 /// `close` may be an `async` function, `async |value| { ... }`, or `|value| async move { ... }`. Its return type
 /// determines the value of `with!`: `T` if it returns `()`, and `Result<T, E>` if it returns `Result<(), E>`.
 ///
+/// `value` may be a `&mut` reference, for a `close` that takes one. The value can then be used after the block:
+///
+/// ```
+/// use async_context_manager::{closing, with};
+/// # #[derive(Default)]
+/// # struct Client { requests: u32, is_open: bool }
+/// # impl Client {
+/// #     async fn get(&mut self) { self.requests += 1; }
+/// #     async fn close(&mut self) { self.is_open = false; }
+/// # }
+///
+/// async fn two_requests(mut client: Client) -> u32 {
+///     with!(closing(&mut client, Client::close) as client => {
+///         client.get().await;
+///         client.get().await;
+///     });
+///     client.requests
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let requests = tokio::spawn(two_requests(Client::default()));
+/// # assert_eq!(requests.await.unwrap(), 2);
+/// # }
+/// ```
+///
+/// For a cleanup that the block shares no value with, see [`defer`].
+///
 /// # Errors
 ///
 /// Returns the error of `close`, which replaces the result of the block.
@@ -48,90 +76,137 @@ use crate::{AsyncContextManager, Outcome};
 /// `.await` that is not ready immediately.
 ///
 /// This is Python's `contextlib.aclosing`, in which the method is always `aclose`.
-pub fn closing<T, C, Fut>(value: T, close: C) -> <Fut::Output as Closed>::Closing<T, C, Fut>
+pub fn closing<T, C, Fut>(
+    value: T,
+    close: C,
+) -> ClosingManager<Fut::Output, impl Body<Future = impl Future<Output = Fut::Output>>, T>
 where
     C: FnOnce(T) -> Fut,
     Fut: Future<Output: Closed>,
 {
-    Fut::Output::closing(Closing { open: Some((value, close)), future: PhantomData })
+    let contract = SameContract::<ClosingContract<T, Fut::Output>>::new();
+    Fut::Output::closing(Manager::new(
+        contract,
+        || Named::<Fut::Output>::new("closing"),
+        move |frame| async move {
+            let this = BodyToken::new();
+            let mut value = value;
+            lend1(contract.point(&frame, &this), &mut value).await;
+            close(value).await
+        },
+    ))
 }
 
-/// The return type of a `close` function: `()` or `Result<(), E>`.
+/// Calls `cleanup` when the block has ended, however it ends: Python's `try: ... finally: await cleanup()`, at the place of
+/// use.
 ///
-/// It also names the return type of [`closing`], so that the compiler stops at a function that returns another type.
+/// ```
+/// use async_context_manager::{defer, with};
+/// # #[derive(Debug)]
+/// # struct Error;
+/// # async fn publish(_topic: &str, _text: &str) -> Result<(), Error> { Ok(()) }
+///
+/// async fn announced(topic: &str) -> Result<(), Error> {
+///     publish(topic, "begin").await?;
+///     with!(defer(|| publish(topic, "end")) => {
+///         publish(topic, "work").await?;
+///     })
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() { announced("news").await.unwrap(); }
+/// ```
+///
+/// `cleanup` may be `async || { ... }`, `|| async move { ... }`, or an `async` function without arguments. Its return type
+/// determines the value of `with!`: `T` if it returns `()`, and `Result<T, E>` if it returns `Result<(), E>`.
+///
+/// It is created before the block runs, so what it borrows mutably cannot be used in the block. Use [`closing`] for a
+/// value that both use. A cleanup that depends on how the block ended is a manager of its own: see
+/// [`async_context_manager`](macro@crate::async_context_manager).
+///
+/// # Errors
+///
+/// Returns the error of `cleanup`, which replaces the result of the block.
+///
+/// # Panics
+///
+/// Panics if the block or `cleanup` panics.
+///
+/// # Cancel safety
+///
+/// If the future around the `with!` is dropped during the block, `cleanup` is called, and its future runs up to its first
+/// `.await` that is not ready immediately.
+///
+/// On an exit stack, this is `callback`.
+pub fn defer<C, Fut>(cleanup: C) -> DeferManager<Fut::Output, impl Body<Future = impl Future<Output = Fut::Output>>>
+where
+    C: FnOnce() -> Fut,
+    Fut: Future<Output: Closed>,
+{
+    let contract = SameContract::<DeferContract<Fut::Output>>::new();
+    Fut::Output::defer(Manager::new(
+        contract,
+        || Named::<Fut::Output>::new("defer"),
+        move |frame| async move {
+            let this = BodyToken::new();
+            lend0(contract.point(&frame, &this), ()).await;
+            cleanup().await
+        },
+    ))
+}
+
+/// The contract of [`closing`].
+type ClosingContract<T, X> = FnContract<dyn for<'y> Lend1<'y, Out = &'y mut T>, 1, X>;
+
+/// The contract of [`defer`].
+type DeferContract<X> = FnContract<dyn Lend0<Out = ()>, 0, X>;
+
+/// `Manager<B, ...>`, if `X` is the return type of a closing function. Otherwise, the compiler stops at this type.
+type ClosingManager<X, B, T> = <X as Closed>::Closing<B, T>;
+
+/// The same for [`defer`].
+type DeferManager<X, B> = <X as Closed>::Defer<B>;
+
+/// The return type of a closing function: `()` or `Result<(), E>`.
 #[diagnostic::on_unimplemented(
     message = "a closing function can't return `{Self}`",
     label = "expected `()` or `Result<(), E>`"
 )]
-pub trait Closed: Exit<Output = Self> {
-    /// Always `Closing<T, C, Fut>`.
-    type Closing<T, C, Fut>;
+pub trait Closed: Exit<Output = Self> + Sized {
+    /// The manager of [`closing`].
+    type Closing<B, T>;
+
+    /// The manager of [`defer`].
+    type Defer<B>;
 
     #[doc(hidden)]
-    fn closing<T, C, Fut>(closing: Closing<T, C, Fut>) -> Self::Closing<T, C, Fut>;
+    fn closing<B, T>(manager: Manager<B, ClosingContract<T, Self>>) -> Self::Closing<B, T>;
+
+    #[doc(hidden)]
+    fn defer<B>(manager: Manager<B, DeferContract<Self>>) -> Self::Defer<B>;
 }
 
 impl Closed for () {
-    type Closing<T, C, Fut> = Closing<T, C, Fut>;
+    type Closing<B, T> = Manager<B, ClosingContract<T, Self>>;
+    type Defer<B> = Manager<B, DeferContract<Self>>;
 
-    fn closing<T, C, Fut>(closing: Closing<T, C, Fut>) -> Closing<T, C, Fut> {
-        closing
+    fn closing<B, T>(manager: Manager<B, ClosingContract<T, Self>>) -> Self::Closing<B, T> {
+        manager
+    }
+
+    fn defer<B>(manager: Manager<B, DeferContract<Self>>) -> Self::Defer<B> {
+        manager
     }
 }
 
 impl<E> Closed for Result<(), E> {
-    type Closing<T, C, Fut> = Closing<T, C, Fut>;
+    type Closing<B, T> = Manager<B, ClosingContract<T, Self>>;
+    type Defer<B> = Manager<B, DeferContract<Self>>;
 
-    fn closing<T, C, Fut>(closing: Closing<T, C, Fut>) -> Closing<T, C, Fut> {
-        closing
-    }
-}
-
-/// The manager that [`closing`] returns.
-///
-/// ```
-/// use async_context_manager::{AsyncContextManager, closing};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let file = closing(String::from("notes"), async |text| println!("closed: {text}"));
-/// let length = file.scope(async |text| text.len()).await;
-/// assert_eq!(length, 5);
-/// # }
-/// ```
-pub struct Closing<T, C, Fut> {
-    open: Option<(T, C)>,
-    future: PhantomData<fn() -> Fut>,
-}
-
-// `Closing` is not a useful suggestion for a type that is no manager.
-#[diagnostic::do_not_recommend]
-impl<T, C, Fut> AsyncContextManager for Closing<T, C, Fut>
-where
-    C: FnOnce(T) -> Fut,
-    Fut: Future,
-    Fut::Output: Closed + BodyOutput,
-{
-    type Value<'v>
-        = &'v mut T
-    where
-        Self: 'v;
-    type Exit = Fut::Output;
-
-    async fn enter(&mut self) -> <Fut::Output as BodyOutput>::Value<&mut T> {
-        let (value, _close) =
-            self.open.as_mut().expect("`closing` was entered before, and its value is closed: create a new one");
-        Fut::Output::value(Ok(value))
+    fn closing<B, T>(manager: Manager<B, ClosingContract<T, Self>>) -> Self::Closing<B, T> {
+        manager
     }
 
-    async fn exit(&mut self, _outcome: Outcome<<Fut::Output as Exit>::Caught>) -> Fut::Output {
-        let (value, close) = self.open.take().expect("`closing` was entered");
-        close(value).await
-    }
-}
-
-impl<T, C, Fut> fmt::Debug for Closing<T, C, Fut> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Closing").finish_non_exhaustive()
+    fn defer<B>(manager: Manager<B, DeferContract<Self>>) -> Self::Defer<B> {
+        manager
     }
 }
