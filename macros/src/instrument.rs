@@ -98,10 +98,9 @@ impl<F: FnOnce(&Block) -> TokenStream> VisitMut for Written<F> {
         visit_mut::visit_block_mut(self, block);
         let [Stmt::Expr(Expr::If(check), _), Stmt::Expr(written, _)] = &mut *block.stmts else { return };
         let is_fake = |statement: &Stmt| matches!(statement, Stmt::Local(local) if is_fake_return(local));
-        if let (true, Expr::Block(body)) = (check.then_branch.stmts.iter().any(is_fake), &*written) {
-            if let Some(wrap) = self.wrap.take() {
-                *written = Expr::Verbatim(wrap(&body.block));
-            }
+        let (true, Expr::Block(body)) = (check.then_branch.stmts.iter().any(is_fake), &*written) else { return };
+        if let Some(wrap) = self.wrap.take() {
+            *written = Expr::Verbatim(wrap(&body.block));
         }
     }
 }

@@ -416,7 +416,7 @@ mod defer {
     async fn cleanup_is_awaited_in_a_stop() {
         let log = Log::new();
         let stopped = with!(move_on_after(Duration::from_secs(1)) => {
-            with!(defer(|| clean_up(&log)) => pending::<()>().await)
+            with!(defer(|| clean_up(&log)) => pending::<()>().await);
         });
         assert_eq!(stopped, None);
         assert_eq!(log.take(), ["begun", "done"]);
@@ -461,7 +461,7 @@ mod defer {
         let log = Log::new();
         let cleaned = log.clone();
         drop_after(1, async {
-            with!(defer(async move || clean_up(&cleaned).await).shielded() => pending::<()>().await)
+            with!(defer(async move || clean_up(&cleaned).await).shielded() => pending::<()>().await);
         });
         async_context_manager::rescue::drain().await;
         assert_eq!(log.take(), ["begun", "done"]);
