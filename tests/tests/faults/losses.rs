@@ -810,8 +810,8 @@ mod cut {
         let said = said("faults::losses::cut::report_of_a_cut_off_exit_phase_tells_what_to_write_instead", || {
             drop_after(1, async { with!(plain() => pending::<()>().await) });
         });
-        let what =
-            "was cut off in its exit phase, because its `with!` was dropped; add the option `shielded` to complete it";
+        let what = "was cut off in its exit phase, because its `with!` was dropped; add the option `shielded`, or put \
+                    `graceful` around it, to complete it";
         assert_eq!(said, [format!("`plain` {what}")]);
     }
 
