@@ -18,12 +18,14 @@ use crate::raw::boxed::{AnyBody, BoxBody, InBox};
 ///
 /// ```
 /// use async_context_manager::{BoxManager, async_context_manager, lent, with};
+/// # async fn read(path: &str) -> Result<String, std::io::Error> { std::fs::read_to_string(path) }
+/// # async fn write(path: &str, text: String) -> Result<(), std::io::Error> { std::fs::write(path, text) }
 ///
 /// #[async_context_manager]
 /// async fn file(path: &str) -> Result<&mut String, std::io::Error> {
-///     let mut text = tokio::fs::read_to_string(path).await?;
+///     let mut text = read(path).await?;
 ///     r#yield!(&mut text);
-///     tokio::fs::write(path, text).await
+///     write(path, text).await
 /// }
 ///
 /// #[async_context_manager]
