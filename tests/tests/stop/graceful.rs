@@ -195,6 +195,17 @@ mod not_dropped {
         let payload = std::panic::AssertUnwindSafe(future).catch_unwind().await.expect_err("it panics");
         assert_eq!(payload.downcast_ref(), Some(&5_u8));
     }
+
+    #[test]
+    fn panics_with_the_panic_of_its_future_although_the_drop_panics_as_well() {
+        let guard = tests::PanicsInDrop;
+        let future = graceful(std::future::poll_fn(move |_| -> std::task::Poll<()> {
+            let _owned = &guard;
+            panic_any(5_u8)
+        }));
+        let payload = tests::panic_of(future);
+        assert_eq!(payload.downcast_ref(), Some(&5_u8));
+    }
 }
 
 mod exit_phase {
