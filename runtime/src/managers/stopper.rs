@@ -59,8 +59,7 @@ impl<T> Stopper<T> {
     pub(super) fn run<F: Future<Output = T>>(&mut self, mut future: Pin<&mut F>, scope: &StopScope<'_>) -> Poll<T> {
         let before = dropped();
         let (mut polled, mut is_open) = scope.trace(|| scope.poll(|cx| future.as_mut().poll(cx)));
-        // A `with!` that was open may have been dropped in the same poll. A second poll of all scopes records what is open.
-        if scope.is_outermost() && polled.is_pending() && is_open && dropped() != before {
+        if is_open && polled.is_pending() && must_repeat(scope, before) {
             (polled, is_open) = scope.trace(|| scope.poll(|cx| future.poll(cx)));
         }
         self.is_open = is_open || (self.is_open && scope.may_have_skipped());
@@ -156,13 +155,12 @@ impl<T> Stopper<T> {
             return self.delay(cx);
         }
         let before = dropped();
-        let mut polled = Poll::Pending;
-        self.collect(|| polled = scope.poll(|cx| future.as_mut().poll(cx)));
-        // As in `run`.
-        if scope.is_outermost() && polled.is_pending() && scope.is_open() && dropped() != before {
+        let mut polled = self.poll_and_collect(&scope, future.as_mut());
+        if scope.is_open() && polled.is_pending() && must_repeat(&scope, before) {
             scope.restore_open(false);
-            self.collect(|| polled = scope.poll(|cx| future.poll(cx)));
+            polled = self.poll_and_collect(&scope, future);
         }
+        let has_dropped = dropped() != before;
         self.is_leaving |= scope.mode() == StopMode::Leaving;
         self.is_cut |= scope.is_cut();
         self.has_stopped_marker |= scope.has_stopped_marker();
@@ -171,18 +169,27 @@ impl<T> Stopper<T> {
             Poll::Pending if self.is_leaving => Poll::Pending,
             Poll::Pending => match scope.stop_poll() {
                 Some(StopPoll::Skipped) => self.delay(cx),
-                Some(_) => {
-                    self.delays = 0;
-                    // A `with!` that was leaving may have been dropped in the same poll, and wakes nobody any more. The
-                    // next poll shows what is open.
-                    if dropped() != before {
-                        user_code::wake_by_ref(cx.waker());
-                    }
-                    Poll::Pending
-                }
+                Some(_) => self.wait(has_dropped, cx),
                 None => Poll::Ready(None),
             },
         }
+    }
+
+    /// Polls `future` in `scope`. The rescues that begin in the poll belong to the stop.
+    fn poll_and_collect<F: Future<Output = T>>(&mut self, scope: &StopScope<'_>, future: Pin<&mut F>) -> Poll<T> {
+        let mut polled = Poll::Pending;
+        self.collect(|| polled = scope.poll(|cx| future.poll(cx)));
+        polled
+    }
+
+    /// Waits for what is open. If a `with!` was dropped in the poll, it may be the one that was recorded as open. It will
+    /// not wake the task, so the task is woken here, and its next poll shows what is open.
+    fn wait<P>(&mut self, has_dropped: bool, cx: &Context<'_>) -> Poll<P> {
+        self.delays = 0;
+        if has_dropped {
+            user_code::wake_by_ref(cx.waker());
+        }
+        Poll::Pending
     }
 
     /// Polls again in the next poll of the task, which has a new budget.
@@ -191,4 +198,10 @@ impl<T> Stopper<T> {
         budget::wait_for_more(cx.waker());
         Poll::Pending
     }
+}
+
+/// Returns whether a poll in `scope` must be repeated: a `with!` that was recorded as open may have been dropped in the
+/// same poll. `before` is the value of [`dropped`] before the poll. Only the outermost scope repeats it, for all scopes.
+fn must_repeat(scope: &StopScope<'_>, before: usize) -> bool {
+    scope.is_outermost() && dropped() != before
 }
