@@ -31,7 +31,8 @@ pub(crate) fn boxed(sig: &Signature, errors: &mut Errors) -> bool {
     if is_boxed {
         errors.on(
             sig.fn_token,
-            "a manager function can't be under `#[async_trait]`: move it to a trait or an `impl` without that attribute",
+            "a manager function must be an `async fn`, and can't be under `#[async_trait]`: write `async fn`, or move it to a \
+             trait or an `impl` without that attribute",
         );
     }
     is_boxed

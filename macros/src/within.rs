@@ -160,7 +160,8 @@ fn signature(FnHeader { attrs, sig, .. }: &mut FnHeader, is_async: bool, body: &
     } else if !is_async && was_async(body) {
         errors.at(
             Span::call_site(),
-            "an attribute above, such as `#[tokio::test]`, has changed this `async fn`: move `#[within(...)]` above it",
+            "`#[within(...)]` needs an `async fn`: write `async fn`, or, if an attribute above it, such as `#[tokio::test]`, has \
+             changed the function, move `#[within(...)]` above that attribute",
         );
     } else if !is_async {
         errors.on(sig.fn_token, "`#[within(...)]` needs an `async fn`: write `async fn`");

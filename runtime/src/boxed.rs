@@ -70,7 +70,7 @@ pub type LocalBoxManager<'env, K, X = ()> =
     Manager<BoxBody<dyn AnyBody<Output = <X as Exit>::Output> + 'env>, <K as HasContract>::Contract<X>>;
 
 impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Contract> Manager<B, L> {
-    /// Moves the manager to the heap, which gives it a type that can be named: see [`BoxManager`].
+    /// Moves the manager to the heap. The type of the result can be named: see [`BoxManager`].
     ///
     /// This is one allocation. The future of the manager uses the same memory once it is entered. A value of a type that
     /// implements [`AsyncContextManager`](crate::AsyncContextManager) is converted first:

@@ -11,7 +11,8 @@
 use core::marker::PhantomData;
 
 use crate::exit::Exit;
-use crate::lend::{Contract, FnContract, Lend0, Lend1};
+use crate::lend::{FnContract, Lend0, Lend1};
+pub(crate) use sealed::HasContract;
 
 /// The manager lends a `T` that borrows nothing from it.
 #[derive(Debug)]
@@ -25,10 +26,10 @@ pub struct Ref<T: ?Sized>(PhantomData<fn(&T) -> &T>);
 #[derive(Debug)]
 pub struct Mut<T: ?Sized>(PhantomData<fn(&mut T) -> &mut T>);
 
-/// What a manager lends: [`Owned`], [`Ref`] or [`Mut`]. `'v` is the life of the block.
+/// The kind of value that a manager lends: [`Owned`], [`Ref`] or [`Mut`]. The block runs for `'v`.
 ///
-/// This trait is sealed. `Implied` is never written. It tells the compiler that `Self` outlives `'v`, also in a bound of
-/// the form `for<'v> Kind<'v>`.
+/// This trait is sealed. Do not name the parameter `Implied`. Its default tells the compiler that `Self` outlives `'v`,
+/// also in the bound `for<'v> Kind<'v>`.
 pub trait Kind<'v, Implied = &'v Self>: HasContract {
     /// The type of the lent value.
     type Value;
@@ -46,10 +47,15 @@ impl<'v, T: ?Sized> Kind<'v> for Mut<T> {
     type Value = &'v mut T;
 }
 
-/// The contract of a manager of which only this is known: it lends a value of this kind, and its exit type is `X`.
-#[doc(hidden)]
-pub trait HasContract {
-    type Contract<X: Exit>: Contract<Exit = X>;
+mod sealed {
+    use crate::exit::Exit;
+    use crate::lend::Contract;
+
+    /// The contract of a manager of which only two things are known: it lends a value of this kind, and its exit type is
+    /// `X`.
+    pub trait HasContract {
+        type Contract<X: Exit>: Contract<Exit = X>;
+    }
 }
 
 impl<T> HasContract for Owned<T> {

@@ -3,10 +3,10 @@
 use core::future::Future;
 
 use crate::lend::Lends;
+use crate::lent::{Mut, Owned, Ref};
 use crate::manager::{Manager, OutputOf};
 use crate::raw::body::Name;
 use crate::raw::shield::{Rescuable, ShieldedBody};
-use crate::raw::stored::{Mut, Owned, Ref};
 use crate::raw::{Body, FrameHandle, FunctionBody, SameContract};
 
 impl<B, L> Manager<B, L>

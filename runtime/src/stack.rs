@@ -14,7 +14,7 @@ use crate::output::BodyOutput;
 use crate::raw::Body;
 use crate::raw::entry_signal::StackOutcome;
 use crate::raw::stack_entry::{Entering, Receiver, StackEntries};
-use crate::raw::stored::{Owned, StackValue, Stored};
+use crate::raw::stored::{StackValue, Stored, StoredOwned};
 use crate::stack_exit::{LeavingError, Seen, StackExit};
 
 /// A stack of managers that are entered one by one and left together, the last one first: Python's
@@ -379,12 +379,15 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     ///
     /// In the drop of a `with!`, `outcome` is `Cancelled`, and each manager is polled once. In a [`rescue`](crate::rescue),
     /// and in a scope that stops its block, all managers are awaited.
-    pub fn exit<C, Kind>(&mut self, outcome: Outcome<C>) -> impl Future<Output = Result<(), E>>
+    pub fn exit<C, Kind>(
+        &mut self,
+        outcome: Outcome<C>,
+    ) -> LeavingFuture<C, E, Kind, impl Future<Output = Result<(), E>>>
     where
         C: LeavingError<E, Kind>,
     {
         let left = self.entries.leave(StackOutcome::new(outcome), Receiver::Caller);
-        async move { left.await.into_result() }
+        C::leaving(async move { left.await.into_result() })
     }
 
     /// Converts the stack into a [`Manager`], to enter it on another stack or to call its [`scope`](Manager::scope).
@@ -411,7 +414,7 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     fn at_once<M, L>(&self, manager: Manager<M, L>)
     where
         M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
-        L: StackValue<Owned<()>> + 'env,
+        L: StackValue<StoredOwned<()>> + 'env,
         L::Exit: StackExit<E>,
     {
         let entering = pin!(self.enter(manager));
@@ -419,6 +422,9 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
         debug_assert!(entered.is_ready(), "entering does not wait");
     }
 }
+
+/// `F`, if a stack with the error type `E` can be left with an `Outcome<C>`.
+type LeavingFuture<C, E, Kind, F> = <C as LeavingError<E, Kind>>::Leaving<F>;
 
 /// The return type of a callback on a stack with the error type `E`: `()` or `Result<(), E>`.
 #[diagnostic::on_unimplemented(

@@ -88,6 +88,12 @@ impl<X: StackExit<E>, E> StackExit<E> for Suppress<X> {
     note = "convert the error: for `Outcome::Failed(error)`, pass `Outcome::Failed(error.into())`"
 )]
 pub trait LeavingError<E, Kind> {
+    /// Always `F`, the future of [`exit`](crate::AsyncExitStack::exit). The compiler stops at a wrong outcome here.
+    type Leaving<F>;
+
+    /// Returns `future` unchanged.
+    fn leaving<F>(future: F) -> Self::Leaving<F>;
+
     /// Returns the error. `None` if it bypasses the stack.
     fn into_error(self) -> Option<E>;
 }
@@ -101,12 +107,24 @@ pub struct Seen;
 pub struct Bypassing;
 
 impl<E> LeavingError<E, Seen> for E {
+    type Leaving<F> = F;
+
+    fn leaving<F>(future: F) -> F {
+        future
+    }
+
     fn into_error(self) -> Option<E> {
         Some(self)
     }
 }
 
 impl<E> LeavingError<E, Bypassing> for () {
+    type Leaving<F> = F;
+
+    fn leaving<F>(future: F) -> F {
+        future
+    }
+
     fn into_error(self) -> Option<E> {
         None
     }

@@ -213,6 +213,22 @@ mod nothing {
         assert_eq!(allocations(|| drop_after(4, several(0))), 0);
     }
 
+    #[test]
+    fn a_boxed_manager_is_one_allocation() {
+        async fn boxed(way: u8) -> usize {
+            with!(plain(5).boxed() as numbers => {
+                if way == 1 {
+                    pause().await;
+                }
+                numbers.len()
+            })
+        }
+        assert_eq!(allocations(|| spin(boxed(0))), 1);
+        assert_eq!(allocations(|| spin(boxed(1))), 1);
+        assert_eq!(allocations(|| drop_after(2, boxed(1))), 1);
+        assert_eq!(allocations(|| drop(plain(5).boxed())), 1);
+    }
+
     async fn compose(fails: u8, error: bool) -> Result<u32, &'static str> {
         with!(composed_twice(fails) as number => {
             pause().await;

@@ -79,13 +79,16 @@ use crate::raw::{Body, SameContract, lend0, lend1};
 pub fn closing<T, C, Fut>(
     value: T,
     close: C,
-) -> ClosingManager<Fut::Output, impl Body<Future = impl Future<Output = Fut::Output>>, T>
+) -> IfClosed<
+    Fut::Output,
+    Manager<impl Body<Future = impl Future<Output = Fut::Output>>, ClosingContract<T, Fut::Output>>,
+>
 where
     C: FnOnce(T) -> Fut,
     Fut: Future<Output: Closed>,
 {
     let contract = SameContract::<ClosingContract<T, Fut::Output>>::new();
-    Fut::Output::closing(Manager::new(
+    Fut::Output::manager(Manager::new(
         contract,
         || Named::<Fut::Output>::new("closing"),
         move |frame| async move {
@@ -137,13 +140,15 @@ where
 /// `.await` that is not ready immediately.
 ///
 /// On an exit stack, this is `callback`.
-pub fn defer<C, Fut>(cleanup: C) -> DeferManager<Fut::Output, impl Body<Future = impl Future<Output = Fut::Output>>>
+pub fn defer<C, Fut>(
+    cleanup: C,
+) -> IfClosed<Fut::Output, Manager<impl Body<Future = impl Future<Output = Fut::Output>>, DeferContract<Fut::Output>>>
 where
     C: FnOnce() -> Fut,
     Fut: Future<Output: Closed>,
 {
     let contract = SameContract::<DeferContract<Fut::Output>>::new();
-    Fut::Output::defer(Manager::new(
+    Fut::Output::manager(Manager::new(
         contract,
         || Named::<Fut::Output>::new("defer"),
         move |frame| async move {
@@ -154,59 +159,40 @@ where
     ))
 }
 
+/// `M`, if `X` is the return type of a closing function. Otherwise, the compiler stops at this type.
+type IfClosed<X, M> = <X as Closed>::Manager<M>;
+
 /// The contract of [`closing`].
 type ClosingContract<T, X> = FnContract<dyn for<'y> Lend1<'y, Out = &'y mut T>, 1, X>;
 
 /// The contract of [`defer`].
 type DeferContract<X> = FnContract<dyn Lend0<Out = ()>, 0, X>;
 
-/// `Manager<B, ...>`, if `X` is the return type of a closing function. Otherwise, the compiler stops at this type.
-type ClosingManager<X, B, T> = <X as Closed>::Closing<B, T>;
-
-/// The same for [`defer`].
-type DeferManager<X, B> = <X as Closed>::Defer<B>;
-
 /// The return type of a closing function: `()` or `Result<(), E>`.
 #[diagnostic::on_unimplemented(
     message = "a closing function can't return `{Self}`",
     label = "expected `()` or `Result<(), E>`"
 )]
-pub trait Closed: Exit<Output = Self> + Sized {
-    /// The manager of [`closing`].
-    type Closing<B, T>;
+pub trait Closed: Exit<Output = Self> {
+    /// Always `M`.
+    type Manager<M>;
 
-    /// The manager of [`defer`].
-    type Defer<B>;
-
-    #[doc(hidden)]
-    fn closing<B, T>(manager: Manager<B, ClosingContract<T, Self>>) -> Self::Closing<B, T>;
-
-    #[doc(hidden)]
-    fn defer<B>(manager: Manager<B, DeferContract<Self>>) -> Self::Defer<B>;
+    /// Returns `manager` unchanged.
+    fn manager<M>(manager: M) -> Self::Manager<M>;
 }
 
 impl Closed for () {
-    type Closing<B, T> = Manager<B, ClosingContract<T, Self>>;
-    type Defer<B> = Manager<B, DeferContract<Self>>;
+    type Manager<M> = M;
 
-    fn closing<B, T>(manager: Manager<B, ClosingContract<T, Self>>) -> Self::Closing<B, T> {
-        manager
-    }
-
-    fn defer<B>(manager: Manager<B, DeferContract<Self>>) -> Self::Defer<B> {
+    fn manager<M>(manager: M) -> M {
         manager
     }
 }
 
 impl<E> Closed for Result<(), E> {
-    type Closing<B, T> = Manager<B, ClosingContract<T, Self>>;
-    type Defer<B> = Manager<B, DeferContract<Self>>;
+    type Manager<M> = M;
 
-    fn closing<B, T>(manager: Manager<B, ClosingContract<T, Self>>) -> Self::Closing<B, T> {
-        manager
-    }
-
-    fn defer<B>(manager: Manager<B, DeferContract<Self>>) -> Self::Defer<B> {
+    fn manager<M>(manager: M) -> M {
         manager
     }
 }

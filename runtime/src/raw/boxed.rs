@@ -107,10 +107,12 @@ impl<B: Body> InBox<B> {
     }
 
     fn content(self: Pin<&mut Self>) -> Content<'_, B> {
-        // SAFETY: nothing is moved out of a pinned future. The body is not pinned.
+        // SAFETY: the reference is used in this match only. It does not move the future, and a body that has not been
+        // started is not pinned.
         match unsafe { self.get_unchecked_mut() } {
             Self::NotStarted(body) => Content::NotStarted(body),
-            // SAFETY: `self` is pinned, and this type moves the future nowhere.
+            // SAFETY: `self` is pinned, so the future stays in its place until it is dropped there. Only this function gives
+            // access to it. `start` replaces a body by the future, and nothing replaces the future.
             Self::Started(future) => Content::Started(unsafe { Pin::new_unchecked(future) }),
         }
     }

@@ -35,42 +35,42 @@ pub trait Stored<'s> {
 
 /// A value that borrows nothing from the manager.
 #[derive(Debug)]
-pub struct Owned<T>(T);
+pub struct StoredOwned<T>(T);
 
 /// A `&T` to data of the manager.
-pub struct Ref<T: ?Sized>(TaskPtr<T>);
+pub struct StoredRef<T: ?Sized>(TaskPtr<T>);
 
 /// A `&mut T` to data of the manager.
-pub struct Mut<T: ?Sized>(TaskPtr<T>);
+pub struct StoredMut<T: ?Sized>(TaskPtr<T>);
 
-impl<L, T: Send> StackValue<Owned<T>> for L
+impl<L, T: Send> StackValue<StoredOwned<T>> for L
 where
     L: for<'a, 'b> Lends<'a, 'b, Value = T>,
 {
-    fn store(value: T) -> Owned<T> {
-        Owned(value)
+    fn store(value: T) -> StoredOwned<T> {
+        StoredOwned(value)
     }
 }
 
-impl<L, T: ?Sized + Sync> StackValue<Ref<T>> for L
+impl<L, T: ?Sized + Sync> StackValue<StoredRef<T>> for L
 where
     L: for<'a, 'b> Lends<'a, 'b, Value = &'a T>,
 {
-    fn store(value: &T) -> Ref<T> {
-        Ref(TaskPtr(NonNull::from(value)))
+    fn store(value: &T) -> StoredRef<T> {
+        StoredRef(TaskPtr(NonNull::from(value)))
     }
 }
 
-impl<L, T: ?Sized + Send> StackValue<Mut<T>> for L
+impl<L, T: ?Sized + Send> StackValue<StoredMut<T>> for L
 where
     L: for<'a, 'b> Lends<'a, 'b, Value = &'a mut T>,
 {
-    fn store(value: &mut T) -> Mut<T> {
-        Mut(TaskPtr(NonNull::from(value)))
+    fn store(value: &mut T) -> StoredMut<T> {
+        StoredMut(TaskPtr(NonNull::from(value)))
     }
 }
 
-impl<T> Stored<'_> for Owned<T> {
+impl<T> Stored<'_> for StoredOwned<T> {
     type Value = T;
     const BORROWS: bool = false;
 
@@ -79,7 +79,7 @@ impl<T> Stored<'_> for Owned<T> {
     }
 }
 
-impl<'s, T: ?Sized + 's> Stored<'s> for Ref<T> {
+impl<'s, T: ?Sized + 's> Stored<'s> for StoredRef<T> {
     type Value = &'s T;
     const BORROWS: bool = true;
 
@@ -89,7 +89,7 @@ impl<'s, T: ?Sized + 's> Stored<'s> for Ref<T> {
     }
 }
 
-impl<'s, T: ?Sized + 's> Stored<'s> for Mut<T> {
+impl<'s, T: ?Sized + 's> Stored<'s> for StoredMut<T> {
     type Value = &'s mut T;
     const BORROWS: bool = true;
 
