@@ -85,7 +85,7 @@ fn server(ledger: Arc<Ledger>, is_graceful: bool) -> Router {
 
 // ---- The program -------------------------------------------------------------
 
-/// What became of the requests of each group, and what is left.
+/// The results of the requests of each group, and the state of the pool at the end.
 struct Report {
     visits: Vec<Visit>,
     ledger: Arc<Ledger>,

@@ -16,7 +16,7 @@ pub(crate) fn run() -> Result<bool, Box<dyn Error>> {
         let in_scope = contestants[contestant].name.ends_with(", in a scope");
         let baseline = if in_scope { contestants::baseline_in_scope() } else { contestants::baseline() };
         let baseline = position(baseline.name).ok_or("no baseline")?;
-        // Where by hand nothing is cleaned up, there is nothing to compare with but its shortest way.
+        // A baseline that loses its cleanup in this scenario is no measure for it. Its shortest scenario is used instead.
         let is_lost = contestants[baseline].loses.contains(&Scenario::ALL[scenario]);
         let compared = counts[baseline][if is_lost { 0 } else { scenario }];
         match measure {

@@ -76,7 +76,7 @@ impl Present {
         Self(Arc::new(Semaphore::new(CLIENTS as usize)))
     }
 
-    /// Adds a layer around all others that gives each request its permit.
+    /// Adds the outermost layer. It takes a permit for each request.
     pub(crate) fn watch(&self, server: Router) -> Router {
         server.layer(from_fn_with_state(self.0.clone(), with_permit))
     }
@@ -92,7 +92,7 @@ async fn with_permit(State(permits): State<Arc<Semaphore>>, request: Request, ne
     next.run(request).await
 }
 
-/// What became of a group.
+/// The results of the requests of one group.
 pub(crate) struct Visit {
     /// The status of the answers, as a number. It is empty if there are none.
     pub(crate) answer: String,

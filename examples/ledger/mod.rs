@@ -21,7 +21,7 @@ pub(crate) enum Statement {
 #[derive(Debug)]
 pub(crate) struct Overdrawn;
 
-/// What became of the transactions.
+/// The numbers of transactions by how they have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) committed: usize,
@@ -75,7 +75,7 @@ impl Ledger {
         lock(&self.cents).values().sum()
     }
 
-    /// What became of the transactions since the last call.
+    /// Returns the numbers of the transactions that have ended since the last call.
     pub(crate) fn take_tally(&self) -> Tally {
         mem::take(&mut *lock(&self.tally))
     }
@@ -105,7 +105,7 @@ pub(crate) struct Connection {
     ledger: Arc<Ledger>,
     /// Whether a transaction is open.
     is_open: bool,
-    /// What the transaction has added.
+    /// The amount that the transaction has added to the account.
     added: Vec<(&'static str, i64)>,
 }
 
