@@ -2,20 +2,23 @@
 
 use core::fmt;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::pin::pin;
 use core::task::{Context, Waker};
 
 use crate::async_context_manager;
 use crate::exit::{Catch, Suppress};
+use crate::frame::BodyToken;
 use crate::lend::{FnContract, Lend1};
 use crate::manager::{IntoManager, Manager, OutputOf};
+use crate::named::Named;
 use crate::outcome::Outcome;
 use crate::output::BodyOutput;
-use crate::raw::Body;
 use crate::raw::entry_signal::StackOutcome;
 use crate::raw::stack_entry::{Entering, Receiver, StackEntries};
 use crate::raw::stored::{StackValue, Stored, StoredOwned};
-use crate::stack_exit::{LeavingError, Seen, StackExit};
+use crate::raw::{Body, SameContract, lend1};
+use crate::stack_exit::{Accepts, LeavingError, StackExit, StackType};
 
 /// A stack of managers that are entered one by one and left together, the last one first: Python's
 /// `contextlib.AsyncExitStack`.
@@ -39,7 +42,7 @@ use crate::stack_exit::{LeavingError, Seen, StackExit};
 ///     conn.close().await
 /// }
 ///
-/// async fn copy(urls: &[String]) -> Result<Option<usize>, DbError> {
+/// async fn copy(urls: &[String]) -> Result<usize, DbError> {
 ///     with!(AsyncExitStack::new() as stack => {
 ///         let mut open = Vec::new();
 ///         for url in urls {
@@ -50,7 +53,7 @@ use crate::stack_exit::{LeavingError, Seen, StackExit};
 /// }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// assert_eq!(copy(&["db://a".into(), "db://b".into()]).await.unwrap(), Some(2));
+/// assert_eq!(copy(&["db://a".into(), "db://b".into()]).await.unwrap(), 2);
 /// # }
 /// ```
 ///
@@ -58,12 +61,15 @@ use crate::stack_exit::{LeavingError, Seen, StackExit};
 /// that holds only such managers is an `AsyncExitStack::<Infallible>`. `'env` is the lifetime of the data that the
 /// managers borrow. A stack is [`Send`] and [`Sync`], so it accepts only managers that are `Send`.
 ///
+/// `X` is the exit type of the stack. A stack made by [`new`](AsyncExitStack::new) accepts no managers that suppress, and its
+/// `with!` has the value `T`. One made by [`suppressing`](AsyncExitStack::suppressing) accepts all managers, and its `with!`
+/// has the value `Option<T>`.
+///
 /// # Leaving
 ///
 /// In a `with!`, the managers are left when the block ends. [`close`](Self::close) and [`exit`](Self::exit) leave them
 /// at any time. Each manager sees the current outcome when its turn comes, as in nested `with!`s: this is the outcome of the block, or of
-/// the closing, until one of the managers fails, panics or suppresses. Because a manager may suppress an error, `with!`
-/// evaluates to a `Result<Option<T>, E>`.
+/// the closing, until one of the managers fails, panics or suppresses.
 ///
 /// # Cancel safety
 ///
@@ -72,12 +78,13 @@ use crate::stack_exit::{LeavingError, Seen, StackExit};
 /// is dropped during its block. If it is dropped while the stack is being left, the manager that is leaving is dropped
 /// where it waits, and the others follow as above. Shielded managers are rescued, one after the other. If the `with!`
 /// of the stack encloses the `yield!` of a shielded manager, all of its managers are awaited.
-pub struct AsyncExitStack<'env, E> {
+pub struct AsyncExitStack<'env, E, X = Catch<E>> {
     entries: StackEntries<'env, E>,
+    exit: PhantomData<fn() -> X>,
 }
 
 impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
-    /// Creates an empty stack.
+    /// Creates an empty stack for managers that do not suppress.
     ///
     /// A stack without a `with!` can be kept for any time. Its managers are awaited only by [`close`](Self::close).
     ///
@@ -111,9 +118,64 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: StackEntries::new() }
+        Self { entries: StackEntries::new(), exit: PhantomData }
+    }
+}
+
+impl<'env, E: Send + 'env> AsyncExitStack<'env, E, Suppress<Catch<E>>> {
+    /// Creates an empty stack for all managers. They may suppress an error, so the value of its `with!` is an `Option<T>`.
+    ///
+    /// ```
+    /// use async_context_manager::{AsyncExitStack, suppress, with};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let parsed: Result<Option<u32>, std::num::ParseIntError> = async {
+    ///     with!(AsyncExitStack::suppressing() as stack => {
+    ///         stack.enter(suppress(|_: &_| true)).await?;
+    ///         "five".parse()?
+    ///     })
+    /// }
+    /// .await;
+    /// assert_eq!(parsed, Ok(None));
+    /// # }
+    /// ```
+    ///
+    /// In a field, its type is `AsyncExitStack<'env, E, Suppress<Catch<E>>>`.
+    #[must_use]
+    pub const fn suppressing() -> Self {
+        Self { entries: StackEntries::new(), exit: PhantomData }
     }
 
+    /// Registers `exit`, which runs when the stack is left, and decides how the block ends: Python's `push_async_exit`.
+    ///
+    /// `exit` receives the current outcome with its error, and its result is the outcome from then on: an `Err`, or none.
+    /// So it suppresses an error by returning `Ok(())`, and passes it on by [`into_result`](Outcome::into_result). A panic
+    /// resumes in any case.
+    ///
+    /// ```
+    /// # use async_context_manager::AsyncExitStack;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut stack = AsyncExitStack::<&str, _>::suppressing();
+    /// stack.push_catch(async |outcome| match outcome.into_result() {
+    ///     Err("not found") => Ok(()),
+    ///     other => other,
+    /// });
+    /// stack.callback(async || Err("not found"));
+    /// assert_eq!(stack.close().await, Ok(()));
+    /// # }
+    /// ```
+    pub fn push_catch<F, Fut>(&self, exit: F)
+    where
+        F: FnOnce(Outcome<E>) -> Fut + Send + 'env,
+        Fut: Future<Output = Result<(), E>> + Send + 'env,
+    {
+        self.at_once(catching(exit));
+    }
+}
+
+impl<'env, E: Send + 'env, X: StackType<E>> AsyncExitStack<'env, E, X> {
     /// Returns the number of managers, exits and callbacks that have not been left.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -171,6 +233,7 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
         M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
         L: StackValue<K> + 'env,
         L::Exit: StackExit<E>,
+        X: Accepts<L::Exit>,
         K: Stored<'s, Value = V> + Send + 'env,
     {
         self.entries.enter(manager)
@@ -178,26 +241,23 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
 
     /// Registers `exit`, which runs when the stack is left: Python's `push_async_exit`.
     ///
-    /// `exit` receives the current outcome, and its result is the outcome from then on: an `Err`, or none. So it
-    /// suppresses an error by returning `Ok(())`, and passes it on by [`into_result`](Outcome::into_result). A panic
-    /// resumes in any case.
+    /// `exit` receives the current outcome, and returns `()` or `Result<(), E>`. An error bypasses it, or is replaced by its
+    /// own error. To receive the error itself and to suppress it, see
+    /// [`push_catch`](AsyncExitStack::push_catch).
     ///
     /// ```
     /// # use async_context_manager::AsyncExitStack;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), std::io::Error> {
     /// let mut stack = AsyncExitStack::<std::io::Error>::new();
-    /// stack.push(async |outcome| {
-    ///     println!("left: {outcome:?}");
-    ///     outcome.into_result()
-    /// });
+    /// stack.push(async |outcome| println!("left: {outcome:?}"));
     /// stack.close().await
     /// # }
     /// ```
-    pub fn push<X, Fut>(&self, exit: X)
+    pub fn push<F, Fut>(&self, exit: F)
     where
-        X: FnOnce(Outcome<E>) -> Fut + Send + 'env,
-        Fut: Future<Output = Result<(), E>> + Send + 'env,
+        F: FnOnce(Outcome) -> Fut + Send + 'env,
+        Fut: Future<Output: CallbackOutput<E>> + Send + 'env,
     {
         self.at_once(pushed(exit));
     }
@@ -236,7 +296,7 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// # use async_context_manager::{AsyncExitStack, async_context_manager, with};
     /// # #[async_context_manager]
     /// # async fn step(n: u32) -> Result<u32, std::io::Error> { r#yield!(n); Ok(()) }
-    /// async fn open_all() -> Result<Option<AsyncExitStack<'static, std::io::Error>>, std::io::Error> {
+    /// async fn open_all() -> Result<AsyncExitStack<'static, std::io::Error>, std::io::Error> {
     ///     with!(AsyncExitStack::new() as stack => {
     ///         for n in 0..3 {
     ///             stack.enter(step(n)).await?;
@@ -246,14 +306,14 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut opened = open_all().await.unwrap().unwrap();
+    /// let mut opened = open_all().await.unwrap();
     /// assert_eq!(opened.len(), 3);
     /// opened.close().await.unwrap();
     /// # }
     /// ```
     #[must_use = "dropping the returned stack cancels its managers: keep it, or call `close`"]
     pub fn pop_all(&mut self) -> Self {
-        Self { entries: self.entries.take() }
+        Self { entries: self.entries.take(), exit: PhantomData }
     }
 
     /// Leaves all managers now, the last one first: Python's `aclose`.
@@ -321,13 +381,12 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     ///     type Exit = Result<(), DbError>;
     ///
     ///     async fn enter(&mut self) -> Result<(), DbError> {
-    ///         let opened = with!(AsyncExitStack::new() as stack => {
+    ///         self.open = with!(AsyncExitStack::new() as stack => {
     ///             for db in &self.databases {
     ///                 stack.enter(transaction(db)).await?; // if it fails, the others are rolled back
     ///             }
     ///             stack.pop_all()
     ///         })?;
-    ///         self.open = opened.unwrap_or_default();
     ///         Ok(())
     ///     }
     ///
@@ -355,7 +414,8 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     /// | exit type | `outcome` | [`Failed`](Outcome::Failed) | result |
     /// |---|---|---|---|
     /// | `()`, `Result<(), E>` | `Outcome` | The error bypasses the stack. No manager can suppress it. A manager with the option `catch` sees `Cancelled`, because there is no error to give it. | The error of a manager, which replaces that of the block. |
-    /// | `Catch<E>`, `Suppress<Catch<E>>` | `Outcome<E>` | The error goes through the managers, as in a `with!` of the stack. | What they turned it into. `Ok` if one of them has suppressed it, for which the exit type must have `Suppress`. |
+    /// | `Catch<E>` | `Outcome<E>` | The error goes through the managers, as in a `with!` of the stack. | What they turned it into. |
+    /// | `Suppress<Catch<E>>` | `Outcome<E>` | The same. | What they turned it into. `Ok` if one of them on a [`suppressing`](AsyncExitStack::suppressing) stack has suppressed it. |
     ///
     /// [`Completed`](Outcome::Completed) is the same as [`close`](Self::close). [`Panicked`](Outcome::Panicked) and
     /// [`Cancelled`](Outcome::Cancelled) are passed to the managers, which can end neither: each manager sees it, unless
@@ -406,8 +466,7 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
     pub fn into_manager(
         self,
     ) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, <Self as IntoManager>::Contract> {
-        // The stack reports each of its managers by itself.
-        exit_stack(self).uncut()
+        IntoManager::into_manager(self)
     }
 
     /// Enters a manager whose enter phase is ready immediately.
@@ -417,7 +476,7 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E> {
         L: StackValue<StoredOwned<()>> + 'env,
         L::Exit: StackExit<E>,
     {
-        let entering = pin!(self.enter(manager));
+        let entering = pin!(self.entries.enter(manager));
         let entered = entering.poll(&mut Context::from_waker(Waker::noop()));
         debug_assert!(entered.is_ready(), "entering does not wait");
     }
@@ -449,13 +508,23 @@ impl<E> CallbackOutput<E> for Result<(), E> {
 }
 
 #[async_context_manager(crate = crate, catch, suppress)]
-async fn pushed<E, X, Fut>(exit: X) -> Result<(), E>
+async fn catching<E, F, Fut>(exit: F) -> Result<(), E>
 where
-    X: FnOnce(Outcome<E>) -> Fut,
+    F: FnOnce(Outcome<E>) -> Fut,
     Fut: Future<Output = Result<(), E>>,
 {
     let outcome = r#yield!();
     exit(outcome).await
+}
+
+#[async_context_manager(crate = crate)]
+async fn pushed<E, F, Fut>(exit: F) -> Result<(), E>
+where
+    F: FnOnce(Outcome) -> Fut,
+    Fut: Future<Output: CallbackOutput<E>>,
+{
+    let outcome = r#yield!();
+    exit(outcome).await.into_result()
 }
 
 #[async_context_manager(crate = crate)]
@@ -468,23 +537,30 @@ where
     callback().await.into_result()
 }
 
+/// The contract of a stack: it lends itself.
+type StackContract<S, X> = FnContract<dyn for<'y> Lend1<'y, Out = &'y mut S>, 1, X>;
+
 /// The stack as a manager.
 ///
-/// `AsyncExitStack` does not implement `AsyncContextManager`, because the trait's `enter` would shadow its own.
-#[async_context_manager(crate = crate, catch, suppress)]
-async fn exit_stack<'env, E: Send + 'env>(
-    mut stack: AsyncExitStack<'env, E>,
-) -> Result<&mut AsyncExitStack<'env, E>, E> {
-    let outcome = r#yield!(&mut stack);
-    // A rescue awaits each manager; without a rescue, each is dropped.
-    stack.entries.leave(StackOutcome::new::<E, Seen>(outcome), Receiver::Scope).await.into_result()
-}
+/// `AsyncExitStack` does not implement `AsyncContextManager`, because the trait's `enter` would shadow its own. This is no
+/// manager function, because those do not see an error that bypasses them.
+impl<'env, E: Send + 'env, X: StackType<E>> IntoManager for AsyncExitStack<'env, E, X> {
+    type Contract = StackContract<Self, X>;
 
-impl<'env, E: Send + 'env> IntoManager for AsyncExitStack<'env, E> {
-    type Contract = FnContract<dyn for<'y> Lend1<'y, Out = &'y mut Self>, 1, Suppress<Catch<E>>>;
-
-    fn into_manager(self) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, Self::Contract> {
-        exit_stack(self).uncut()
+    fn into_manager(
+        mut self,
+    ) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, StackContract<Self, X>> {
+        let contract = SameContract::new();
+        let name = || Named::<Result<(), E>>::new("exit_stack");
+        let manager = Manager::new(contract, name, move |handle| async move {
+            let this = BodyToken::new();
+            let outcome = lend1(contract.point(&handle, &this), &mut self).await;
+            let outcome = StackOutcome::of_block(outcome, handle.outcome());
+            // A rescue awaits each manager; without a rescue, each is dropped.
+            self.entries.leave(outcome, Receiver::Scope).await.into_result()
+        });
+        // The stack reports each of its managers by itself.
+        manager.uncut()
     }
 }
 
@@ -494,7 +570,13 @@ impl<'env, E: Send + 'env> Default for AsyncExitStack<'env, E> {
     }
 }
 
-impl<E> fmt::Debug for AsyncExitStack<'_, E> {
+impl<'env, E: Send + 'env> Default for AsyncExitStack<'env, E, Suppress<Catch<E>>> {
+    fn default() -> Self {
+        Self::suppressing()
+    }
+}
+
+impl<E, X> fmt::Debug for AsyncExitStack<'_, E, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncExitStack").field("len", &self.entries.len()).finish()
     }

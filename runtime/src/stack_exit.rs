@@ -80,6 +80,35 @@ impl<X: StackExit<E>, E> StackExit<E> for Suppress<X> {
     }
 }
 
+/// The exit type of a stack with the error type `E`: [`Catch<E>`](Catch), or [`Suppress<Catch<E>>`](Suppress) for one that
+/// holds managers that suppress.
+pub trait StackType<E>: Exit<Output = Result<(), E>, Caught = E> {}
+
+impl<E> StackType<E> for Catch<E> {}
+
+impl<E> StackType<E> for Suppress<Catch<E>> {}
+
+/// An exit type of managers that a stack with the exit type `Self` accepts.
+pub trait Accepts<X> {}
+
+impl<E, X: NeverSuppresses> Accepts<X> for Catch<E> {}
+
+impl<E, X> Accepts<X> for Suppress<Catch<E>> {}
+
+/// The exit type of a manager without the option `suppress`.
+#[diagnostic::on_unimplemented(
+    message = "a manager that can suppress an error must be entered on a stack that can",
+    label = "this manager has the option `suppress`",
+    note = "create the stack by `AsyncExitStack::suppressing()`; a `with!` of it has the value `Option<T>`"
+)]
+pub trait NeverSuppresses: Exit {}
+
+impl NeverSuppresses for () {}
+
+impl<E> NeverSuppresses for Result<(), E> {}
+
+impl<E> NeverSuppresses for Catch<E> {}
+
 /// The content of [`Failed`](crate::Outcome::Failed) in an outcome that a stack with the error type `E` is left with: the
 /// error itself, `E`, or `()` for an error that bypasses the stack. `Kind` is [`Seen`] or [`Bypassing`].
 #[diagnostic::on_unimplemented(

@@ -41,7 +41,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-type Stack<'env> = AsyncExitStack<'env, Error>;
+type Stack<'env> = AsyncExitStack<'env, Error, Suppress<Catch<Error>>>;
 
 /// What a manager does with what has ended its block.
 #[derive(Clone, Copy)]
@@ -131,7 +131,7 @@ impl AsyncContextManager for Class<'_> {
 
 /// Puts an exit on a stack.
 fn push<'env>(stack: &Stack<'env>, log: &'env Log, id: &'env str, then: Then) {
-    stack.push(move |outcome| leave(log, id, then, outcome));
+    stack.push_catch(move |outcome| leave(log, id, then, outcome));
 }
 
 /// Puts a callback on a stack, which fails with an error if one is named.
@@ -902,7 +902,7 @@ mod stacks {
     #[test]
     fn a29_s45_nothing_on_it() {
         check("body, result:ok", async |log| {
-            with!(Stack::new() => log.add("body"))?;
+            with!(Stack::suppressing() => log.add("body"))?;
             Ok(())
         });
     }
@@ -912,7 +912,7 @@ mod stacks {
         let expected = "body, callback:0, callback:1, callback:2, callback:3, callback:4, callback:5, callback:6, \
                         result:ok";
         check(expected, async |log| {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 for i in (0..7).rev() {
                     stack.callback(async move || {
                         yields(i).await;
@@ -931,7 +931,7 @@ mod stacks {
                         exit:e3:failed(ZeroDivisionError), suppress:e3, exit:e2:completed, exit:e1:completed, after, \
                         result:ok";
         check(expected, async |log| {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 push(stack, log, "e1", Then::Pass);
                 push(stack, log, "e2", Then::Pass);
                 push(stack, log, "e3", Then::Suppress);
@@ -948,7 +948,7 @@ mod stacks {
     #[test]
     fn a32_s48_a52_a_manager_is_entered_at_once_and_left_before_what_was_there_before() {
         check("enter:cm, body, exit:cm:completed, callback:first, result:ok", async |log| {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 callback(stack, log, "first", None);
                 assert_eq!(stack.enter(cm(log, "cm", 42, Then::Pass)).await, Ok(42));
                 log.add("body");
@@ -960,7 +960,7 @@ mod stacks {
     #[test]
     fn a34_s50_closing_leaves_all_at_once_and_once() {
         check("callback:c, body-after-close, result:ok", async |log| {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 callback(stack, log, "c", None);
                 stack.close().await?;
                 log.add("body-after-close");
@@ -972,7 +972,7 @@ mod stacks {
     #[test]
     fn a35_s51_pop_all_moves_everything_to_another_stack() {
         check("body-after-pop_all, after, callback:c, result:ok", async |log| {
-            let kept = with!(Stack::new() as stack => {
+            let kept = with!(Stack::suppressing() as stack => {
                 callback(stack, log, "c", None);
                 let kept = stack.pop_all();
                 log.add("body-after-pop_all");
@@ -988,7 +988,7 @@ mod stacks {
         check(
             "raise:ZeroDivisionError, exit:e:failed(ZeroDivisionError), result:err(ZeroDivisionError)",
             async |log| {
-                with!(Stack::new() as stack => {
+                with!(Stack::suppressing() as stack => {
                     push(stack, log, "e", Then::Pass);
                     raise::<()>(log, "ZeroDivisionError")
                 })?;
@@ -1001,7 +1001,7 @@ mod stacks {
     #[test]
     fn a37_s53_a45_s61_an_exit_may_suppress_the_error() {
         check("raise:ZeroDivisionError, exit:e:failed(ZeroDivisionError), suppress:e, after, result:ok", async |log| {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 push(stack, log, "e", Then::Suppress);
                 raise::<()>(log, "ZeroDivisionError")
             })?;
@@ -1013,7 +1013,7 @@ mod stacks {
     #[test]
     fn a38_s54_the_error_of_a_callback_replaces_that_of_the_block() {
         check("raise:ZeroDivisionError, callback:c, result:err(ValueError)", async |log| {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 callback(stack, log, "c", Some("ValueError"));
                 raise::<()>(log, "ZeroDivisionError")
             })?;
@@ -1049,7 +1049,7 @@ mod stacks {
     #[test]
     fn a40_s56_a54_errors_replace_each_other_or_are_suppressed() {
         async fn stacked(log: &Log) -> Result<(), Error> {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 callback(stack, log, "c1", Some("IndexError"));
                 callback(stack, log, "c2", Some("KeyError"));
                 callback(stack, log, "c3", Some("AttributeError"));
@@ -1072,7 +1072,7 @@ mod stacks {
         let expected = "enter:cm, raise:IndexError, exit:cm:failed(IndexError), raise:cm:MyException, \
                         result:err(MyException)";
         check(expected, async |log| {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(cm(log, "cm", (), Then::Raise("MyException"))).await?;
                 raise::<()>(log, "IndexError")?;
             })?;
@@ -1083,14 +1083,14 @@ mod stacks {
     #[test]
     fn a42_s58_the_error_of_a_callback_goes_out_unless_it_is_suppressed() {
         async fn goes_out(log: &Log) -> Result<(), Error> {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 callback(stack, log, "none", None);
                 callback(stack, log, "c", Some("IndexError"));
             })?;
             Ok(())
         }
         async fn is_suppressed(log: &Log) -> Result<(), Error> {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 callback(stack, log, "c1", Some("KeyError"));
                 push(stack, log, "suppressor", Then::Suppress);
                 callback(stack, log, "c2", Some("IndexError"));
@@ -1109,7 +1109,7 @@ mod stacks {
     #[test]
     fn a43_s59_managers_may_replace_the_error_one_after_the_other() {
         async fn stacked(log: &Log) -> Result<(), Error> {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(cm(log, "m4", (), Then::Raise("Exception(4)"))).await?;
                 stack.enter(cm(log, "m3", (), Then::Raise("Exception(3)"))).await?;
                 stack.enter(cm(log, "m2", (), Then::Raise("Exception(2)"))).await?;
@@ -1130,7 +1130,7 @@ mod stacks {
     #[test]
     fn a44_s60_callbacks_may_replace_the_error_one_after_the_other() {
         async fn stacked(log: &Log) -> Result<(), Error> {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 callback(stack, log, "b", Some("Exception(5)"));
                 callback(stack, log, "a", Some("Exception(3)"));
                 raise::<()>(log, "Exception(1)")?;
@@ -1148,7 +1148,7 @@ mod stacks {
         let expected = "exit:e3:completed, raise:e3:KeyError, exit:e2:failed(KeyError), raise:e2:ZeroDivisionError, \
                         exit:e1:failed(ZeroDivisionError), suppress:e1, after, result:ok";
         check(expected, async |log| {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 push(stack, log, "e1", Then::Suppress);
                 push(stack, log, "e2", Then::Raise("ZeroDivisionError"));
                 push(stack, log, "e3", Then::Raise("KeyError"));
@@ -1164,7 +1164,7 @@ mod stacks {
 
         check("callbacks:10000, result:ok", async |log| {
             let count = AtomicUsize::new(0);
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 for _ in 0..10_000 {
                     stack.callback(async || { count.fetch_add(1, Ordering::Relaxed); });
                 }
@@ -1177,7 +1177,7 @@ mod stacks {
     #[test]
     fn a49_s65_an_error_that_is_passed_on_may_be_replaced() {
         async fn stacked(log: &Log) -> Result<(), Error> {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(cm(log, "second", (), Then::Raise("UniqueException"))).await?;
                 stack.enter(cm(log, "first", (), Then::Pass)).await?;
                 raise::<()>(log, "UniqueRuntimeError")?;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use async_context_manager::rescue::{self, LossKind};
-use async_context_manager::{AsyncExitStack, async_context_manager, with};
+use async_context_manager::{AsyncExitStack, Catch, Suppress, async_context_manager, with};
 use futures::future::{FutureExt, Shared};
 use futures::stream::{self, FuturesUnordered, StreamExt};
 use tests::{Log, block_on, drop_after, in_child, panic_message, yields};

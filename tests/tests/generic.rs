@@ -366,14 +366,14 @@ mod boxed {
     #[test]
     fn managers_are_entered_on_a_stack() {
         let log = Log::new();
-        let sum: Result<Option<u32>, String> = block_on(async {
+        let sum: Result<u32, String> = block_on(async {
             with!(AsyncExitStack::new() as stack => {
                 let one = stack.enter(counter(&log, 1).boxed()).await?;
                 let two = stack.enter(owned_counter(log.clone(), 2).shielded().boxed()).await?;
                 *one + *two
             })
         });
-        assert_eq!(sum, Ok(Some(3)));
+        assert_eq!(sum, Ok(3));
         assert_eq!(log.take(), ["Completed 2", "Completed 1"]);
     }
 

@@ -587,7 +587,7 @@ mod users {
 
     #[test]
     fn several_defers_in_one_scope_run_last_first() {
-        async fn work(log: &Log) -> Result<Option<()>, String> {
+        async fn work(log: &Log) -> Result<(), String> {
             with!(AsyncExitStack::new() as stack => {
                 for name in ["pool", "file"] {
                     stack.callback(async move || {

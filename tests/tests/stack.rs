@@ -6,10 +6,12 @@ use std::future::pending;
 use std::panic::panic_any;
 use std::rc::Rc;
 
-use async_context_manager::{AsyncContextManager, AsyncExitStack, Outcome, async_context_manager, with};
+use async_context_manager::{
+    AsyncContextManager, AsyncExitStack, Catch, Outcome, Suppress, async_context_manager, with,
+};
 use tests::{Log, block_on, drop_after, in_child, panic_message, panic_of, yields};
 
-type Stack<'env> = AsyncExitStack<'env, String>;
+type Stack<'env> = AsyncExitStack<'env, String, Suppress<Catch<String>>>;
 
 /// Waits before and after its `yield!`, and may fail in both.
 #[async_context_manager]
@@ -79,7 +81,7 @@ mod order {
     fn last_manager_on_a_stack_is_left_first() {
         let log = Log::new();
         let value = block_on(async {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 for name in ["a", "b", "c"] {
                     stack.enter(named(&log, name, "")).await?;
                 }
@@ -97,11 +99,11 @@ mod order {
     fn managers_and_callbacks_and_exits_are_one_list() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             stack.callback(async || log.add("callback"));
             stack.enter(Counted { log: log.clone(), count: 3 }.into_manager()).await;
-            stack.push(async |outcome| {
+            stack.push_catch(async |outcome| {
                 log.add(format!("pushed {outcome:?}"));
                 outcome.into_result()
             });
@@ -116,7 +118,7 @@ mod order {
     fn ten_thousand_managers_are_left_without_recursion() {
         let log = Log::new();
         let left = block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             for _ in 0..10_000 {
                 stack.enter(plain(&log, "a")).await;
             }
@@ -131,7 +133,7 @@ mod order {
     fn ten_thousand_managers_are_dropped_without_recursion() {
         let log = Log::new();
         block_on(async {
-            let stack = Stack::new();
+            let stack = Stack::suppressing();
             for _ in 0..10_000 {
                 stack.enter(plain(&log, "a")).await;
             }
@@ -173,7 +175,7 @@ mod values {
         let log = Log::new();
         let word = String::from("word");
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             let owned = stack.enter(owned("a")).await;
             let shared = stack.enter(shared()).await;
             let slice = stack.enter(unsized_slice()).await;
@@ -198,7 +200,7 @@ mod values {
         }
         let text = String::from("text");
         let passed = block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             let passed = stack.enter(passed(&text)).await;
             stack.close().await.unwrap();
             passed
@@ -210,7 +212,7 @@ mod values {
     fn values_of_a_stack_may_be_kept_in_a_vec() {
         let log = Log::new();
         let lengths = block_on(async {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 let mut all = Vec::new();
                 for name in ["a", "b"] {
                     all.push(stack.enter(named(&log, name, "")).await?);
@@ -229,7 +231,7 @@ mod values {
     fn two_managers_may_be_entered_on_a_stack_at_once() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             let (a, b) = futures::join!(stack.enter(named(&log, "a", "")), stack.enter(named(&log, "b", "")));
             a.unwrap().push_str(b.unwrap());
             stack.close().await
@@ -246,7 +248,7 @@ mod errors {
     fn error_of_entering_fails_the_block_and_pushes_nothing() {
         let log = Log::new();
         let value = block_on(async {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(named(&log, "a", "")).await?;
                 stack.enter(named(&log, "b", "entering")).await?;
                 log.add("not reached");
@@ -260,7 +262,7 @@ mod errors {
     fn error_of_entering_can_be_handled() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(named(&log, "a", "entering")).await.unwrap_err();
             assert!(stack.is_empty());
             stack.close().await
@@ -272,7 +274,7 @@ mod errors {
     #[test]
     fn error_of_the_block_is_seen_by_all_on_the_stack_and_goes_on() {
         async fn f(log: &Log) -> Result<Option<u32>, String> {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(plain(log, "a")).await;
                 stack.enter(catching(log, "b", None)).await?;
                 Err("pass".to_string())?;
@@ -288,7 +290,7 @@ mod errors {
     fn err_as_value_of_the_block_is_seen_by_all_on_the_stack() {
         let log = Log::new();
         let value = block_on(async {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(plain(&log, "a")).await;
                 Err::<u32, _>("value".to_string())
             })
@@ -300,7 +302,7 @@ mod errors {
     #[test]
     fn error_of_leaving_replaces_what_is_under_way_for_the_older_managers() {
         async fn f(log: &Log) -> Result<Option<()>, String> {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(catching(log, "a", Some("replaced again"))).await?;
                 stack.enter(named(log, "b", "leaving")).await?;
                 Err("first".to_string())?;
@@ -314,7 +316,7 @@ mod errors {
     #[test]
     fn error_that_is_suppressed_is_not_seen_by_the_older_managers() {
         async fn f(log: &Log) -> Result<Option<u32>, String> {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(plain(log, "a")).await;
                 stack.enter(catching(log, "b", None)).await?;
                 stack.enter(plain(log, "c")).await;
@@ -330,13 +332,13 @@ mod errors {
     #[test]
     fn errors_of_pushed_exits_and_callbacks_go_on() {
         async fn f(log: &Log) -> Result<Option<()>, String> {
-            with!(Stack::new() as stack => {
-                stack.push(async |outcome| {
+            with!(Stack::suppressing() as stack => {
+                stack.push_catch(async |outcome| {
                     log.add(format!("oldest {outcome:?}"));
                     Ok(())
                 });
                 stack.callback(async || Err("callback".to_string()));
-                stack.push(|outcome| async move {
+                stack.push_catch(|outcome| async move {
                     log.add(format!("pushed {outcome:?}"));
                     outcome.into_result()
                 });
@@ -370,7 +372,7 @@ mod early_ends {
     #[test]
     fn return_leaves_all_on_a_stack() {
         async fn f(log: &Log) -> Result<u32, String> {
-            let _: Option<()> = with!(Stack::new() as stack => {
+            let _: Option<()> = with!(Stack::suppressing() as stack => {
                 stack.enter(plain(log, "a")).await;
                 return Ok(7);
             })?;
@@ -386,7 +388,7 @@ mod early_ends {
         let log = Log::new();
         let result: Result<(), String> = block_on(async {
             for name in ["a", "b", "c"] {
-                with!(Stack::new() as stack => {
+                with!(Stack::suppressing() as stack => {
                     stack.enter(plain(&log, name)).await;
                     if name == "a" {
                         continue;
@@ -408,7 +410,7 @@ mod panics {
     fn panic_of_the_block_of_a_stack_goes_on_with_its_payload() {
         let log = Log::new();
         let payload = panic_of(async {
-            let _: Result<Option<()>, String> = with!(Stack::new() as stack => {
+            let _: Result<Option<()>, String> = with!(Stack::suppressing() as stack => {
                 stack.enter(catching(&log, "a", None)).await.unwrap();
                 stack.enter(plain(&log, "b")).await;
                 panic_any(5_u8);
@@ -422,7 +424,7 @@ mod panics {
     fn panic_of_leaving_is_seen_by_the_older_managers() {
         let log = Log::new();
         let message = panic_message(async {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(plain(&log, "a")).await;
                 stack.enter(catching(&log, "b", None)).await?;
                 stack.enter(named(&log, "c", "panicking")).await?;
@@ -436,7 +438,7 @@ mod panics {
     fn panic_of_leaving_a_stack_replaces_that_of_the_block() {
         let log = Log::new();
         let message = panic_message(async {
-            let _: Result<Option<()>, String> = with!(Stack::new() as stack => {
+            let _: Result<Option<()>, String> = with!(Stack::suppressing() as stack => {
                 stack.enter(named(&log, "a", "panicking")).await.unwrap();
                 panic!("first");
             });
@@ -448,7 +450,7 @@ mod panics {
     fn panic_on_a_stack_is_not_replaced_by_an_error() {
         let log = Log::new();
         let message = panic_message(async {
-            let _: Result<Option<()>, String> = with!(Stack::new() as stack => {
+            let _: Result<Option<()>, String> = with!(Stack::suppressing() as stack => {
                 stack.enter(plain(&log, "a")).await;
                 stack.enter(named(&log, "b", "leaving")).await.unwrap();
                 panic!("the panic");
@@ -468,7 +470,7 @@ mod panics {
         }
         let log = Log::new();
         let message = panic_message(async {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(plain(&log, "a")).await;
                 stack.enter(panics(true)).await;
             })
@@ -481,7 +483,7 @@ mod panics {
     fn panic_of_closing_a_stack_comes_when_all_are_left() {
         let log = Log::new();
         let message = panic_message(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             stack.enter(named(&log, "b", "panicking")).await.unwrap();
             stack.close().await
@@ -498,7 +500,7 @@ mod closing {
     fn closing_a_stack_gives_the_last_error() {
         let log = Log::new();
         let left = block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(named(&log, "a", "leaving")).await.unwrap();
             stack.enter(named(&log, "b", "leaving")).await.unwrap();
             stack.close().await
@@ -510,7 +512,7 @@ mod closing {
     fn closing_leaves_a_stack_that_can_be_used_again() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             stack.close().await?;
             assert!(stack.is_empty());
@@ -526,7 +528,7 @@ mod closing {
     fn stack_may_be_closed_in_the_block_of_its_own_with() {
         let log = Log::new();
         let value: Result<_, String> = block_on(async {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(plain(&log, "a")).await;
                 stack.close().await?;
                 log.add("closed");
@@ -541,7 +543,7 @@ mod closing {
     fn closing_while_an_error_is_handled_completes_the_managers() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             if stack.enter(named(&log, "b", "entering")).await.is_err() {
                 stack.close().await.unwrap();
@@ -588,11 +590,11 @@ mod exiting {
 
     impl<X> Opens<X> {
         fn new(log: &Log, fails: &'static str) -> Self {
-            Self { log: log.clone(), fails, open: Stack::new(), exit: std::marker::PhantomData }
+            Self { log: log.clone(), fails, open: Stack::suppressing(), exit: std::marker::PhantomData }
         }
 
         async fn open(&mut self) -> Result<(), String> {
-            let opened = with!(Stack::new() as stack => {
+            let opened = with!(Stack::suppressing() as stack => {
                 stack.enter(transaction(self.log.clone(), "a", "")).await?;
                 if self.fails == "suppress" {
                     stack.enter(seeing(self.log.clone(), "suppressor", true)).await?;
@@ -779,11 +781,11 @@ mod exiting {
     #[test]
     fn exit_of_an_empty_stack_returns_the_error_that_it_was_given() {
         block_on(async {
-            assert_eq!(Stack::new().exit(Outcome::Failed("block".to_string())).await, Err("block".to_string()));
-            assert_eq!(Stack::new().exit(Outcome::Failed(())).await, Ok(()));
-            assert_eq!(Stack::new().exit(Outcome::<()>::Panicked).await, Ok(()));
-            assert_eq!(Stack::new().exit(Outcome::<String>::Cancelled).await, Ok(()));
-            assert_eq!(Stack::new().exit(Outcome::<()>::Completed).await, Ok(()));
+            assert_eq!(Stack::suppressing().exit(Outcome::Failed("block".to_string())).await, Err("block".to_string()));
+            assert_eq!(Stack::suppressing().exit(Outcome::Failed(())).await, Ok(()));
+            assert_eq!(Stack::suppressing().exit(Outcome::<()>::Panicked).await, Ok(()));
+            assert_eq!(Stack::suppressing().exit(Outcome::<String>::Cancelled).await, Ok(()));
+            assert_eq!(Stack::suppressing().exit(Outcome::<()>::Completed).await, Ok(()));
         });
     }
 
@@ -791,7 +793,7 @@ mod exiting {
     fn exit_leaves_a_stack_that_can_be_used_again() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             stack.exit(Outcome::Failed(())).await.unwrap();
             assert!(stack.is_empty());
@@ -805,7 +807,7 @@ mod exiting {
     fn exit_that_is_dropped_can_be_done_again() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             stack.enter(named(&log, "b", "")).await.unwrap();
             drop_after(1, stack.exit(Outcome::Failed(())));
@@ -819,7 +821,7 @@ mod exiting {
     fn outcome_of_a_second_exit_is_seen_by_the_managers_that_are_left() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             stack.enter(named(&log, "b", "")).await.unwrap();
             drop_after(1, stack.close());
@@ -838,7 +840,7 @@ mod exiting {
         }
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             stack.enter(dropping()).await;
             stack.exit(Outcome::Failed(())).await.unwrap();
@@ -890,7 +892,7 @@ mod popping {
     fn pop_all_moves_all_to_another_stack() {
         let log = Log::new();
         block_on(async {
-            let mut kept = with!(Stack::new() as stack => {
+            let mut kept = with!(Stack::suppressing() as stack => {
                 stack.enter(plain(&log, "a")).await;
                 stack.enter(named(&log, "b", "")).await?;
                 stack.pop_all()
@@ -911,7 +913,7 @@ mod popping {
             r#yield!("owned".to_string());
         }
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             let owned = stack.enter(owned()).await;
             let mut kept = stack.pop_all();
             assert_eq!(owned, "owned");
@@ -924,7 +926,7 @@ mod popping {
     fn stack_of_pop_all_is_used_in_a_with_of_its_own() {
         let log = Log::new();
         let value = block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(catching(&log, "a", None)).await?;
             with!(stack.pop_all() => {
                 Err("suppress me".to_string())?;
@@ -942,9 +944,9 @@ mod nesting {
     fn stack_may_be_on_a_stack() {
         let log = Log::new();
         let value = block_on(async {
-            with!(Stack::new() as outer => {
+            with!(Stack::suppressing() as outer => {
                 outer.enter(plain(&log, "a")).await;
-                let inner = outer.enter(Stack::new().into_manager()).await?;
+                let inner = outer.enter(Stack::suppressing().into_manager()).await?;
                 inner.enter(plain(&log, "b")).await;
                 outer.enter(plain(&log, "c")).await;
             })
@@ -957,7 +959,7 @@ mod nesting {
     fn stack_may_stand_in_a_header_with_others() {
         let log = Log::new();
         let value = block_on(async {
-            with!(plain(&log, "a"), Stack::new() as stack, catching(&log, "c", None) => {
+            with!(plain(&log, "a"), Stack::suppressing() as stack, catching(&log, "c", None) => {
                 stack.enter(plain(&log, "b")).await;
                 Err("suppress me".to_string())?;
             })
@@ -970,7 +972,7 @@ mod nesting {
     fn stack_may_stand_in_a_manager_function() {
         #[async_context_manager]
         async fn all<'l>(log: &'l Log, names: &[&'static str]) -> Result<Vec<&mut String>, String> {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             let mut values = Vec::new();
             for name in names {
                 values.push(stack.enter(named(log, name, "")).await?);
@@ -989,7 +991,7 @@ mod nesting {
     #[test]
     fn stack_may_be_entered_by_scope() {
         let log = Log::new();
-        let value = block_on(Stack::new().into_manager().scope(async |stack| {
+        let value = block_on(Stack::suppressing().into_manager().scope(async |stack| {
             stack.enter(catching(&log, "a", None)).await?;
             Err::<(), _>("suppress me".to_string())
         }));
@@ -1005,14 +1007,14 @@ mod cancellation {
     fn stack_that_is_dropped_in_its_block_cancels_its_managers() {
         let log = Log::new();
         drop_after(3, async {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(named(&log, "a", "")).await?;
                 stack.callback(async || {
                     log.add("callback");
                     yields(1).await;
                     log.add("not reached");
                 });
-                stack.push(async |outcome| {
+                stack.push_catch(async |outcome| {
                     log.add(format!("pushed {outcome:?}"));
                     Ok(())
                 });
@@ -1030,7 +1032,7 @@ mod cancellation {
     fn stack_that_is_dropped_while_it_enters_cancels_the_older_managers() {
         let log = Log::new();
         drop_after(2, async {
-            let stack = Stack::new();
+            let stack = Stack::suppressing();
             stack.enter(named(&log, "a", "")).await.unwrap();
             stack.enter(named(&log, "b", "")).await.unwrap();
         });
@@ -1041,7 +1043,7 @@ mod cancellation {
     fn stack_that_is_dropped_while_it_is_left_cancels_the_older_managers() {
         let log = Log::new();
         drop_after(4, async {
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 for name in ["a", "b", "c"] {
                     stack.enter(named(&log, name, "")).await?;
                 }
@@ -1054,7 +1056,7 @@ mod cancellation {
     fn closing_that_is_dropped_can_be_done_again() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             stack.enter(named(&log, "b", "leaving")).await.unwrap();
             drop_after(1, stack.close());
@@ -1068,7 +1070,7 @@ mod cancellation {
     fn closing_and_then_the_stack_may_be_dropped() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             stack.enter(named(&log, "b", "")).await.unwrap();
             drop_after(1, stack.close());
@@ -1085,7 +1087,7 @@ mod cancellation {
         }
         let log = Log::new();
         block_on(async {
-            let stack = Stack::new();
+            let stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             stack.enter(panics()).await;
             stack.enter(plain(&log, "b")).await;
@@ -1102,11 +1104,238 @@ mod leaks {
     fn a_stack_that_is_forgotten_runs_nothing() {
         let log = Log::new();
         block_on(async {
-            let stack = Stack::new();
+            let stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             std::mem::forget(stack);
         });
         assert!(log.take().is_empty());
+    }
+}
+
+/// What other code does at a bad moment.
+mod hostile {
+    use super::*;
+
+    #[test]
+    fn exit_that_is_leaked_can_be_done_again() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::suppressing();
+            stack.enter(plain(&log, "a")).await;
+            stack.enter(named(&log, "b", "")).await.unwrap();
+            {
+                let mut leaked = Box::pin(stack.exit(Outcome::Failed("lost".to_string())));
+                futures::future::select(leaked.as_mut(), Box::pin(yields(0))).await;
+                std::mem::forget(leaked);
+            }
+            assert_eq!(stack.close().await, Err("lost".to_string()));
+        });
+        assert_eq!(log.take()[1..], ["exit b Failed(())", "left b", "exit a Failed(())"]);
+    }
+
+    #[test]
+    fn exit_that_was_never_polled_leaves_nothing() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::suppressing();
+            stack.enter(plain(&log, "a")).await;
+            drop(stack.exit(Outcome::Failed(())));
+            assert_eq!(stack.len(), 1);
+            stack.close().await.unwrap();
+        });
+        assert_eq!(log.take(), ["exit a Completed"]);
+    }
+
+    /// An error whose destructor panics.
+    #[derive(Debug)]
+    struct Bomb(bool);
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(!self.0 || std::thread::panicking(), "destructor of an error");
+        }
+    }
+
+    #[test]
+    fn error_that_panics_when_it_is_replaced_leaves_the_other_managers() {
+        let log = Log::new();
+        let left = block_on(async {
+            let mut stack = AsyncExitStack::<Bomb>::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.callback(async || Err(Bomb(false)));
+            stack.exit(Outcome::Failed(Bomb(true))).await
+        });
+        assert!(matches!(left, Err(Bomb(false))));
+        assert_eq!(log.take(), ["exit a Failed(())"]);
+    }
+
+    #[test]
+    fn exit_in_the_block_of_its_own_with_is_seen_once() {
+        let log = Log::new();
+        let value: Result<_, String> = block_on(async {
+            with!(Stack::suppressing() as stack => {
+                stack.enter(plain(&log, "a")).await;
+                stack.exit(Outcome::Failed(())).await?;
+            })
+        });
+        assert_eq!(value, Ok(Some(())));
+        assert_eq!(log.take(), ["exit a Failed(())"]);
+    }
+
+    #[tokio::test]
+    async fn a_group_on_a_stack_is_left_and_dropped_on_another_thread() {
+        use async_context_manager::{TaskGroupError, task_group};
+
+        for closes in [true, false] {
+            let mut stack = AsyncExitStack::<'static, TaskGroupError<String>>::new();
+            let group = stack.enter(task_group()).await.unwrap();
+            assert_eq!(group.spawn(async { Ok::<_, String>(5) }).await, 5);
+            let left = std::thread::spawn(move || closes.then(|| block_on(stack.close())));
+            assert!(left.join().unwrap().is_none_or(|left| left.is_ok()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_on_a_stack_that_is_forgotten_stays() {
+        use async_context_manager::{TaskGroupError, task_group};
+
+        let stack = std::mem::ManuallyDrop::new(AsyncExitStack::<'static, TaskGroupError<String>>::new());
+        let group = stack.enter(task_group()).await.unwrap().clone();
+        assert_eq!(group.spawn(async { Ok::<_, String>(5) }).await, 5);
+    }
+}
+
+/// A stack that accepts no managers that suppress.
+mod without_suppressing {
+    use super::*;
+
+    type Plain<'env> = AsyncExitStack<'env, String>;
+
+    #[test]
+    fn value_of_the_with_is_a_result() {
+        let log = Log::new();
+        let value: Result<u32, String> = block_on(async {
+            with!(Plain::new() as stack => {
+                stack.enter(named(&log, "a", "")).await?;
+                stack.enter(plain(&log, "b")).await;
+                5
+            })
+        });
+        assert_eq!(value, Ok(5));
+        assert_eq!(log.take(), ["enter a", "exit b Completed", "exit a Completed", "left a"]);
+    }
+
+    /// Catches, but does not suppress.
+    #[async_context_manager(catch)]
+    async fn renaming(log: &Log) -> Result<(), String> {
+        let outcome = r#yield!();
+        log.add(format!("renames {outcome:?}"));
+        outcome.into_result().map_err(|error| format!("{error}, renamed"))
+    }
+
+    #[test]
+    fn error_passes_through_managers_that_catch() {
+        let log = Log::new();
+        let value: Result<(), String> = block_on(async {
+            with!(Plain::new() as stack => {
+                stack.enter(plain(&log, "a")).await;
+                stack.enter(renaming(&log)).await?;
+                Err("block".to_string())?;
+            })
+        });
+        assert_eq!(value, Err("block, renamed".to_string()));
+        assert_eq!(log.take(), ["renames Failed(\"block\")", "exit a Failed(())"]);
+    }
+
+    #[test]
+    fn pushed_exit_sees_the_outcome_and_lets_the_error_pass() {
+        let log = Log::new();
+        let value: Result<(), String> = block_on(async {
+            with!(Plain::new() as stack => {
+                stack.push(async |outcome| log.add(format!("pushed {outcome:?}")));
+                stack.push(async |outcome| {
+                    log.add(format!("fails {outcome:?}"));
+                    if outcome.is_completed() { Ok(()) } else { Err("exit".to_string()) }
+                });
+                Err("block".to_string())?;
+            })
+        });
+        assert_eq!(value, Err("exit".to_string()));
+        assert_eq!(log.take(), ["fails Failed(())", "pushed Failed(())"]);
+    }
+
+    #[test]
+    fn stack_goes_on_a_stack_and_its_error_with_it() {
+        let log = Log::new();
+        let value: Result<(), String> = block_on(async {
+            with!(Plain::new() as outer => {
+                outer.enter(plain(&log, "a")).await;
+                let inner = outer.enter(Plain::new().into_manager()).await?;
+                inner.enter(plain(&log, "b")).await;
+                Err("block".to_string())?;
+            })
+        });
+        assert_eq!(value, Err("block".to_string()));
+        assert_eq!(log.take(), ["exit b Failed(())", "exit a Failed(())"]);
+    }
+}
+
+/// A stack in a manager function that does not catch: an error of the block bypasses both.
+mod in_a_manager {
+    use super::*;
+
+    #[async_context_manager]
+    async fn composed(log: &Log) -> Result<(), String> {
+        with!(Stack::suppressing() as stack => {
+            stack.enter(plain(log, "a")).await;
+            stack.enter(catching(log, "b", None)).await?;
+            stack.enter(named(log, "c", "")).await?;
+            r#yield!();
+        })?;
+        log.add("composed goes on");
+        Ok(())
+    }
+
+    async fn fails(log: &Log) -> Result<(), String> {
+        with!(composed(log) => { Err("block".to_string())?; })
+    }
+
+    #[test]
+    fn error_that_bypasses_the_stack_is_not_taken_for_a_cancellation() {
+        let log = Log::new();
+        assert_eq!(block_on(fails(&log)), Err("block".to_string()));
+        let left = ["exit c Failed(())", "left c", "exit b Cancelled", "exit a Failed(())", "composed goes on"];
+        assert_eq!(log.take()[1..], left);
+    }
+
+    #[async_context_manager]
+    async fn failing(log: &Log) -> Result<(), String> {
+        with!(Stack::suppressing() as stack => {
+            stack.enter(plain(log, "a")).await;
+            stack.enter(catching(log, "b", None)).await?;
+            stack.enter(named(log, "c", "leaving")).await?;
+            r#yield!();
+        })?;
+        Ok(())
+    }
+
+    /// The error of `c` is suppressed by `b`, but the block has failed nevertheless.
+    #[test]
+    fn error_that_bypasses_the_stack_outlives_one_that_is_suppressed() {
+        let log = Log::new();
+        let value = block_on(async { with!(failing(&log) => { Err("block".to_string())?; }) });
+        assert_eq!(value, Err::<(), _>("block".to_string()));
+        let left = ["exit c Failed(())", "exit b Failed(\"leaving c\")", "exit a Failed(())"];
+        assert_eq!(log.take()[1..], left);
+    }
+
+    #[test]
+    fn panic_and_cancellation_are_seen_as_such() {
+        let log = Log::new();
+        panic_message(async { with!(composed(&log) => panic!("block")).map(|()| ()) });
+        assert_eq!(log.take()[1], "exit c Panicked");
+        drop_after(2, async { with!(composed(&log) => pending::<()>().await) });
+        assert_eq!(log.take()[1..], ["exit c Cancelled", "exit b Cancelled", "exit a Cancelled", "composed goes on"]);
     }
 }
 
@@ -1133,7 +1362,7 @@ mod racing {
     fn a_manager_can_race_its_block_away_when_it_is_left() {
         let log = Log::new();
         let left = block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(plain(&log, "a")).await;
             stack.enter(raced(&log)).await?;
             stack.close().await
@@ -1157,7 +1386,7 @@ mod racing {
     #[test]
     fn what_is_raced_away_at_once_is_not_given_out() {
         let entered = block_on(async {
-            let stack = Stack::new();
+            let stack = Stack::suppressing();
             let entered = stack.enter(raced_at_once()).await.cloned();
             assert!(stack.is_empty());
             entered
@@ -1185,9 +1414,9 @@ mod racing {
 
     #[test]
     fn a_reference_from_an_async_block_is_not_given_out() {
-        let message = panic_message(async { Stack::new().enter(in_an_async_block()).await.clone() });
-        let expected = "an exit stack can't return a reference that `in_an_async_block` lends in an `async` block or \
-                        in another macro: move its `yield!` out";
+        let message = panic_message(async { Stack::suppressing().enter(in_an_async_block()).await.clone() });
+        let expected = "an exit stack can't return the reference that `in_an_async_block` lends: its `yield!`, or \
+                        that of a manager around it, is in an `async` block or in another macro; move that `yield!` out";
         assert_eq!(message, expected);
     }
 
@@ -1201,8 +1430,8 @@ mod racing {
 
     #[test]
     fn nor_is_one_that_another_manager_passes_on() {
-        let message = panic_message(async { Stack::new().enter(around_an_async_block()).await.clone() });
-        assert!(message.contains("a reference that `around_an_async_block` lends"), "{message}");
+        let message = panic_message(async { Stack::suppressing().enter(around_an_async_block()).await.clone() });
+        assert!(message.contains("the reference that `around_an_async_block` lends"), "{message}");
     }
 
     /// What it is made of has its marker in itself.
@@ -1217,7 +1446,7 @@ mod racing {
     fn one_that_another_manager_passes_on_is_given_out() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(around(&log)).await.push('!');
             stack.close().await
         })
@@ -1228,7 +1457,7 @@ mod racing {
     #[test]
     fn a_reference_from_a_leaked_marker_ends_the_process() {
         let child = in_child("racing::a_reference_from_a_leaked_marker_ends_the_process", || {
-            block_on(async { Stack::new().enter(leaking()).await.push('!') });
+            block_on(async { Stack::suppressing().enter(leaking()).await.push('!') });
         });
         assert!(!child.status.success());
         assert!(String::from_utf8_lossy(&child.stderr).contains("`leaking` leaked the future of its `yield!`"));
@@ -1242,7 +1471,7 @@ mod racing {
     #[test]
     fn entering_a_manager_that_then_succeeds_is_a_panic_that_names_it() {
         let message = panic_message(async {
-            let stack = Stack::new();
+            let stack = Stack::suppressing();
             stack.enter(suppressed_at_once()).await;
         });
         assert_eq!(
@@ -1265,12 +1494,172 @@ mod racing {
     fn a_marker_that_is_polled_only_when_it_was_woken() {
         let log = Log::new();
         block_on(async {
-            let mut stack = Stack::new();
+            let mut stack = Stack::suppressing();
             stack.enter(in_an_unordered_set(&log)).await;
             stack.close().await
         })
         .unwrap();
         assert_eq!(log.take(), ["Some(Completed)"]);
+    }
+}
+
+/// The managers of this crate on a stack.
+mod ready {
+    use std::time::Duration;
+
+    use async_context_manager::{
+        TaskGroupError, cancel_scope, closing, defer, move_on_after, nullcontext, stop_when, suppress, task_group,
+        timeout,
+    };
+
+    use super::*;
+
+    type Group<'env> = AsyncExitStack<'env, TaskGroupError<String>>;
+
+    #[tokio::test]
+    async fn task_group_on_a_stack_waits_for_its_tasks() {
+        let log = Log::new();
+        let in_task = log.clone();
+        let left = async {
+            let mut stack = Group::new();
+            let group = stack.enter(task_group::<String>()).await?;
+            let _task = group.spawn(async move {
+                yields(3).await;
+                in_task.add("task");
+                Ok(())
+            });
+            yields(1).await;
+            let left = stack.close().await;
+            log.add("left");
+            left
+        };
+        left.await.unwrap();
+        assert_eq!(log.take(), ["task", "left"]);
+    }
+
+    #[tokio::test]
+    async fn error_of_a_task_is_the_error_of_the_stack() {
+        let left = async {
+            let mut stack = Group::new();
+            let group = stack.enter(task_group::<String>()).await?;
+            let _failing = group.spawn(async { Err::<(), _>("task".to_string()) });
+            let _endless = group.spawn(pending::<Result<(), String>>());
+            stack.close().await
+        };
+        assert_eq!(left.await.unwrap_err().first(), "task");
+    }
+
+    #[tokio::test]
+    async fn task_group_on_a_stack_stops_its_tasks_when_the_stack_is_dropped() {
+        let log = Log::new();
+        {
+            let stack = Group::new();
+            let group = stack.enter(task_group::<String>()).await.unwrap();
+            let dropped = log.on_drop("task dropped");
+            let _task = group.spawn(async move {
+                let _dropped = dropped;
+                pending::<Result<(), String>>().await
+            });
+            tokio::task::yield_now().await;
+        }
+        async_context_manager::rescue::drain().await;
+        assert_eq!(log.take(), ["task dropped"]);
+    }
+
+    #[tokio::test]
+    async fn task_group_on_a_stack_stops_its_tasks_when_the_block_fails() {
+        async fn run(log: &Log) -> Result<(), TaskGroupError<String>> {
+            with!(Group::new() as stack => {
+                let group = stack.enter(task_group()).await?;
+                let dropped = log.on_drop("task dropped");
+                let _task = group.spawn(async move {
+                    let _dropped = dropped;
+                    pending::<Result<(), String>>().await
+                });
+                tokio::task::yield_now().await;
+                with!(task_group() as group => { let _failing = group.spawn(async { Err::<(), _>("block".to_string()) }); })?;
+            })
+        }
+        let log = Log::new();
+        assert_eq!(run(&log).await.unwrap_err().first(), "block");
+        assert_eq!(log.take(), ["task dropped"]);
+    }
+
+    #[tokio::test]
+    async fn task_group_on_a_stack_may_be_used_in_a_task() {
+        let task = tokio::spawn(async {
+            with!(Group::new() as stack => {
+                let group = stack.enter(task_group()).await?;
+                group.spawn(async { Ok::<_, String>(5) }).await
+            })
+        });
+        assert_eq!(task.await.unwrap().unwrap(), 5);
+    }
+
+    /// Lends its own data in the block of a scope.
+    macro_rules! in_scopes {
+        ($($name:ident: $scope:expr;)*) => {$(
+            #[async_context_manager(suppress)]
+            async fn $name() -> &mut Vec<u32> {
+                let mut numbers = vec![1];
+                let _ended = with!($scope => { r#yield!(&mut numbers); });
+            }
+        )*};
+    }
+
+    in_scopes! {
+        in_group: task_group::<String>();
+        in_timeout: timeout(Duration::from_secs(1));
+        in_move_on: move_on_after(Duration::from_secs(1));
+        in_cancel_scope: cancel_scope();
+        in_stop_when: stop_when(pending::<()>());
+        in_closing: closing(5, async |_| ());
+        in_defer: defer(async || ());
+    }
+
+    #[tokio::test]
+    async fn a_stack_returns_what_a_manager_lends_in_the_block_of_a_scope() {
+        let mut stack = Stack::suppressing();
+        let mut all = Vec::new();
+        all.push(stack.enter(in_group()).await);
+        all.push(stack.enter(in_timeout()).await);
+        all.push(stack.enter(in_move_on()).await);
+        all.push(stack.enter(in_cancel_scope()).await);
+        all.push(stack.enter(in_stop_when()).await);
+        all.push(stack.enter(in_closing()).await);
+        all.push(stack.enter(in_defer()).await);
+        for numbers in &mut all {
+            numbers.push(2);
+        }
+        assert!(all.iter().all(|numbers| **numbers == [1, 2]));
+        stack.close().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stack_returns_what_a_manager_lends_until_it_is_left_although_its_time_is_over() {
+        let mut stack = Stack::suppressing();
+        let numbers = stack.enter(in_move_on()).await;
+        let others = stack.enter(in_timeout()).await;
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        numbers.append(others);
+        assert_eq!(*numbers, [1, 1]);
+        stack.close().await.unwrap();
+        let _kept = stack.enter(in_group()).await;
+    }
+
+    #[tokio::test]
+    async fn other_managers_of_the_crate_are_entered_on_a_stack() {
+        let mut stack = AsyncExitStack::<tokio::time::error::Elapsed, _>::suppressing();
+        assert_eq!(stack.enter(nullcontext(5)).await, 5);
+        stack.enter(timeout(Duration::from_secs(9))).await.unwrap();
+        stack.enter(move_on_after(Duration::from_secs(9))).await;
+        stack.enter(stop_when(pending::<()>())).await;
+        let scope = stack.enter(cancel_scope()).await;
+        stack.enter(suppress(|_: &_| true)).await.unwrap();
+        assert!(!scope.is_cancelled());
+        scope.cancel();
+        assert_eq!(stack.len(), 6);
+        stack.close().await.unwrap();
     }
 }
 
@@ -1292,12 +1681,12 @@ mod auto_traits {
     fn futures_with_one_are_send() {
         async fn f(log: &Log) -> Result<Option<usize>, String> {
             let local = String::from("local");
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 let a = stack.enter(named(log, "a", "")).await?;
                 let b = stack.enter(plain(log, "b")).await;
                 let c = stack.enter(Counted { log: log.clone(), count: 3 }.into_manager()).await;
                 stack.callback(async || log.add(&local));
-                stack.push(async |outcome| {
+                stack.push_catch(async |outcome| {
                     yields(1).await;
                     log.add(&local);
                     outcome.into_result()
@@ -1317,7 +1706,7 @@ mod auto_traits {
         let task = tokio::spawn({
             let log = log.clone();
             async move {
-                with!(Stack::new() as stack => {
+                with!(Stack::suppressing() as stack => {
                     let a = stack.enter(named(&log, "a", "")).await?;
                     tokio::task::yield_now().await;
                     a.push('!');
@@ -1334,7 +1723,7 @@ mod auto_traits {
         let log = Log::new();
         let value: Result<_, String> = block_on(async {
             let rc = Rc::new(5);
-            with!(Stack::new() as stack => {
+            with!(Stack::suppressing() as stack => {
                 stack.enter(plain(&log, "a")).await;
                 *rc
             })

@@ -39,6 +39,7 @@ use crate::async_context_manager;
 /// This is `CancelScope` of trio and anyio.
 #[async_context_manager(crate = crate, suppress)]
 pub async fn cancel_scope() -> CancelScope {
+    __this_manager.keep_marker();
     let scope = CancelScope { signal: Arc::new(Signal::new()) };
     let signal = Arc::clone(&scope.signal);
     let block = pin!(async { r#yield!(scope) });

@@ -75,6 +75,9 @@ const NAME: &str = "task_group";
 /// and the error or panic of the block propagates when they are gone. A task is gone when the shielded managers in it
 /// have been left.
 ///
+/// On an [`AsyncExitStack`](crate::AsyncExitStack), a group cannot stop the code that uses the stack. A task that fails
+/// stops the other tasks when the stack is left.
+///
 /// # Errors
 ///
 /// Returns a [`TaskGroupError`] with the error of the task that failed first, and those of other tasks that failed
@@ -135,6 +138,7 @@ impl<E: 'static> Name for GroupName<E> {
 
 #[async_context_manager(crate = crate)]
 async fn entered<E: Send + 'static>() -> Result<&TaskGroup<E>, TaskGroupError<E>> {
+    __this_manager.keep_marker();
     let around =
         poll_fn(|cx| Poll::Ready(StopScope::of(cx.waker()).map_or_else(Vec::new, StopScope::all_signals))).await;
     let group = TaskGroup { tasks: Arc::new(Tasks::new(around)) };

@@ -79,6 +79,7 @@ use crate::async_context_manager;
 /// This is Python's `asyncio.timeout`.
 #[async_context_manager(crate = crate)]
 pub async fn timeout(limit: Duration) -> Result<(), Elapsed> {
+    __this_manager.keep_marker();
     // Only tokio can create an `Elapsed`.
     let elapsed = pin!(tokio::time::timeout(limit, pending::<Infallible>()));
     match race(pin!(async { r#yield!() }), elapsed, Always).await {
@@ -121,6 +122,7 @@ pub async fn timeout(limit: Duration) -> Result<(), Elapsed> {
 /// This is Python's `asyncio.timeout_at`.
 #[async_context_manager(crate = crate)]
 pub async fn timeout_at(deadline: Instant) -> Result<(), Elapsed> {
+    __this_manager.keep_marker();
     let elapsed = pin!(tokio::time::timeout_at(deadline, pending::<Infallible>()));
     match race(pin!(async { r#yield!() }), elapsed, Always).await {
         Ok(_outcome) => Ok(()),
@@ -157,6 +159,7 @@ pub async fn timeout_at(deadline: Instant) -> Result<(), Elapsed> {
 /// This is `trio.move_on_after`.
 #[async_context_manager(crate = crate, suppress)]
 pub async fn move_on_after(limit: Duration) {
+    __this_manager.keep_marker();
     let _stopped = race(pin!(async { r#yield!() }), pin!(sleep(limit)), Always).await;
 }
 
@@ -187,5 +190,6 @@ pub async fn move_on_after(limit: Duration) {
 /// This is `trio.move_on_at`.
 #[async_context_manager(crate = crate, suppress)]
 pub async fn move_on_at(deadline: Instant) {
+    __this_manager.keep_marker();
     let _stopped = race(pin!(async { r#yield!() }), pin!(sleep_until(deadline)), Always).await;
 }

@@ -80,6 +80,7 @@ pub async fn until<S: Future, B: Future>(stop: S, block: B) -> Result<B::Output,
 /// This manager has no cleanup, so nothing is lost when the future around the `with!` is dropped.
 #[async_context_manager(crate = crate, suppress)]
 pub async fn stop_when<S: Future>(stop: S) {
+    __this_manager.keep_marker();
     let stop = pin!(stop);
     let _stopped = race(pin!(async { r#yield!() }), stop, UnlessReady).await;
 }

@@ -9,6 +9,8 @@ use super::header::{Header, Route};
 use super::yield_point::YieldPoint;
 use crate::exit::Exit;
 use crate::named::{NameAt, Named};
+#[cfg(feature = "std")]
+use crate::outcome::Outcome;
 use crate::raw::detached::{DetachedGuard, Inline};
 use crate::scope_types::{RestOutput, Scope};
 use crate::show::{ShowIn, ShowsError};
@@ -35,6 +37,13 @@ impl FrameHandle {
         // SAFETY: the body owns this handle, and the header outlives the body (fact 1).
         unsafe { self.0.header() }.set_route(Route::Detached);
         self.0
+    }
+
+    /// Returns the outcome of the block. `None` if it has not ended.
+    #[cfg(feature = "std")]
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        // SAFETY: the body owns this handle, and the header outlives the body (fact 1).
+        unsafe { self.0.header() }.outcome()
     }
 
     #[cfg(feature = "std")]

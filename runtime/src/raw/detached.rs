@@ -5,6 +5,8 @@ use core::task::{Context, Poll, Waker};
 
 use crate::current_thread::current_thread;
 use crate::panics;
+#[cfg(feature = "std")]
+use crate::raw::header::Route;
 use crate::raw::stop_scope::task_waker;
 use crate::raw::{FrameHandle, Header, TaskLocalCell, TaskPtr};
 use crate::rescue::Rescues;
@@ -87,6 +89,17 @@ impl DetachedGuard {
 
     pub(crate) const fn header(&self) -> TaskPtr<Header> {
         self.state.get().header
+    }
+
+    /// Records that the body keeps its marker: the `async` block around it is pinned in the body itself, so no code can
+    /// leak it. An exit stack can then return what is lent in the block of this manager.
+    ///
+    /// Only managers of this crate call this, because only the code of a body shows it. The exit stack relies on it for its
+    /// safety. Must be called before the marker is polled.
+    #[cfg(feature = "std")]
+    pub(crate) fn keep_marker(&self) {
+        // SAFETY: the guard is a local of the body, which the header outlives (fact 1).
+        unsafe { self.header().header() }.route.set(Route::Scope);
     }
 
     /// Records the current thread and the waker. Must be called before the body is polled or dropped.

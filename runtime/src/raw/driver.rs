@@ -331,7 +331,7 @@ where
     fn pass(self) {
         let outcome = &self.header().outcome;
         if let (Outcome::Completed, Some(passed)) = (outcome.get(), self.enclosing().outcome()) {
-            outcome.set(passed_by::<S::Exit>(passed));
+            outcome.set(passed);
         }
     }
 
@@ -345,15 +345,6 @@ where
             unsafe { TaskPtr(NonNull::from(header)).drop_block() };
         }
         header.outcome.set(Outcome::Panicked);
-    }
-}
-
-/// Returns the outcome seen by a manager that encloses the marker of another manager. A catching manager sees
-/// `Cancelled` instead of `Failed`, because the error has already been moved to the other manager.
-fn passed_by<X: Exit>(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Failed(()) if X::CATCHES => Outcome::Cancelled,
-        _ => outcome,
     }
 }
 

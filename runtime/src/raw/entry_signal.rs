@@ -13,7 +13,7 @@ use crate::classify::{Classify, Fallible};
 use crate::named::Named;
 use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
-use crate::stack_exit::LeavingError;
+use crate::stack_exit::{LeavingError, Seen};
 use crate::user_code;
 
 /// The current outcome while a stack is left: the value that the next entry receives.
@@ -34,6 +34,15 @@ impl<E> StackOutcome<E> {
             Outcome::Failed(error) => error.into_error().map_or(Self::FailedElsewhere, Self::Failed),
             Outcome::Panicked => Self::Panicked(Box::new(panics::PayloadElsewhere)),
             Outcome::Cancelled => Self::Cancelled,
+        }
+    }
+
+    /// Converts what the marker of a stack has returned. `bypassed` is the outcome of the whole block, which may have failed
+    /// with an error that the stack does not receive.
+    pub(crate) fn of_block(outcome: Outcome<E>, bypassed: Option<Outcome>) -> Self {
+        match (outcome, bypassed) {
+            (Outcome::Cancelled, Some(Outcome::Failed(()))) => Self::FailedElsewhere,
+            (outcome, _) => Self::new::<E, Seen>(outcome),
         }
     }
 
@@ -109,8 +118,8 @@ pub(super) struct EntryShared<K, E> {
 
 pub(super) struct EntryState<K, E> {
     value: Option<K>,
-    /// Whether the marker of the manager is in its body itself.
-    inline: bool,
+    /// What lies between the stack and the marker of the manager. `Detached` until the manager has lent.
+    route: Route,
     outcome: Option<StackOutcome<E>>,
     bypassing: Option<Outcome>,
     waker: Option<Waker>,
@@ -118,7 +127,7 @@ pub(super) struct EntryState<K, E> {
 
 impl<K, E> EntryShared<K, E> {
     pub(super) fn new(named: Named<Result<(), E>>) -> Self {
-        let state = EntryState { value: None, inline: false, outcome: None, bypassing: None, waker: None };
+        let state = EntryState { value: None, route: Route::Detached, outcome: None, bypassing: None, waker: None };
         Self { named, state: Mutex::new(state) }
     }
 
@@ -128,8 +137,9 @@ impl<K, E> EntryShared<K, E> {
         ValueGuard(self)
     }
 
-    pub(super) fn is_inline(&self) -> bool {
-        lock(&self.state).inline
+    /// Returns whether no code can have leaked the marker.
+    pub(super) fn keeps_marker(&self) -> bool {
+        lock(&self.state).route != Route::Detached
     }
 
     pub(super) fn take_value(&self) -> Option<K> {
@@ -143,9 +153,9 @@ impl<K, E> EntryShared<K, E> {
             if let Some(outcome) = state.outcome.take() {
                 return Poll::Ready(outcome);
             }
-            // Each poll of the body by the stack also polls the block, except if the marker is in a future that polls
-            // only what was woken.
-            if state.inline {
+            // Each poll of the body by the stack also polls the block, except if the marker is in another future, which
+            // may poll only what was woken.
+            if state.route < Route::Scope {
                 return Poll::Pending;
             }
             // The waker's functions must not run under the lock.
@@ -173,7 +183,7 @@ impl<K, E> Enclosing for &EntryShared<K, E> {
     }
 
     fn has_lent(&self, route: Route) {
-        lock(&self.state).inline = route != Route::Detached;
+        lock(&self.state).route = route;
     }
 
     fn wants_marker(&self) -> bool {

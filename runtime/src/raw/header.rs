@@ -47,6 +47,9 @@ pub enum Route {
     /// A shielded manager, which also polls the rescues of its block when it is polled. The body itself is suspended at
     /// the marker here, too.
     Shielded,
+    /// A scope of this crate, which polls the marker in a future that it can stop. It does not leak the marker: see
+    /// [`keep_marker`](super::detached::DetachedGuard::keep_marker).
+    Scope,
     /// A future or a macro that may stop polling the marker, or leak it.
     Detached,
 }

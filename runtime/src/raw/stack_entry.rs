@@ -190,7 +190,10 @@ impl<'env, E> StackEntries<'env, E> {
         outcome: StackOutcome<E>,
         receiver: Receiver,
     ) -> impl Future<Output = StackOutcome<E>> {
-        let bypassing = outcome.bypassing().filter(|_| receiver == Receiver::Caller);
+        let bypassing = outcome.bypassing().filter(|outcome| {
+            let is_failed = matches!(outcome, Outcome::Failed(()));
+            is_failed || receiver == Receiver::Caller
+        });
         let mut outcome = Some(outcome);
         async move {
             if matches!(outcome, Some(StackOutcome::Cancelled)) {
@@ -275,11 +278,11 @@ where
             (Poll::Pending, Some(value)) => {
                 // From now on, the stack is what a stop must leave.
                 scope.inspect(|scope| scope.restore_open(was_open));
-                assert!(!K::BORROWS || signal.is_inline(), "{}", NotInline(signal.named.name()));
+                assert!(!K::BORROWS || signal.keeps_marker(), "{}", MayBeGone(signal.named.name()));
                 lock(&self.entries.0).push(StackEntry { body, signal, is_leaving: false });
                 // SAFETY: the manager has lent the value, and its marker has not dropped the block, because that would
                 // have taken the value back (`ValueGuard`). If the value borrows, the marker has not been leaked
-                // either, because the body itself is suspended at it. The value therefore stays lent until the body is
+                // either, because the body keeps it (`keeps_marker`). The value therefore stays lent until the body is
                 // polled again or dropped. That needs the entries by `&mut` or by value, which is only possible after
                 // `'s`. If the entry is moved, the body stays where it is on the heap.
                 Ok(unsafe { value.give() })
@@ -294,17 +297,16 @@ where
     }
 }
 
-/// The panic message for a marker that is not in the body itself. Other code may have leaked the marker, and then what
-/// it has lent is gone.
-struct NotInline(&'static str);
+/// The panic message for a marker in a future that other code may have leaked. What it has lent may then be gone.
+struct MayBeGone(&'static str);
 
-impl fmt::Display for NotInline {
+impl fmt::Display for MayBeGone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.0;
         write!(
             f,
-            "an exit stack can't return a reference that `{name}` lends in an `async` block or in another macro: move \
-             its `yield!` out"
+            "an exit stack can't return the reference that `{name}` lends: its `yield!`, or that of a manager around it, is \
+             in an `async` block or in another macro; move that `yield!` out"
         )
     }
 }

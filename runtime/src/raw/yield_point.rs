@@ -240,6 +240,7 @@ impl<L: Contract, H: Placement> YieldPoint<'_, L, H> {
             Outcome::Completed => Outcome::Completed,
             Outcome::Failed(()) => match L::Exit::UNSEEN {
                 Some(unseen) => Outcome::Failed(unseen),
+                // There is no error if the manager encloses the marker of another one, which the error has been moved to.
                 None => self.take_error().map_or(Outcome::Cancelled, Outcome::Failed),
             },
             Outcome::Panicked => Outcome::Panicked,

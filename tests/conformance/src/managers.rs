@@ -133,8 +133,8 @@ pub(crate) async fn around_shielded(env: Env, spec: Manager) -> Result<i64, Erro
 /// One that lends a stack, as a stack does.
 #[async_context_manager(shielded, catch, suppress)]
 pub(crate) async fn stacked(
-    stack: AsyncExitStack<'static, Error>,
-) -> Result<&mut AsyncExitStack<'static, Error>, Error> {
+    stack: AsyncExitStack<'static, Error, Suppress<Catch<Error>>>,
+) -> Result<&mut AsyncExitStack<'static, Error, Suppress<Catch<Error>>>, Error> {
     with!(stack as stack => { r#yield!(stack).into_result()?; })?;
     Ok(())
 }

@@ -408,7 +408,7 @@ impl<'e> Program<'e> {
 
     /// A `with!` of an exit stack with these managers on it, whose block has these steps.
     async fn with_stack(self, name: Name, managers: &'e [Manager], steps: &'e [Step]) -> Result<Flow, Error> {
-        let ended = with!(AsyncExitStack::<Error>::new() as stack => {
+        let ended = with!(AsyncExitStack::suppressing() as stack => {
             let steps = async {
                 let mut resources = Vec::new();
                 for spec in managers {
@@ -444,7 +444,7 @@ impl<'e> Program<'e> {
 
     async fn stack(self, with: &'e With, round: Round) -> Result<Flow, Error> {
         let settled = if self.way.shield == Shield::No {
-            with!(AsyncExitStack::new() as stack => {
+            with!(AsyncExitStack::suppressing() as stack => {
                 let value = made!(self, (self.env, &with.m), manager => stack.enter(manager).await.entered()?);
                 match self.block(with, value, round).await? {
                     Flow::Next => with.value,
@@ -452,7 +452,7 @@ impl<'e> Program<'e> {
                 }
             })
         } else {
-            with_stack!(self, Stack::new(), manager => {
+            with_stack!(self, Stack::suppressing(), manager => {
                 with!(manager as stack => {
                     let value = self.push(stack, &with.m).await?;
                     match self.block(with, value, round).await? {

@@ -1,6 +1,6 @@
 //! Programs of one exit stack, and perhaps a second one that `pop_all` makes of it.
 
-use async_context_manager::{AsyncExitStack, with};
+use async_context_manager::{AsyncExitStack, Catch, Suppress, with};
 
 use crate::env::Error;
 use crate::managers::{after, call_back, called_back, pushed};
@@ -9,7 +9,7 @@ use crate::program::{Boxed, Flow, Program};
 use crate::ways::{Form, Shield};
 
 /// Shielded or not, it owns what is on it.
-pub(crate) type Stack = AsyncExitStack<'static, Error>;
+pub(crate) type Stack = AsyncExitStack<'static, Error, Suppress<Catch<Error>>>;
 
 /// Does something with a manager that lends the stack.
 macro_rules! with_stack {
@@ -36,7 +36,7 @@ impl<'e> Program<'e> {
     /// The whole program.
     pub(crate) async fn run_stack(self, scenario: &'e Scenario) -> Result<Option<i64>, Error> {
         let mut keep = None;
-        let ended = self.stack_block("s0", Stack::new(), &scenario.steps, scenario.value, &mut keep).await;
+        let ended = self.stack_block("s0", Stack::suppressing(), &scenario.steps, scenario.value, &mut keep).await;
         let Some(mut kept) = keep else { return ended.map(|flow| self.end(flow)) };
         let flow = match (ended, &scenario.keep) {
             (Err(error), _) => {
@@ -89,7 +89,7 @@ impl<'e> Program<'e> {
                 }
             }
             // A stack on a stack.
-            Form::Stack => with!(Stack::new() as outer => {
+            Form::Stack => with!(Stack::suppressing() as outer => {
                 let stack = with_stack!(self, stack, manager => outer.enter(manager).await?);
                 match self.opened(name, steps, stack, keep).await? {
                     Flow::Next => value,
@@ -171,7 +171,7 @@ impl<'e> Program<'e> {
         if self.way.shield.is_of_managers() {
             return stack.enter(pushed(env, exit)).await;
         }
-        stack.push(async move |outcome| after(&env, &exit, outcome, None).await?.into_result());
+        stack.push_catch(async move |outcome| after(&env, &exit, outcome, None).await?.into_result());
         Ok(())
     }
 

@@ -104,7 +104,7 @@ mod on_a_stack {
         }
     }
 
-    type Stack = AsyncExitStack<'static, &'static str>;
+    type Stack = AsyncExitStack<'static, &'static str, Suppress<Catch<&'static str>>>;
 
     fn told(kind: LossKind, managers: &[&str]) -> Vec<(String, LossKind)> {
         managers.iter().map(|manager| ((*manager).to_string(), kind)).collect()
@@ -118,7 +118,7 @@ mod on_a_stack {
     macro_rules! closed {
         ($manager:expr, $callback:expr) => {
             async {
-                let mut stack = Stack::new();
+                let mut stack = Stack::suppressing();
                 let _value = stack.enter($manager).await;
                 stack.callback($callback);
                 stack.close().await
@@ -130,7 +130,7 @@ mod on_a_stack {
     macro_rules! left {
         ($manager:expr, $callback:expr) => {
             async {
-                with!(Stack::new() as stack => {
+                with!(Stack::suppressing() as stack => {
                     let _value = stack.enter($manager).await;
                     stack.callback($callback);
                     7
@@ -208,7 +208,7 @@ mod on_a_stack {
         let lost = of("time_limit_on_a_stack_that_is_over_is_reported", || {
             let message = panic_of_blocking(|| {
                 paused().block_on(async {
-                    with!(AsyncExitStack::<Infallible>::new() as stack => {
+                    with!(AsyncExitStack::<Infallible, _>::suppressing() as stack => {
                         stack.enter(async_context_manager::move_on_after(limit)).await;
                         stack.callback(panics);
                         tokio::time::sleep(5 * limit).await;

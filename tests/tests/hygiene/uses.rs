@@ -173,5 +173,5 @@ fn a_scope_and_a_stack() {
             *number
         })
     });
-    assert_eq!((sum, log.take()), (Ok(Some(6)), vec!["5 Completed".to_string(), "6 Completed".to_string()]));
+    assert_eq!((sum, log.take()), (Ok(6), vec!["5 Completed".to_string(), "6 Completed".to_string()]));
 }

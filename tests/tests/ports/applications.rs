@@ -38,7 +38,7 @@ async fn merged(t: &Trace, names: &[&str]) -> Result<u32, Error> {
         }
         r#yield!(states);
     });
-    left.map(drop)
+    left
 }
 
 pub(super) async fn c21_merged_lifespans(t: &Trace) -> Ended {

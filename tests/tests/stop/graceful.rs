@@ -399,7 +399,7 @@ mod with_others_in_it {
         let trace = Trace::new();
         let inner = trace.clone();
         drop_and_drain(graceful(async move {
-            let _: Result<Option<()>, String> = with!(AsyncExitStack::new() as stack => {
+            let _: Result<(), String> = with!(AsyncExitStack::new() as stack => {
                 stack.enter(resource(&inner, "a")).await;
                 stack.enter(resource(&inner, "b")).await;
                 sleep(LONG).await;

@@ -341,7 +341,7 @@ pub(super) async fn composed(place: &Place, manager: &Manager) -> Result<(), Err
 #[async_context_manager(catch, suppress)]
 pub(super) async fn composed_on_stack(place: &Place, manager: &Manager) -> Result<(), Error> {
     let mut composed = Composed::begin(place, Some(manager)).await?;
-    let parts = with!(AsyncExitStack::new() as stack => {
+    let parts = with!(AsyncExitStack::suppressing() as stack => {
         for manager in &manager.parts {
             stack.enter(part(place, Some(manager))).await.inspect_err(|_| composed.entering_ends())?;
         }

@@ -98,7 +98,7 @@ macro_rules! with_step {
                 })
                 .settled()
             }),
-            Form::Stack => with!(AsyncExitStack::new() as stack => {
+            Form::Stack => with!(AsyncExitStack::suppressing() as stack => {
                 manager!($place, $spec, manager => stack.enter(manager).await.entered()?);
                 match block($place, $spec, $steps).await? {
                     Flow::Next => {}
