@@ -102,7 +102,8 @@ fn boxed(FnHeader { attrs, vis, sig }: FnHeader, body: &FnBody) -> TokenStream {
 /// }
 /// ```
 ///
-/// With the option `shielded`, the function `shielded` replaces `Manager::new`.
+/// With the option `shielded`, the function `shielded` replaces `Manager::new`. Its last argument, `|value, _| value`, compiles
+/// only if the lent type is covariant. An error about it points at the lent type.
 fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &Block, args: &Args) -> TokenStream {
     let krate = &args.krate;
     let private = krate.private();
@@ -118,6 +119,10 @@ fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &
         // An error about the lent type points at the option.
         |option| private.item("shielded", option.span()),
     );
+    let shorten = args.shielded.as_ref().map(|_| {
+        let site = Span::mixed_site().located_at(returns.lent_span);
+        quote_spanned!(site=> , |value, _| value)
+    });
     // An error about the lifetimes of the error type points at the return type.
     let named = {
         let site = Span::mixed_site().located_at(output.span());
@@ -132,7 +137,7 @@ fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &
             #new(__return_type, __acm_name, move |__acm_handle| async move {
                 #this
                 #body
-            })
+            } #shorten)
         }
     }
 }

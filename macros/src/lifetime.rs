@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use syn::visit_mut::VisitMut;
-use syn::{GenericArgument, Lifetime, PathArguments, Type, TypeFnPtr, TypeReference};
+use syn::{GenericArgument, Lifetime, PathArguments, Type, TypeFnPtr, TypeParamBound, TypeReference, TypeTraitObject};
 
 /// Names the elided lifetimes in `ty`, and returns the names. Those inside a type that has a lifetime get a second
 /// name: see `Lends` in the runtime crate.
@@ -67,4 +67,43 @@ impl VisitMut for Elided {
 
     // `fn(&T) -> &U` and `Fn(&T) -> &U` have elision rules of their own.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+}
+
+/// Returns each `&mut T` in `ty` whose `T` has an elided lifetime: `&mut Tx<'_>`. Such a type is invariant.
+pub(crate) fn invariant(ty: &Type) -> Vec<TypeReference> {
+    let mut invariant = Invariant(Vec::new());
+    invariant.visit_type_mut(&mut ty.clone());
+    invariant.0
+}
+
+struct Invariant(Vec<TypeReference>);
+
+impl VisitMut for Invariant {
+    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+        if reference.mutability.is_some() && has_elided(&reference.elem) {
+            self.0.push(reference.clone());
+        } else {
+            self.visit_type_mut(&mut reference.elem);
+        }
+    }
+}
+
+/// Returns whether a type has an elided lifetime. The lifetime of a trait object itself does not count: it can be
+/// shortened behind a `&mut`, too.
+fn has_elided(ty: &Type) -> bool {
+    let mut ty = ty.clone();
+    if let Some(object) = object(&mut ty) {
+        object.bounds =
+            object.bounds.iter().filter(|bound| matches!(bound, TypeParamBound::Trait(_))).cloned().collect();
+    }
+    !name_elided(&mut ty).is_empty()
+}
+
+fn object(ty: &mut Type) -> Option<&mut TypeTraitObject> {
+    match ty {
+        Type::TraitObject(object) => Some(object),
+        Type::Paren(paren) => object(&mut paren.elem),
+        Type::Group(group) => object(&mut group.elem),
+        _ => None,
+    }
 }

@@ -14,6 +14,8 @@ use crate::tokens::CratePath;
 pub(crate) struct Returns {
     /// The contract of the manager: the lent type, and the exit type, which is `output` with the options applied.
     pub(crate) lent: TokenStream,
+    /// The place of the lent type.
+    pub(crate) lent_span: Span,
     /// The output of the body: `()` or `Result<(), E>`.
     pub(crate) output: Type,
     /// The number of elided lifetimes in the lent type.
@@ -40,12 +42,22 @@ impl Returns {
                 "a manager can't lend an `impl Trait`: name the type, or lend a `Box<dyn Trait>` or a `&mut dyn Trait`",
             );
         }
+        if args.shielded.is_some() {
+            for found in lifetime::invariant(&value) {
+                errors.on(
+                    found,
+                    "a shielded manager can't lend a `&mut` of a type that borrows: the block could store its own borrows in \
+                     it, and the exit phase may outlive them; lend a `&` of it, or lend a type that owns its data",
+                );
+            }
+        }
         let broken = !impls.0.is_empty();
         if broken {
             value = parse_quote!(());
         }
+        let lent_span = value.span();
         let names = lifetime::name_elided(&mut value);
-        Self { lent: lent(&value, &names, &exit, &private), output, elided: names.len(), broken }
+        Self { lent: lent(&value, &names, &exit, &private), lent_span, output, elided: names.len(), broken }
     }
 
     /// Returns the name of the function that lends, or `None` if the lent type is wrong.

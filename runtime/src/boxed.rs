@@ -5,7 +5,7 @@ use std::boxed::Box;
 
 use crate::exit::Exit;
 use crate::lend::{Contract, Lends};
-use crate::lent::{HasContract, Mut, Owned, Ref};
+use crate::lent::{HasContract, Mut, Owned, Ref, for_tuples, lent_value};
 use crate::manager::{Manager, OutputOf};
 use crate::raw::Body;
 use crate::raw::boxed::{AnyBody, BoxBody, InBox};
@@ -99,13 +99,30 @@ impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Contract> Manager<B, L> {
 #[diagnostic::on_unimplemented(
     message = "the type of this manager can't be named, because of what it lends",
     label = "the lent type borrows from the manager's locals",
-    note = "a boxed manager lends a value that borrows nothing from it, or a `&T` or a `&mut T` of one; for a trait \
-            object, write `&mut (dyn Trait + 'static)`"
+    note = "a boxed manager lends a value that borrows nothing from it, a `&T` or a `&mut T` of one, or a tuple of two or \
+            three of these; for a trait object, write `&mut (dyn Trait + 'static)`"
 )]
 pub trait LendsKind<K: HasContract>: Contract + Sized {
     /// Gives the manager the contract of its kind.
     fn with_kind<B>(manager: Manager<B, Self>) -> Manager<B, K::Contract<Self::Exit>>;
 }
+
+macro_rules! lends_tuples {
+    ($(($($kind:ident $T:ident $(: ?$Sized:ident)?),*))*) => {$(
+        impl<L, $($T $(: ?$Sized)?),*> LendsKind<($($kind<$T>,)*)> for L
+        where
+            L: for<'a, 'b> Lends<'a, 'b, Value = ($(lent_value!($kind 'a $T),)*)>,
+        {
+            fn with_kind<M>(
+                manager: Manager<M, L>,
+            ) -> Manager<M, <($($kind<$T>,)*) as HasContract>::Contract<L::Exit>> {
+                manager.with_contract()
+            }
+        }
+    )*};
+}
+
+for_tuples!(lends_tuples);
 
 macro_rules! lends_kind {
     ($kind:ident<$T:ident $(: ?$Sized:ident)?>: $value:ty) => {

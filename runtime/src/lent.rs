@@ -5,6 +5,7 @@
 //! | [`Owned<T>`](Owned) | a `T` that borrows nothing from the manager |
 //! | [`Ref<T>`](Ref) | a `&T`, which may borrow from the manager |
 //! | [`Mut<T>`](Mut) | a `&mut T`, which may borrow from the manager |
+//! | `(Mut<T>, Ref<U>)` and the like | a tuple of two or three of these, of which at least one is a reference (of three, all) |
 //!
 //! They stand in the bound [`AnyManager`](crate::AnyManager) and in the type [`BoxManager`](crate::BoxManager).
 
@@ -26,7 +27,7 @@ pub struct Ref<T: ?Sized>(PhantomData<fn(&T) -> &T>);
 #[derive(Debug)]
 pub struct Mut<T: ?Sized>(PhantomData<fn(&mut T) -> &mut T>);
 
-/// The kind of value that a manager lends: [`Owned`], [`Ref`] or [`Mut`]. The block runs for `'v`.
+/// The kind of value that a manager lends: [`Owned`], [`Ref`], [`Mut`], or a tuple of these. The block runs for `'v`.
 ///
 /// This trait is sealed. Do not name the parameter `Implied`. Its default tells the compiler that `Self` outlives `'v`,
 /// also in the bound `for<'v> Kind<'v>`.
@@ -69,3 +70,43 @@ impl<T: ?Sized> HasContract for Ref<T> {
 impl<T: ?Sized> HasContract for Mut<T> {
     type Contract<X: Exit> = FnContract<dyn for<'y> Lend1<'y, Out = &'y mut T>, 1, X>;
 }
+
+/// Calls a macro with the kinds of tuples: those of two that do not own both of their values, and those of three
+/// references. The compiler can infer the kind of a value only if each has an implementation of its own.
+macro_rules! for_tuples {
+    ($implement:ident) => {
+        $implement! {
+            (Owned T, Ref U: ?Sized) (Owned T, Mut U: ?Sized)
+            (Ref T: ?Sized, Owned U) (Mut T: ?Sized, Owned U)
+            (Ref T: ?Sized, Ref U: ?Sized) (Ref T: ?Sized, Mut U: ?Sized)
+            (Mut T: ?Sized, Ref U: ?Sized) (Mut T: ?Sized, Mut U: ?Sized)
+            (Ref T: ?Sized, Ref U: ?Sized, Ref V: ?Sized) (Ref T: ?Sized, Ref U: ?Sized, Mut V: ?Sized)
+            (Ref T: ?Sized, Mut U: ?Sized, Ref V: ?Sized) (Ref T: ?Sized, Mut U: ?Sized, Mut V: ?Sized)
+            (Mut T: ?Sized, Ref U: ?Sized, Ref V: ?Sized) (Mut T: ?Sized, Ref U: ?Sized, Mut V: ?Sized)
+            (Mut T: ?Sized, Mut U: ?Sized, Ref V: ?Sized) (Mut T: ?Sized, Mut U: ?Sized, Mut V: ?Sized)
+        }
+    };
+}
+
+/// The value of a kind: `lent_value!(Mut 'v T)` is `&'v mut T`.
+macro_rules! lent_value {
+    (Owned $life:lifetime $T:ident) => { $T };
+    (Ref $life:lifetime $T:ident) => { &$life $T };
+    (Mut $life:lifetime $T:ident) => { &$life mut $T };
+}
+
+macro_rules! tuple_kinds {
+    ($(($($kind:ident $T:ident $(: ?$Sized:ident)?),*))*) => {$(
+        impl<'v, $($T $(: ?$Sized)?),*> Kind<'v> for ($($kind<$T>,)*) {
+            type Value = ($(lent_value!($kind 'v $T),)*);
+        }
+
+        impl<$($T $(: ?$Sized)?),*> HasContract for ($($kind<$T>,)*) {
+            type Contract<X: Exit> = FnContract<dyn for<'y> Lend1<'y, Out = ($(lent_value!($kind 'y $T),)*)>, 1, X>;
+        }
+    )*};
+}
+
+for_tuples!(tuple_kinds);
+
+pub(crate) use {for_tuples, lent_value};

@@ -2,8 +2,9 @@
 
 use core::future::Future;
 
-use crate::lend::Lends;
-use crate::lent::{Mut, Owned, Ref};
+use crate::exit::Exit;
+use crate::lend::{Contract, FnContract, Lends};
+use crate::lent::{Mut, Owned, Ref, for_tuples, lent_value};
 use crate::manager::{Manager, OutputOf};
 use crate::raw::body::Name;
 use crate::raw::shield::{Rescuable, ShieldedBody};
@@ -61,16 +62,17 @@ where
     }
 }
 
-/// A contract whose value a shielded manager may lend. `K` is the kind of the value: [`Owned`], [`Ref`] or [`Mut`].
+/// A contract whose value is known to be covariant, so that a shielded manager may lend it. `K` is the kind of the value,
+/// as in [`lent`](crate::lent).
 ///
 /// The exit phase of a shielded manager may run after the function around its `with!` is gone. The block must therefore
-/// not be able to store its own borrows in the lent value. References are known to be covariant, so they are allowed.
+/// not be able to store its own borrows in the lent value.
 #[diagnostic::on_unimplemented(
-    message = "a shielded manager can't lend this type",
+    message = "this manager lends a type that only a manager function with the option `shielded` can lend",
     label = "this type borrows from the manager's locals, and the block could store its own borrows in it",
     note = "the exit phase of the manager may outlive everything that the block borrows",
-    note = "lend a value that borrows nothing, or a `&T` or a `&mut T` of one; for a trait object, write \
-            `&mut (dyn Trait + 'static)`"
+    note = "write `#[async_context_manager(shielded)]` on the function; a type can lend a value that borrows nothing, a \
+            `&T` or a `&mut T` of one, or a tuple of two or three of these"
 )]
 pub trait LendsShielded<K> {
     /// Whether the value borrows from the manager.
@@ -98,19 +100,43 @@ where
     const BORROWS: bool = true;
 }
 
+macro_rules! lends_tuples {
+    ($(($($kind:ident $T:ident $(: ?$Sized:ident)?),*))*) => {$(
+        impl<L, $($T: $(?$Sized +)? 'static),*> LendsShielded<($($kind<$T>,)*)> for L
+        where
+            L: for<'a, 'b> Lends<'a, 'b, Value = ($(lent_value!($kind 'a $T),)*)>,
+        {
+            const BORROWS: bool = true;
+        }
+    )*};
+}
+
+for_tuples!(lends_tuples);
+
 /// Creates a shielded manager. The option of the attribute expands to a call of this function.
+///
+/// `shorten` must return its first argument. This compiles only if the lent type is covariant in the `N` lifetimes that
+/// are elided in it: code that has the value for a shorter time can't store anything in it that the manager could use
+/// afterwards. The second argument tells the compiler that `'z` outlives `'y`, and `'y` outlives `'s`.
 #[doc(hidden)]
 #[inline]
-pub fn shielded<N, B, F, L, K>(
-    contract: SameContract<L>,
-    name: N,
+pub fn shielded<M, B, F, L, const N: usize, X, S>(
+    contract: SameContract<FnContract<L, N, X>>,
+    name: M,
     body: B,
-) -> Manager<ShieldedBody<FunctionBody<N, B>, L>, L>
+    _shorten: S,
+) -> Manager<ShieldedBody<FunctionBody<M, B>, FnContract<L, N, X>>, FnContract<L, N, X>>
 where
-    N: Name<Output = F::Output>,
+    M: Name<Output = F::Output>,
     B: FnOnce(FrameHandle) -> F,
-    F: Future<Output = OutputOf<L>> + Send + 'static,
-    L: Rescuable + LendsShielded<K>,
+    F: Future<Output = X::Output> + Send + 'static,
+    L: ?Sized,
+    X: Exit,
+    FnContract<L, N, X>: Contract<Exit = X> + Rescuable + for<'a, 'b> Lends<'a, 'b>,
+    S: for<'s, 'y, 'z> FnOnce(
+        <FnContract<L, N, X> as Lends<'y, 'z>>::Value,
+        &'s &'y &'z (),
+    ) -> <FnContract<L, N, X> as Lends<'s, 's>>::Value,
 {
-    Manager::new(contract, name, body).shielded()
+    Manager::new(contract, name, body).map(|body| ShieldedBody::new(body, N > 0))
 }

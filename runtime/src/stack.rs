@@ -13,12 +13,11 @@ use crate::lend::{FnContract, Lend1};
 use crate::manager::{IntoManager, Manager, OutputOf};
 use crate::named::Named;
 use crate::outcome::Outcome;
-use crate::output::BodyOutput;
 use crate::raw::entry_signal::StackOutcome;
 use crate::raw::stack_entry::{Entering, Receiver, StackEntries};
 use crate::raw::stored::{StackValue, Stored, StoredOwned};
 use crate::raw::{Body, SameContract, lend1};
-use crate::stack_exit::{Accepts, LeavingError, StackExit, StackType};
+use crate::stack_exit::{Accepts, Enterable, LeavingError, StackExit, StackType};
 
 /// A stack of managers that are entered one by one and left together, the last one first: Python's
 /// `contextlib.AsyncExitStack`.
@@ -225,18 +224,16 @@ impl<'env, E: Send + 'env, X: StackType<E>> AsyncExitStack<'env, E, X> {
     /// # Cancel safety
     ///
     /// If the future is dropped, entering ends there, and the manager is not on the stack.
-    pub fn enter<'s, M, L, K, V>(
-        &'s self,
-        manager: Manager<M, L>,
-    ) -> Entering<'s, 'env, E, K, V, <OutputOf<L> as BodyOutput>::Value<V>>
+    pub fn enter<'s, M, B, L, K>(&'s self, manager: M) -> Entering<'s, 'env, E, K, L::Exit>
     where
-        M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
+        M: Enterable<B, L>,
+        B: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
         L: StackValue<K> + 'env,
         L::Exit: StackExit<E>,
         X: Accepts<L::Exit>,
-        K: Stored<'s, Value = V> + Send + 'env,
+        K: Stored<'s> + Send + 'env,
     {
-        self.entries.enter(manager)
+        self.entries.enter(manager.manager())
     }
 
     /// Registers `exit`, which runs when the stack is left: Python's `push_async_exit`.

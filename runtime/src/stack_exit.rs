@@ -3,6 +3,7 @@
 use core::convert::Infallible;
 
 use crate::exit::{Catch, CatchesFrom, Exit, Suppress};
+use crate::manager::Manager;
 use crate::named::Named;
 use crate::output::BodyOutput;
 
@@ -19,8 +20,8 @@ pub trait StackExit<E>: Exit<Caught: Send> + CatchesFrom<Result<(), E>, i32> {
     /// Converts the name of the manager into one that formats errors of the stack.
     fn named(named: Named<Self::Output>) -> Named<Result<(), E>>;
 
-    /// Converts the result of entering into the output of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter).
-    fn entered<V>(result: Result<V, E>) -> <Self::Output as BodyOutput>::Value<V>;
+    /// Converts an error of the stack back into an error of the manager, which has failed with it.
+    fn own_error(error: E) -> <Self::Output as BodyOutput>::Error;
 }
 
 impl<E> StackExit<E> for () {
@@ -32,8 +33,8 @@ impl<E> StackExit<E> for () {
         Named::new(named.name())
     }
 
-    fn entered<V>(result: Result<V, E>) -> V {
-        result.unwrap_or_else(|_| unreachable!("this manager can't fail"))
+    fn own_error(_error: E) -> Infallible {
+        unreachable!("this manager can't fail")
     }
 }
 
@@ -46,8 +47,8 @@ impl<E> StackExit<E> for Result<(), E> {
         named
     }
 
-    fn entered<V>(result: Result<V, E>) -> Result<V, E> {
-        result
+    fn own_error(error: E) -> E {
+        error
     }
 }
 
@@ -61,8 +62,8 @@ impl<E: Send> StackExit<E> for Catch<E> {
         named
     }
 
-    fn entered<V>(result: Result<V, E>) -> Result<V, E> {
-        result
+    fn own_error(error: E) -> E {
+        error
     }
 }
 
@@ -75,8 +76,29 @@ impl<X: StackExit<E>, E> StackExit<E> for Suppress<X> {
         X::named(named)
     }
 
-    fn entered<V>(result: Result<V, E>) -> <X::Output as BodyOutput>::Value<V> {
-        X::entered(result)
+    fn own_error(error: E) -> <X::Output as BodyOutput>::Error {
+        X::own_error(error)
+    }
+}
+
+/// A [`Manager`] with the body `B` and the contract `L`, as an argument of
+/// [`AsyncExitStack::enter`](crate::AsyncExitStack::enter).
+///
+/// A type that implements `AsyncContextManager` is none, because there is no bound for "the futures of its methods are
+/// `Send`".
+#[diagnostic::on_unimplemented(
+    message = "an exit stack can enter only a `Manager`, not `{Self}`",
+    label = "expected a `Manager`",
+    note = "convert a type that implements `AsyncContextManager`, or another stack: `stack.enter(value.into_manager())`"
+)]
+pub trait Enterable<B, L> {
+    /// Returns the manager.
+    fn manager(self) -> Manager<B, L>;
+}
+
+impl<B, L> Enterable<B, L> for Manager<B, L> {
+    fn manager(self) -> Self {
+        self
     }
 }
 

@@ -141,6 +141,165 @@ mod dropped {
     }
 }
 
+/// What a shielded manager lends: also types that borrow from its locals, if they are covariant.
+mod lends {
+    use std::fmt::Write;
+
+    use tokio::sync::{Mutex, MutexGuard};
+
+    use super::*;
+
+    struct Client(Vec<String>);
+
+    /// Like the transaction of a database client, which borrows its connection.
+    struct Transaction<'c> {
+        client: &'c mut Client,
+        log: &'c Log,
+    }
+
+    impl Transaction<'_> {
+        fn execute(&self, sql: &str) {
+            self.log.add(format!("{sql} on {}", self.client.0[0]));
+        }
+
+        async fn end(self, sql: &str) {
+            yields(1).await;
+            self.execute(sql);
+        }
+    }
+
+    #[async_context_manager(shielded)]
+    async fn transaction(log: Log) -> Result<&Transaction<'_>, String> {
+        let mut client = Client(vec!["db".to_string()]);
+        let transaction = Transaction { client: &mut client, log: &log };
+        let outcome = r#yield!(&transaction);
+        transaction.end(if outcome.is_completed() { "COMMIT" } else { "ROLLBACK" }).await;
+        Ok(())
+    }
+
+    #[test]
+    fn reference_to_a_type_that_borrows() {
+        let log = Log::new();
+        let value: Result<u32, String> = block_on(async {
+            let sql = String::from("INSERT");
+            with!(transaction(log.clone()) as tx => {
+                tx.execute(&sql);
+                5
+            })
+        });
+        assert_eq!(value, Ok(5));
+        assert_eq!(log.take(), ["INSERT on db", "COMMIT on db"]);
+    }
+
+    #[test]
+    fn reference_to_a_type_that_borrows_is_rolled_back_by_a_rescue() {
+        let log = Log::new();
+        drop_after(1, async {
+            let _: Result<(), String> = with!(transaction(log.clone()) as tx => {
+                tx.execute("INSERT");
+                within(&log).await;
+            });
+        });
+        drain();
+        assert_eq!(log.take(), ["INSERT on db", "block dropped", "ROLLBACK on db"]);
+    }
+
+    #[async_context_manager(shielded)]
+    async fn two(log: Log) -> (&mut Vec<u32>, &String) {
+        let (mut numbers, name) = (vec![1], "two".to_string());
+        r#yield!((&mut numbers, &name));
+        yields(1).await;
+        log.add(format!("{name} {numbers:?}"));
+    }
+
+    #[test]
+    fn several_references() {
+        let log = Log::new();
+        let length = block_on(async { with!(two(log.clone()) as (numbers, name) => { numbers.push(2); name.len() }) });
+        assert_eq!(length, 3);
+        drop_after(1, async {
+            with!(two(log.clone()) as (numbers, _name) => {
+                numbers.push(3);
+                pending::<()>().await;
+            });
+        });
+        drain();
+        assert_eq!(log.take(), ["two [1, 2]", "two [1, 3]"]);
+    }
+
+    /// Is shielded where it is used.
+    #[async_context_manager]
+    async fn three(log: Log) -> (&mut u32, &mut u32, &u32) {
+        let (mut a, mut b, c) = (1, 2, 3);
+        r#yield!((&mut a, &mut b, &c));
+        yields(1).await;
+        log.add(format!("{a} {b} {c}"));
+    }
+
+    #[test]
+    fn several_references_of_a_manager_that_is_shielded_by_the_method() {
+        let log = Log::new();
+        drop_after(1, async {
+            with!(three(log.clone()).shielded() as (a, b, c) => {
+                std::mem::swap(a, b);
+                *a += c;
+                pending::<()>().await;
+            });
+        });
+        drain();
+        assert_eq!(log.take(), ["5 1 3"]);
+    }
+
+    #[async_context_manager(shielded)]
+    async fn guard(log: Log) -> MutexGuard<'_, u32> {
+        let number = Mutex::new(1);
+        let outcome = r#yield!(number.lock().await);
+        yields(1).await;
+        log.add(format!("{outcome:?} {}", number.lock().await));
+    }
+
+    #[test]
+    fn guard_of_a_lock() {
+        let log = Log::new();
+        block_on(async { with!(guard(log.clone()) as mut number => *number += 1) });
+        drop_after(1, async {
+            with!(guard(log.clone()) as mut number => {
+                *number += 2;
+                pending::<()>().await;
+            });
+        });
+        drain();
+        assert_eq!(log.take(), ["Completed 2", "Cancelled 3"]);
+    }
+
+    #[async_context_manager(shielded)]
+    async fn writer(log: Log) -> &mut (dyn Write + Send) {
+        let mut text = String::new();
+        r#yield!(&mut text);
+        yields(1).await;
+        log.add(text);
+    }
+
+    #[async_context_manager(shielded)]
+    async fn optional<T: Default + Send + Sync + 'static>() -> Option<&T> {
+        let value = T::default();
+        r#yield!(Some(&value));
+    }
+
+    #[test]
+    fn trait_object_and_generic_type() {
+        let log = Log::new();
+        drop_after(1, async {
+            with!(writer(log.clone()) as writer, optional::<String>() as text => {
+                write!(writer, "hello{}", text.unwrap()).unwrap();
+                pending::<()>().await;
+            });
+        });
+        drain();
+        assert_eq!(log.take(), ["hello"]);
+    }
+}
+
 mod nested {
     use super::*;
     use tokio::sync::oneshot;
@@ -458,7 +617,7 @@ mod racing {
         async fn made(log: Log) -> Result<(), &'static str> {
             let result = with!(limit(4) => r#yield!());
             log.add("made goes on");
-            result
+            result.map(drop)
         }
         let log = Log::new();
         let result = block_on_with_threads(async {

@@ -1205,6 +1205,97 @@ mod hostile {
     }
 }
 
+/// Managers that lend several references.
+mod several_references {
+    use super::*;
+
+    #[async_context_manager]
+    async fn pair(log: &Log) -> Result<(&mut Vec<u32>, &str), String> {
+        let mut numbers = vec![1];
+        let name = "pair".to_string();
+        r#yield!((&mut numbers, &name[..]));
+        log.add(format!("{name} {numbers:?}"));
+        Ok(())
+    }
+
+    #[async_context_manager]
+    async fn two() -> (&mut u32, &mut String) {
+        r#yield!((&mut 5, &mut String::new()));
+    }
+
+    #[async_context_manager]
+    async fn three(log: &Log) -> (&u32, &mut u32, &mut u32) {
+        let (mut a, mut b, c) = (1, 2, 3);
+        r#yield!((&c, &mut a, &mut b));
+        log.add(format!("{a} {b} {c}"));
+    }
+
+    #[async_context_manager]
+    async fn with_an_owned_one() -> (&mut u32, Rc<u32>) {
+        r#yield!((&mut 5, Rc::new(6)));
+    }
+
+    #[async_context_manager]
+    async fn named_and_sent() -> (String, &u32) {
+        r#yield!(("five".to_string(), &5));
+    }
+
+    #[test]
+    fn are_returned_by_a_stack() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = Stack::suppressing();
+            let (number, text) = stack.enter(two()).await;
+            let (three, one, two) = stack.enter(three(&log)).await;
+            let (name, five) = stack.enter(named_and_sent()).await;
+            let (numbers, pair) = stack.enter(pair(&log)).await?;
+            numbers.push(u32::try_from(pair.len()).unwrap());
+            *one += *number;
+            *two += *three + *five;
+            text.push_str(&name);
+            assert_eq!(text, "five");
+            stack.close().await
+        })
+        .unwrap();
+        assert_eq!(log.take(), ["pair [1, 4]", "6 10 3"]);
+        // What is not `Send` can't be on a stack, but in a box.
+        block_on(async { with!(with_an_owned_one().boxed_local() as (a, b) => assert_eq!((*a, *b), (5, 6))) });
+    }
+
+    #[test]
+    fn are_lent_by_a_boxed_manager() {
+        use async_context_manager::{AnyManager, BoxManager, lent};
+
+        type Pair<'env> = BoxManager<'env, (lent::Mut<Vec<u32>>, lent::Mut<String>), Result<(), String>>;
+
+        #[async_context_manager]
+        async fn vector(log: &Log, number: u32) -> Result<(&mut Vec<u32>, &mut String), String> {
+            let (mut numbers, mut name) = (vec![number], String::new());
+            r#yield!((&mut numbers, &mut name));
+            log.add(format!("{name} {numbers:?}"));
+            Ok(())
+        }
+
+        async fn push<M>(manager: M) -> Result<(), String>
+        where
+            M: AnyManager<(lent::Mut<Vec<u32>>, lent::Mut<String>), Exit = Result<(), String>>,
+        {
+            with!(manager as (numbers, name) => {
+                numbers.push(9);
+                name.push('n');
+            })
+        }
+
+        let log = Log::new();
+        let all: Vec<Pair<'_>> = [1, 2].map(|number| vector(&log, number).boxed()).into();
+        for manager in all {
+            block_on(push(manager)).unwrap();
+        }
+        block_on(push(vector(&log, 3))).unwrap();
+        assert_eq!(log.take(), ["n [1, 9]", "n [2, 9]", "n [3, 9]"]);
+    }
+}
+
 /// A stack that accepts no managers that suppress.
 mod without_suppressing {
     use super::*;
@@ -1715,6 +1806,24 @@ mod auto_traits {
         });
         assert_eq!(task.await.unwrap(), Ok::<_, String>(Some(())));
         assert_eq!(log.take()[1..], ["exit a! Completed", "left a!"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn managers_are_entered_at_the_same_time_in_a_task() {
+        async fn both(log: &Log) -> Result<usize, String> {
+            with!(AsyncExitStack::new() as stack => {
+                let (a, b) = tokio::try_join!(stack.enter(named(log, "a", "")), stack.enter(named(log, "b", "")))?;
+                a.push_str(b);
+                let names = ["c", "d"].map(|name| stack.enter(named(log, name, "")));
+                let all = futures::future::try_join_all(names).await?;
+                a.len() + all.len()
+            })
+        }
+        let log = Log::new();
+        let in_task = log.clone();
+        let task = tokio::spawn(async move { both(&in_task).await });
+        assert_eq!(task.await.unwrap(), Ok(4));
+        assert_eq!(log.take()[..4], ["enter a", "enter b", "enter c", "enter d"]);
     }
 
     /// It is not on the stack, so it need not be `Send`.

@@ -7,11 +7,10 @@ use crate::scenario::{Contestant, contestant, spin};
 
 macro_rules! scope {
     ($pends:tt, $resource:ident => $block:block) => {{
-        let value = with!(AsyncExitStack::<Failed>::new() as stack => {
+        with!(AsyncExitStack::<Failed>::new() as stack => {
             let $resource = stack.enter(managed($pends)).await;
             $block
-        });
-        value?.expect("nothing on the stack suppresses")
+        })?
     }};
 }
 

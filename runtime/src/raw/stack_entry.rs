@@ -16,6 +16,7 @@ use super::entry_signal::{EntryShared, ExitSignal, Left, StackOutcome, lock};
 use super::stop_scope::{StopMode, StopScope};
 use super::stored::{StackValue, Stored};
 use super::{Body, run};
+use crate::exit::Exit;
 use crate::frame::{BorrowToken, End, ValueToken};
 use crate::manager::{Manager, OutputOf};
 use crate::outcome::Outcome;
@@ -226,46 +227,49 @@ impl<'env, E> StackEntries<'env, E> {
     }
 
     /// Enters `manager` and keeps it open.
-    pub(crate) fn enter<'s, M, L, K, V>(
-        &'s self,
-        manager: Manager<M, L>,
-    ) -> Entering<'s, 'env, E, K, V, <OutputOf<L> as BodyOutput>::Value<V>>
+    pub(crate) fn enter<'s, M, L, K>(&'s self, manager: Manager<M, L>) -> Entering<'s, 'env, E, K, L::Exit>
     where
         E: Send + 'env,
         M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
         L: StackValue<K> + 'env,
         L::Exit: StackExit<E>,
-        K: Stored<'s, Value = V> + Send + 'env,
+        K: Stored<'s> + Send + 'env,
     {
         let signal = Arc::new(EntryShared::new(L::Exit::named(manager.body.name().named())));
         let body = Box::pin(run_entry(manager, Arc::clone(&signal)));
-        Entering { entries: self, entry: Some((body, signal)), entered: L::Exit::entered }
+        Entering { entries: self, entry: Some((body, signal)), own_error: L::Exit::own_error }
     }
 }
 
-/// The future of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter): returns the lent value, `V`, as an `Output`.
+/// The future of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter): returns the lent value, which is stored as a `K`.
+/// `X` is the exit type of the manager.
+///
+/// The lent value has no parameter of its own. The compiler could not prove then that two of these in one future, as in
+/// `try_join!`, are `Send`.
 #[must_use = "the manager is entered only when this is awaited"]
-pub struct Entering<'s, 'env, E, K, V, Output> {
+pub struct Entering<'s, 'env, E, K, X: Exit> {
     entries: &'s StackEntries<'env, E>,
     /// `None` if the manager has been entered.
     entry: Option<(BoxedBody<'env, E>, Arc<EntryShared<K, E>>)>,
-    entered: fn(Result<V, E>) -> Output,
+    /// Returns the error of a manager that has failed.
+    own_error: fn(E) -> <X::Output as BodyOutput>::Error,
 }
 
 // The body is pinned on the heap.
-impl<E, K, V, Output> Unpin for Entering<'_, '_, E, K, V, Output> {}
+impl<E, K, X: Exit> Unpin for Entering<'_, '_, E, K, X> {}
 
-impl<'s, 'env, E, K, V, Output> Future for Entering<'s, 'env, E, K, V, Output>
+impl<'s, 'env, E, K, X> Future for Entering<'s, 'env, E, K, X>
 where
     E: Send + 'env,
-    K: Stored<'s, Value = V> + Send + 'env,
+    K: Stored<'s> + Send + 'env,
+    X: Exit,
 {
-    type Output = Output;
+    type Output = <X::Output as BodyOutput>::Value<K::Value>;
 
     /// # Panics
     ///
     /// Panics if the manager does, or if it is polled after its end.
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (mut body, signal) = self.entry.take().expect("the future of `enter` was polled after completion");
         let scope = StopScope::of(cx.waker());
         let was_open = scope.is_some_and(StopScope::is_open);
@@ -293,7 +297,7 @@ where
                 panic!("`{name}` dropped its block on entry and succeeded, so it has no value: return an `Err`")
             }
         };
-        Poll::Ready((self.entered)(entered))
+        Poll::Ready(X::Output::value(entered.map_err(self.own_error)))
     }
 }
 

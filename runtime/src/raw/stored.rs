@@ -4,15 +4,17 @@ use core::ptr::NonNull;
 
 use super::TaskPtr;
 use crate::lend::Lends;
+use crate::lent::{for_tuples, lent_value};
 
 /// A contract whose value a stack can return, stored as a `K`.
 ///
-/// The value may only borrow from the manager's locals as a reference. References are known to be covariant, so the
-/// caller cannot store anything through them that lives shorter than the stack.
+/// The value may only borrow from the manager's locals as a reference, or as a tuple of references. These are known to be
+/// covariant, so the caller cannot store anything through them that lives shorter than the stack.
 #[diagnostic::on_unimplemented(
     message = "an exit stack can't return the value that this manager lends",
     label = "the lent type borrows from the manager's locals",
-    note = "lend a value that borrows nothing from the manager, or a `&T` or a `&mut T` of one",
+    note = "lend a value that borrows nothing from the manager, a `&T` or a `&mut T` of one, or a tuple of two or three of \
+            these",
     note = "if the number of managers is known, use `with!` instead"
 )]
 pub trait StackValue<K>: for<'a, 'b> Lends<'a, 'b, Value: Send> {
@@ -67,6 +69,67 @@ where
 {
     fn store(value: &mut T) -> StoredMut<T> {
         StoredMut(TaskPtr(NonNull::from(value)))
+    }
+}
+
+macro_rules! stored {
+    (Owned $T:ident) => { StoredOwned<$T> };
+    (Ref $T:ident) => { StoredRef<$T> };
+    (Mut $T:ident) => { StoredMut<$T> };
+}
+
+macro_rules! stack_tuples {
+    ($(($($kind:ident $T:ident $(: ?$Sized:ident)?),*))*) => {$(
+        impl<L, $($T $(: ?$Sized)?),*> StackValue<($(stored!($kind $T),)*)> for L
+        where
+            L: for<'a, 'b> Lends<'a, 'b, Value: Send, Value = ($(lent_value!($kind 'a $T),)*)>,
+        {
+            #[allow(non_snake_case, reason = "the values are named like their types")]
+            fn store(($($T,)*): ($(lent_value!($kind '_ $T),)*)) -> ($(stored!($kind $T),)*) {
+                ($($T.into(),)*)
+            }
+        }
+    )*};
+}
+
+for_tuples!(stack_tuples);
+
+impl<T> From<T> for StoredOwned<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T: ?Sized> From<&T> for StoredRef<T> {
+    fn from(value: &T) -> Self {
+        Self(TaskPtr(NonNull::from(value)))
+    }
+}
+
+impl<T: ?Sized> From<&mut T> for StoredMut<T> {
+    fn from(value: &mut T) -> Self {
+        Self(TaskPtr(NonNull::from(value)))
+    }
+}
+
+impl<'s, A: Stored<'s>, B: Stored<'s>> Stored<'s> for (A, B) {
+    type Value = (A::Value, B::Value);
+    const BORROWS: bool = A::BORROWS || B::BORROWS;
+
+    unsafe fn give(self) -> Self::Value {
+        // SAFETY: guaranteed by the caller. The two references were made from two references that were alive at the same
+        // time.
+        unsafe { (self.0.give(), self.1.give()) }
+    }
+}
+
+impl<'s, A: Stored<'s>, B: Stored<'s>, C: Stored<'s>> Stored<'s> for (A, B, C) {
+    type Value = (A::Value, B::Value, C::Value);
+    const BORROWS: bool = A::BORROWS || B::BORROWS || C::BORROWS;
+
+    unsafe fn give(self) -> Self::Value {
+        // SAFETY: as above.
+        unsafe { (self.0.give(), self.1.give(), self.2.give()) }
     }
 }
 

@@ -239,7 +239,7 @@ mod on_a_stack {
     fn errors_on_a_stack_are_reported_except_the_one_that_is_returned() {
         let lost = of("errors_on_a_stack_are_reported_except_the_one_that_is_returned", || {
             let closed = block_on(async {
-                let mut stack = Stack::new();
+                let mut stack = Stack::suppressing();
                 for error in ["A", "B", "C"] {
                     stack.callback(async move || Err(error));
                 }
@@ -254,7 +254,7 @@ mod on_a_stack {
     fn errors_and_panics_on_a_stack_that_a_later_panic_replaces_are_reported() {
         let lost = of("errors_and_panics_on_a_stack_that_a_later_panic_replaces_are_reported", || {
             let message = panic_message(async {
-                let mut stack = Stack::new();
+                let mut stack = Stack::suppressing();
                 stack.callback(|| panics_with("older"));
                 stack.callback(panics);
                 stack.callback(fails);
@@ -268,7 +268,7 @@ mod on_a_stack {
     #[test]
     fn errors_of_managers_on_a_stack_that_is_dropped_are_reported() {
         let lost = of("errors_of_managers_on_a_stack_that_is_dropped_are_reported", || {
-            let stack = Stack::new();
+            let stack = Stack::suppressing();
             stack.callback(fails);
             stack.callback(fails);
             drop(stack);

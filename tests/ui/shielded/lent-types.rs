@@ -1,36 +1,37 @@
-//! A shielded manager can lend only owned values and plain references.
+//! A shielded manager can't lend a type in which the block could store its own borrows.
 
 use std::cell::Cell;
 use std::fmt::Write;
-use std::marker::PhantomData;
 
 use async_context_manager::{AsyncContextManager, Outcome, async_context_manager, with};
 
-struct Tx<'c>(PhantomData<&'c mut ()>);
+struct Tx<'c>(&'c mut String);
 
 #[async_context_manager(shielded)]
 async fn transaction() -> &mut Tx<'_> {
-    r#yield!(&mut Tx(PhantomData));
+    r#yield!(&mut Tx(&mut String::new()));
 }
 
 #[async_context_manager(shielded)]
-async fn by_value() -> Tx<'_> {
-    r#yield!(Tx(PhantomData));
-}
-
-#[async_context_manager(shielded)]
-async fn list() -> &mut Vec<&str> {
+async fn list() -> Result<&mut Vec<&str>, String> {
     r#yield!(&mut Vec::new());
+    Ok(())
 }
 
 #[async_context_manager(shielded)]
-async fn two() -> (&u8, &u8) {
-    r#yield!((&5, &6));
+async fn two() -> (&u8, &mut &str) {
+    r#yield!((&5, &mut ""));
 }
 
 #[async_context_manager(shielded)]
-async fn writer() -> &mut (dyn Write + Send) {
-    r#yield!(&mut String::new());
+async fn several(pool: &str) -> &mut (dyn Iterator<Item = &str> + Send) {
+    r#yield!(&mut "".split('x'));
+}
+
+/// These are allowed.
+#[async_context_manager(shielded)]
+async fn writer() -> (&mut (dyn Write + Send), Option<&Tx<'_>>) {
+    r#yield!((&mut String::new(), None));
 }
 
 struct Own;
