@@ -59,8 +59,8 @@ pub(crate) fn function(mut args: Args, input: FnInput, errors: &mut Errors) -> T
     }
     validate::signature(&header.sig, errors);
     validate::shielded(&header.sig, &mut args, errors);
+    let returns = Returns::parse(&header.sig.output, &mut args, errors);
     let krate = &args.krate;
-    let returns = Returns::parse(&header.sig.output, &args, errors);
     match body {
         FnBody::Parsed(mut block) => {
             instrument::correct_returns(&mut block, &returns.output);

@@ -2,7 +2,10 @@
 
 use proc_macro2::Span;
 use syn::visit_mut::VisitMut;
-use syn::{GenericArgument, Lifetime, PathArguments, Type, TypeFnPtr, TypeParamBound, TypeReference, TypeTraitObject};
+use syn::{
+    GenericArgument, Lifetime, PathArguments, Type, TypeFnPtr, TypeParamBound, TypeReference, TypeTraitObject,
+    parse_quote,
+};
 
 /// Names the elided lifetimes in `ty`, and returns the names. Those inside a type that has a lifetime get a second
 /// name: see `Lends` in the runtime crate.
@@ -69,10 +72,18 @@ impl VisitMut for Elided {
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
 }
 
-/// Returns each `&mut T` in `ty` whose `T` has an elided lifetime: `&mut Tx<'_>`. Such a type is invariant.
+/// Returns each `&mut T` in `ty` whose `T` has an elided lifetime: `&mut Tx<'_>`. Such a type is invariant. The exception is
+/// `&mut dyn Trait` as the whole type: the elided lifetime of the object can be shortened by a coercion.
 pub(crate) fn invariant(ty: &Type) -> Vec<TypeReference> {
+    let mut ty = ty.clone();
+    if let Type::Reference(reference) = &mut ty {
+        if let Some(object) = object(&mut reference.elem) {
+            object.bounds = object.bounds.iter().filter(|bound| !is_lifetime(bound)).cloned().collect();
+            object.bounds.push(parse_quote!('static));
+        }
+    }
     let mut invariant = Invariant(Vec::new());
-    invariant.visit_type_mut(&mut ty.clone());
+    invariant.visit_type_mut(&mut ty);
     invariant.0
 }
 
@@ -80,23 +91,18 @@ struct Invariant(Vec<TypeReference>);
 
 impl VisitMut for Invariant {
     fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-        if reference.mutability.is_some() && has_elided(&reference.elem) {
-            self.0.push(reference.clone());
+        let original = reference.clone();
+        let has_object = object(&mut reference.elem).is_some_and(|object| !object.bounds.iter().any(is_lifetime));
+        if reference.mutability.is_some() && (has_object || !name_elided(&mut reference.elem).is_empty()) {
+            self.0.push(original);
         } else {
             self.visit_type_mut(&mut reference.elem);
         }
     }
 }
 
-/// Returns whether a type has an elided lifetime. The lifetime of a trait object itself does not count: it can be
-/// shortened behind a `&mut`, too.
-fn has_elided(ty: &Type) -> bool {
-    let mut ty = ty.clone();
-    if let Some(object) = object(&mut ty) {
-        object.bounds =
-            object.bounds.iter().filter(|bound| matches!(bound, TypeParamBound::Trait(_))).cloned().collect();
-    }
-    !name_elided(&mut ty).is_empty()
+fn is_lifetime(bound: &TypeParamBound) -> bool {
+    matches!(bound, TypeParamBound::Lifetime(_))
 }
 
 fn object(ty: &mut Type) -> Option<&mut TypeTraitObject> {

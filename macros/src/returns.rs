@@ -26,7 +26,7 @@ pub(crate) struct Returns {
 
 impl Returns {
     /// Reads the return type. Errors are reported in `errors`, and the lent type is `()` then.
-    pub(crate) fn parse(returned: &ReturnType, args: &Args, errors: &mut Errors) -> Self {
+    pub(crate) fn parse(returned: &ReturnType, args: &mut Args, errors: &mut Errors) -> Self {
         let private = args.krate.private();
         let (mut value, output) = match returned {
             ReturnType::Default => (parse_quote!(()), None),
@@ -42,20 +42,14 @@ impl Returns {
                 "a manager can't lend an `impl Trait`: name the type, or lend a `Box<dyn Trait>` or a `&mut dyn Trait`",
             );
         }
-        if args.shielded.is_some() {
-            for found in lifetime::invariant(&value) {
-                errors.on(
-                    found,
-                    "a shielded manager can't lend a `&mut` of a type that borrows: the block could store its own borrows in \
-                     it, and the exit phase may outlive them; lend a `&` of it, or lend a type that owns its data",
-                );
-            }
-        }
         let broken = !impls.0.is_empty();
         if broken {
             value = parse_quote!(());
         }
         let lent_span = value.span();
+        if args.shielded.is_some() && validate_lent(&value, errors) {
+            args.shielded = None;
+        }
         let names = lifetime::name_elided(&mut value);
         Self { lent: lent(&value, &names, &exit, &private), lent_span, output, elided: names.len(), broken }
     }
@@ -64,6 +58,20 @@ impl Returns {
     pub(crate) fn lends(&self) -> Option<Ident> {
         (!self.broken).then(|| format_ident!("lend{}", self.elided, span = Span::mixed_site()))
     }
+}
+
+/// Checks that a shielded manager can lend this type, as far as its text says. Returns whether it can't.
+fn validate_lent(value: &Type, errors: &mut Errors) -> bool {
+    let invariant = lifetime::invariant(value);
+    for found in &invariant {
+        errors.on(
+            found,
+            "a shielded manager can't lend a `&mut` of a type that borrows: the block could store its own borrows in it, and \
+             the exit phase may outlive them; lend a `&` of it, or a type that owns its data (`dyn Trait + 'static` if it is \
+             a trait object)",
+        );
+    }
+    !invariant.is_empty()
 }
 
 /// Output: `FnContract<dyn for<#names> LendN<#names, Out = #value>, N, #exit>`, where `N` is the number of `names`

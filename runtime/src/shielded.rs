@@ -117,7 +117,7 @@ for_tuples!(lends_tuples);
 ///
 /// `shorten` must return its first argument. This compiles only if the lent type is covariant in the `N` lifetimes that
 /// are elided in it: code that has the value for a shorter time can't store anything in it that the manager could use
-/// afterwards. The second argument tells the compiler that `'z` outlives `'y`, and `'y` outlives `'s`.
+/// afterwards. The second argument tells the compiler that `'l` outlives `'s`.
 #[doc(hidden)]
 #[inline]
 pub fn shielded<M, B, F, L, const N: usize, X, S>(
@@ -133,9 +133,9 @@ where
     L: ?Sized,
     X: Exit,
     FnContract<L, N, X>: Contract<Exit = X> + Rescuable + for<'a, 'b> Lends<'a, 'b>,
-    S: for<'s, 'y, 'z> FnOnce(
-        <FnContract<L, N, X> as Lends<'y, 'z>>::Value,
-        &'s &'y &'z (),
+    S: for<'s, 'l> FnOnce(
+        <FnContract<L, N, X> as Lends<'l, 'l>>::Value,
+        &'s &'l (),
     ) -> <FnContract<L, N, X> as Lends<'s, 's>>::Value,
 {
     Manager::new(contract, name, body).map(|body| ShieldedBody::new(body, N > 0))

@@ -9,7 +9,7 @@ use core::task::{Context, Waker};
 use crate::async_context_manager;
 use crate::exit::{Catch, Suppress};
 use crate::frame::BodyToken;
-use crate::lend::{FnContract, Lend1};
+use crate::lend::{Contract, FnContract, Lend1};
 use crate::manager::{IntoManager, Manager, OutputOf};
 use crate::named::Named;
 use crate::outcome::Outcome;
@@ -17,7 +17,7 @@ use crate::raw::entry_signal::StackOutcome;
 use crate::raw::stack_entry::{Entering, Receiver, StackEntries};
 use crate::raw::stored::{StackValue, Stored, StoredOwned};
 use crate::raw::{Body, SameContract, lend1};
-use crate::stack_exit::{Accepts, Enterable, LeavingError, StackExit, StackType};
+use crate::stack_exit::{Accepts, CanSuppress, Enterable, LeavingError, StackExit, StackType};
 
 /// A stack of managers that are entered one by one and left together, the last one first: Python's
 /// `contextlib.AsyncExitStack`.
@@ -145,33 +145,6 @@ impl<'env, E: Send + 'env> AsyncExitStack<'env, E, Suppress<Catch<E>>> {
     pub const fn suppressing() -> Self {
         Self { entries: StackEntries::new(), exit: PhantomData }
     }
-
-    /// Registers `exit`, which runs when the stack is left, and decides how the block ends: Python's `push_async_exit`.
-    ///
-    /// `exit` receives the current outcome with its error, and its result is the outcome from then on: an `Err`, or none.
-    /// So it suppresses an error by returning `Ok(())`, and passes it on by [`into_result`](Outcome::into_result). A panic
-    /// resumes in any case.
-    ///
-    /// ```
-    /// # use async_context_manager::AsyncExitStack;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let mut stack = AsyncExitStack::<&str, _>::suppressing();
-    /// stack.push_catch(async |outcome| match outcome.into_result() {
-    ///     Err("not found") => Ok(()),
-    ///     other => other,
-    /// });
-    /// stack.callback(async || Err("not found"));
-    /// assert_eq!(stack.close().await, Ok(()));
-    /// # }
-    /// ```
-    pub fn push_catch<F, Fut>(&self, exit: F)
-    where
-        F: FnOnce(Outcome<E>) -> Fut + Send + 'env,
-        Fut: Future<Output = Result<(), E>> + Send + 'env,
-    {
-        self.at_once(catching(exit));
-    }
 }
 
 impl<'env, E: Send + 'env, X: StackType<E>> AsyncExitStack<'env, E, X> {
@@ -224,13 +197,12 @@ impl<'env, E: Send + 'env, X: StackType<E>> AsyncExitStack<'env, E, X> {
     /// # Cancel safety
     ///
     /// If the future is dropped, entering ends there, and the manager is not on the stack.
-    pub fn enter<'s, M, B, L, K>(&'s self, manager: M) -> Entering<'s, 'env, E, K, L::Exit>
+    pub fn enter<'s, M, K>(&'s self, manager: M) -> Entering<'s, 'env, E, K, <M::Contract as Contract>::Exit>
     where
-        M: Enterable<B, L>,
-        B: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
-        L: StackValue<K> + 'env,
-        L::Exit: StackExit<E>,
-        X: Accepts<L::Exit>,
+        M: Enterable<Body: Send + 'env, Contract: StackValue<K> + 'env>,
+        M::Body: Body<Future: Future<Output = OutputOf<M::Contract>> + Send + 'env>,
+        <M::Contract as Contract>::Exit: StackExit<E>,
+        X: Accepts<<M::Contract as Contract>::Exit>,
         K: Stored<'s> + Send + 'env,
     {
         self.entries.enter(manager.manager())
@@ -257,6 +229,34 @@ impl<'env, E: Send + 'env, X: StackType<E>> AsyncExitStack<'env, E, X> {
         Fut: Future<Output: CallbackOutput<E>> + Send + 'env,
     {
         self.at_once(pushed(exit));
+    }
+
+    /// Registers `exit`, which runs when the stack is left, and decides how the block ends: Python's `push_async_exit`.
+    ///
+    /// `exit` receives the current outcome with its error, and its result is the outcome from then on: an `Err`, or none.
+    /// So it suppresses an error by returning `Ok(())`, and passes it on by [`into_result`](Outcome::into_result). A panic
+    /// resumes in any case. Only a [`suppressing`](AsyncExitStack::suppressing) stack has this method.
+    ///
+    /// ```
+    /// # use async_context_manager::AsyncExitStack;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut stack = AsyncExitStack::<&str, _>::suppressing();
+    /// stack.push_catch(async |outcome| match outcome.into_result() {
+    ///     Err("not found") => Ok(()),
+    ///     other => other,
+    /// });
+    /// stack.callback(async || Err("not found"));
+    /// assert_eq!(stack.close().await, Ok(()));
+    /// # }
+    /// ```
+    pub fn push_catch<F, Fut>(&self, exit: F)
+    where
+        X: CanSuppress,
+        F: FnOnce(Outcome<E>) -> Fut + Send + 'env,
+        Fut: Future<Output = Result<(), E>> + Send + 'env,
+    {
+        self.at_once(catching(exit));
     }
 
     /// Registers `callback`, which runs when the stack is left: Python's `push_async_callback`.

@@ -81,8 +81,7 @@ impl<X: StackExit<E>, E> StackExit<E> for Suppress<X> {
     }
 }
 
-/// A [`Manager`] with the body `B` and the contract `L`, as an argument of
-/// [`AsyncExitStack::enter`](crate::AsyncExitStack::enter).
+/// A [`Manager`], as the argument of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter).
 ///
 /// A type that implements `AsyncContextManager` is none, because there is no bound for "the futures of its methods are
 /// `Send`".
@@ -91,12 +90,20 @@ impl<X: StackExit<E>, E> StackExit<E> for Suppress<X> {
     label = "expected a `Manager`",
     note = "convert a type that implements `AsyncContextManager`, or another stack: `stack.enter(value.into_manager())`"
 )]
-pub trait Enterable<B, L> {
+pub trait Enterable {
+    /// The body of the manager.
+    type Body;
+    /// The contract of the manager.
+    type Contract;
+
     /// Returns the manager.
-    fn manager(self) -> Manager<B, L>;
+    fn manager(self) -> Manager<Self::Body, Self::Contract>;
 }
 
-impl<B, L> Enterable<B, L> for Manager<B, L> {
+impl<B, L> Enterable for Manager<B, L> {
+    type Body = B;
+    type Contract = L;
+
     fn manager(self) -> Self {
         self
     }
@@ -109,6 +116,16 @@ pub trait StackType<E>: Exit<Output = Result<(), E>, Caught = E> {}
 impl<E> StackType<E> for Catch<E> {}
 
 impl<E> StackType<E> for Suppress<Catch<E>> {}
+
+/// The exit type of a stack that may suppress.
+#[diagnostic::on_unimplemented(
+    message = "this exit stack can't suppress an error",
+    label = "the stack was created by `AsyncExitStack::new()`",
+    note = "create the stack by `AsyncExitStack::suppressing()`; its type is `AsyncExitStack<'env, E, Suppress<Catch<E>>>`"
+)]
+pub trait CanSuppress {}
+
+impl<X> CanSuppress for Suppress<X> {}
 
 /// An exit type of managers that a stack with the exit type `Self` accepts.
 pub trait Accepts<X> {}

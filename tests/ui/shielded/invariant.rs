@@ -11,9 +11,11 @@ async fn slots() -> Slots<'_> {
     r#yield!(Slots(Cell::new(None)));
 }
 
+struct Shared<'s>(std::sync::Mutex<&'s str>);
+
 #[async_context_manager(shielded)]
-async fn behind_a_reference() -> Result<&Cell<Option<&str>>, String> {
-    r#yield!(&Cell::new(None));
+async fn behind_a_reference() -> Result<&Shared<'_>, String> {
+    r#yield!(&Shared(std::sync::Mutex::new("")));
     Ok(())
 }
 

@@ -24,14 +24,24 @@ async fn two() -> (&u8, &mut &str) {
 }
 
 #[async_context_manager(shielded)]
-async fn several(pool: &str) -> &mut (dyn Iterator<Item = &str> + Send) {
+async fn several(name: &str) -> &mut (dyn Iterator<Item = &str> + Send) {
     r#yield!(&mut "".split('x'));
 }
 
-/// These are allowed.
+/// This and the next are allowed.
 #[async_context_manager(shielded)]
-async fn writer() -> (&mut (dyn Write + Send), Option<&Tx<'_>>) {
-    r#yield!((&mut String::new(), None));
+async fn writer() -> &mut (dyn Write + Send) {
+    r#yield!(&mut String::new());
+}
+
+#[async_context_manager(shielded)]
+async fn tuple() -> (&mut (dyn Write + Send + 'static), Option<&Tx<'_>>, &Vec<&str>) {
+    r#yield!((&mut String::new(), None, &Vec::new()));
+}
+
+#[async_context_manager(shielded)]
+async fn nested() -> Option<&mut (dyn Write + Send)> {
+    r#yield!(None);
 }
 
 struct Own;
