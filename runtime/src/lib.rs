@@ -112,6 +112,10 @@ mod within;
 #[doc = include_str!("../docs/coming-from-python.md")]
 pub mod coming_from_python {}
 
+#[cfg(all(any(doc, doctest), feature = "tokio"))]
+#[doc = include_str!("../docs/recipes.md")]
+pub mod recipes {}
+
 #[doc(hidden)]
 pub mod __private {
     pub use crate::private::*;
