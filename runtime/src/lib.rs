@@ -47,7 +47,8 @@
 //!   to its end.
 #![cfg_attr(
     feature = "tokio",
-    doc = "\n[`coming_from_python`] maps Python's names and recipes to this crate, and lists the differences."
+    doc = "\n[`coming_from_python`] maps Python's names and recipes to this crate, and lists the differences. [`recipes`] \
+           has more of what programs do with managers."
 )]
 //!
 //! # Features

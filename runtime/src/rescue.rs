@@ -49,6 +49,10 @@
 //! a hook: see [`set_hook`]. The exit phase of a manager that is not shielded is a `Loss` as well, if it is cut off at
 //! an `.await`. A `Loss` shows its error. Its documentation has a table of what is shown.
 //!
+//! A rescue runs in the `tracing` span in which its manager was entered, with the feature `tracing`. A value of
+//! `tokio::task_local!` is not set in it, because it is not part of the task that had the value. Read such a value at the
+//! beginning of the enter phase.
+//!
 //! # Limits and metrics
 //!
 //! [`pending`] lists the rescues that have not ended, by name and age. [`metrics`] returns how many have begun, ended,
@@ -73,9 +77,9 @@
 //! - A rescue that is pending in a process that calls `fork`. It belongs to the parent. The child counts it, but does
 //!   not run it. Rescues that begin in the child run there.
 //! - A [`Rescue`] that an executor leaks (forgets). It stays pending, and so does everything that waits for it.
-//! - A manager that lends a reference into its own data, has put the future of its `yield!` aside, and awaits something
-//!   else when it is cancelled. Only that future may drop the block, so it is dropped immediately, and the rest of the
-//!   manager with it. This is a [`Loss`], too. A manager that lends no reference is rescued.
+//! - A manager that lends a reference into its own data, keeps the future of its `yield!` in a variable, and awaits
+//!   something else when it is cancelled. Only that future may drop the block, so it is dropped immediately, and the rest
+//!   of the manager with it. This is a [`Loss`], too. A manager that lends no reference is rescued.
 //! - A manager after a panic with `panic = "abort"`.
 
 mod cancellable;
