@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex as Lock};
 
 use axum::body::Body;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::yield_now;
 use tower::ServiceExt;
 
 use std::io;
@@ -41,16 +42,19 @@ impl Pool {
     }
 
     async fn open(self) -> Result<Self, AppError> {
+        yield_now().await;
         self.log("open");
         Ok(self)
     }
 
     async fn close(self) -> Result<(), AppError> {
+        yield_now().await;
         self.log("close");
         Ok(())
     }
 
     async fn acquire(&self) -> Result<Conn, DbError> {
+        yield_now().await;
         Ok(Conn { pool: self.clone(), used: Arc::default() })
     }
 }
@@ -115,6 +119,7 @@ async fn rename(State(pool): State<Pool>, Path(id): Path<u32>) -> Result<&'stati
 }
 
 /// Makes a response with an error status an `Err`.
+#[allow(clippy::result_large_err, reason = "it goes no further than the `with!`")]
 fn checked(response: Response) -> Result<Response, Response> {
     let status = response.status();
     if status.is_client_error() || status.is_server_error() { Err(response) } else { Ok(response) }

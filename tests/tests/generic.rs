@@ -4,6 +4,7 @@
 
 use std::future::pending;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_context_manager::{
@@ -11,6 +12,7 @@ use async_context_manager::{
     move_on_after, rescue, task_group, with,
 };
 use tests::{Log, block_on, drop_after, panic_message, yields};
+use tokio::task::JoinHandle;
 
 /// The way in which the managers of these tests end.
 type Exit = Result<(), String>;
@@ -339,6 +341,53 @@ mod boxed {
         let ended = tokio::spawn(async move { with!(storage.open() as number => *number) });
         assert_eq!(ended.await.expect("it does not panic"), Ok(5));
         assert_eq!(log.take(), ["Completed 5"]);
+    }
+
+    #[tokio::test]
+    async fn manager_of_a_trait_can_be_spawned_in_generic_code() {
+        trait Storage: Send + Sync + 'static {
+            fn open(&self) -> Counter<'_>;
+        }
+        struct Memory(Log);
+        impl Storage for Memory {
+            fn open(&self) -> Counter<'_> {
+                counter(&self.0, 5).boxed()
+            }
+        }
+        async fn add_one<S: Storage>(storage: Arc<S>) -> Result<u32, String> {
+            with!(storage.open() as number => {
+                *number += 1;
+                yields(1).await;
+                *number
+            })
+        }
+        fn spawn<S: Storage>(storage: Arc<S>) -> JoinHandle<Result<u32, String>> {
+            tokio::spawn(add_one(storage))
+        }
+        let log = Log::new();
+        assert_eq!(spawn(Arc::new(Memory(log.clone()))).await.expect("it does not panic"), Ok(6));
+        assert_eq!(log.take(), ["Completed 6"]);
+    }
+
+    #[tokio::test]
+    async fn manager_is_an_argument_of_a_function_that_spawns() {
+        async fn take<T, E>(manager: impl AnyManager<lent::Mut<T>, Exit = Result<(), E>>) -> Result<T, E>
+        where
+            T: Default,
+        {
+            with!(manager as value => std::mem::take(value))
+        }
+        fn spawn<T, E>(manager: BoxManager<'static, lent::Mut<T>, Result<(), E>>) -> JoinHandle<Result<T, E>>
+        where
+            T: Default + Send + 'static,
+            E: Send + 'static,
+        {
+            tokio::spawn(take(manager))
+        }
+        let log = Log::new();
+        let taken = spawn(owned_counter(log.clone(), 5).boxed());
+        assert_eq!(taken.await.expect("it does not panic"), Ok(5));
+        assert_eq!(log.take(), ["Completed 0"]);
     }
 
     #[test]

@@ -134,14 +134,14 @@ pub async fn cut_short() {
 /// use std::pin::pin;
 /// use std::time::Duration;
 ///
-/// use async_context_manager::{nullcontext, timeout, unstopped, with};
+/// use async_context_manager::{nullcontext, stop_when, unstopped, with};
 /// use tokio::time::sleep;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() {
 /// let mut work = pin!(async { with!(nullcontext(5) as five => { sleep(Duration::from_secs(9)).await; five }) });
-/// let early = with!(timeout(Duration::from_secs(1)) => { unstopped(&mut work).await });
-/// assert!(early.is_err());
+/// let early = with!(stop_when(sleep(Duration::from_secs(1))) => { unstopped(&mut work).await });
+/// assert!(early.is_none());
 /// assert_eq!(work.await, 5); // without `unstopped`, this would panic
 /// # }
 /// ```
