@@ -136,7 +136,8 @@ pub trait AsyncContextManager {
 
     /// Leaves the manager. `outcome` says how the block ended.
     ///
-    /// A test of the manager may call this method directly:
+    /// [`enter`](Self::enter) and this method may be called by hand, for example in a test of the manager, or by a struct
+    /// that has methods `connect` and `close`:
     ///
     /// ```
     /// # use async_context_manager::{AsyncContextManager, Outcome};
