@@ -13,6 +13,7 @@ mod combinators;
 mod graceful;
 mod groups;
 mod hostile;
+mod savepoints;
 mod scopes;
 mod semantics;
 mod soundness;
