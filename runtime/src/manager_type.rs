@@ -179,7 +179,7 @@ pub trait AsyncContextManager {
     /// #     async fn enter(&mut self) -> Result<&mut u32, String> { Ok(&mut self.requests) }
     /// #     async fn exit(&mut self, _outcome: Outcome) -> Result<(), String> { Ok(()) }
     /// # }
-    /// async fn two_requests() -> Result<Option<u32>, String> {
+    /// async fn two_requests() -> Result<u32, String> {
     ///     with!(AsyncExitStack::new() as stack => {
     ///         let requests = stack.enter(Session::default().into_manager()).await?;
     ///         *requests += 2;
@@ -187,7 +187,7 @@ pub trait AsyncContextManager {
     ///     })
     /// }
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() { assert_eq!(two_requests().await, Ok(Some(2))); }
+    /// # async fn main() { assert_eq!(two_requests().await, Ok(2)); }
     /// ```
     fn into_manager(
         self,

@@ -163,7 +163,9 @@ impl<'env, E: Send + 'env, X: StackType<E>> AsyncExitStack<'env, E, X> {
     /// The manager is left when the stack is left.
     ///
     /// The future returns a `V`, or a `Result<V, E>` for a manager that can fail. `V` may be a `&T` or `&mut T` into
-    /// the manager's own data. It is valid until the stack is borrowed as `&mut`, as by closing.
+    /// the manager's own data, or a tuple of two or three of these. It is valid until the stack is borrowed as `&mut`, as by
+    /// closing. A manager that is entered later cannot borrow it, because the stack would borrow itself: enter one manager
+    /// function with both in its `with!`.
     ///
     /// A type that implements [`AsyncContextManager`](crate::AsyncContextManager) is entered by calling its
     /// [`into_manager`](crate::AsyncContextManager::into_manager), and must not borrow. To enter one that borrows,
@@ -190,9 +192,9 @@ impl<'env, E: Send + 'env, X: StackType<E>> AsyncExitStack<'env, E, X> {
     ///
     /// # Panics
     ///
-    /// Panics if the manager panics when it is entered. Also panics if the manager lends a reference and its `yield!`
-    /// is in an `async` block or in another macro, and if the manager drops its block before it is entered, by racing
-    /// it, and succeeds.
+    /// Panics if the manager panics when it is entered, and if it drops its block before it is entered, by racing it, and
+    /// succeeds. Also panics if it lends a reference and its `yield!`, or that of a manager function around it, is in an
+    /// `async` block or in another macro. The managers of this crate do not count as such functions.
     ///
     /// # Cancel safety
     ///

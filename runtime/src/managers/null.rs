@@ -28,7 +28,7 @@ use crate::async_context_manager;
 /// # #[async_context_manager]
 /// # async fn connection(url: &str) -> Result<usize, String> { r#yield!(url.len()); Ok(()) }
 ///
-/// async fn load(url: Option<&str>) -> Result<Option<usize>, String> {
+/// async fn load(url: Option<&str>) -> Result<usize, String> {
 ///     with!(AsyncExitStack::new() as stack => {
 ///         match url {
 ///             Some(url) => stack.enter(connection(url)).await?,
@@ -38,8 +38,8 @@ use crate::async_context_manager;
 /// }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// #     assert_eq!(load(Some("db://")).await, Ok(Some(5)));
-/// #     assert_eq!(load(None).await, Ok(Some(0)));
+/// #     assert_eq!(load(Some("db://")).await, Ok(5));
+/// #     assert_eq!(load(None).await, Ok(0));
 /// # }
 /// ```
 ///

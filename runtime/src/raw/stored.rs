@@ -117,19 +117,23 @@ impl<'s, A: Stored<'s>, B: Stored<'s>> Stored<'s> for (A, B) {
     const BORROWS: bool = A::BORROWS || B::BORROWS;
 
     unsafe fn give(self) -> Self::Value {
-        // SAFETY: guaranteed by the caller. The two references were made from two references that were alive at the same
-        // time.
-        unsafe { (self.0.give(), self.1.give()) }
+        // SAFETY: guaranteed by the caller. Both were made from references that lived at the same time.
+        let first = unsafe { self.0.give() };
+        // SAFETY: as above.
+        let second = unsafe { self.1.give() };
+        (first, second)
     }
 }
 
 impl<'s, A: Stored<'s>, B: Stored<'s>, C: Stored<'s>> Stored<'s> for (A, B, C) {
     type Value = (A::Value, B::Value, C::Value);
-    const BORROWS: bool = A::BORROWS || B::BORROWS || C::BORROWS;
+    const BORROWS: bool = <((A, B), C)>::BORROWS;
 
     unsafe fn give(self) -> Self::Value {
-        // SAFETY: as above.
-        unsafe { (self.0.give(), self.1.give(), self.2.give()) }
+        let (first, second, third) = self;
+        // SAFETY: guaranteed by the caller.
+        let ((first, second), third) = unsafe { ((first, second), third).give() };
+        (first, second, third)
     }
 }
 
