@@ -102,7 +102,7 @@ fn boxed(FnHeader { attrs, vis, sig }: FnHeader, body: &FnBody) -> TokenStream {
 /// }
 /// ```
 ///
-/// With the option `shielded`, the function `shielded` replaces `Manager::new`. Its last argument, `|value, _| value`, compiles
+/// With the option `shielded`, the function `shielded` replaces `Manager::new`. Its last argument, `|__acm_value, _| __acm_value`, compiles
 /// only if the lent type is covariant. An error about it points at the lent type.
 fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &Block, args: &Args) -> TokenStream {
     let krate = &args.krate;
@@ -121,7 +121,7 @@ fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &
     );
     let shorten = args.shielded.as_ref().map(|_| {
         let site = Span::mixed_site().located_at(returns.lent_span);
-        quote_spanned!(site=> , |value, _| value)
+        quote_spanned!(site=> , |__acm_value, _| __acm_value)
     });
     // An error about the lifetimes of the error type points at the return type.
     let named = {

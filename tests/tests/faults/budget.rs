@@ -228,7 +228,7 @@ async fn stack(log: Log, is_busy: bool) {
             work(is_busy).await;
         })
     };
-    let Ok(_) = with.await;
+    let Ok(()) = with.await;
 }
 
 #[test]
