@@ -76,11 +76,9 @@ impl VisitMut for Elided {
 /// `&mut dyn Trait` as the whole type: the elided lifetime of the object can be shortened by a coercion.
 pub(crate) fn invariant(ty: &Type) -> Vec<TypeReference> {
     let mut ty = ty.clone();
-    if let Type::Reference(reference) = &mut ty {
-        if let Some(object) = object(&mut reference.elem) {
-            object.bounds = object.bounds.iter().filter(|bound| !is_lifetime(bound)).cloned().collect();
-            object.bounds.push(parse_quote!('static));
-        }
+    if let Some(object) = referenced_object(&mut ty) {
+        object.bounds = object.bounds.iter().filter(|bound| !is_lifetime(bound)).cloned().collect();
+        object.bounds.push(parse_quote!('static));
     }
     let mut invariant = Invariant(Vec::new());
     invariant.visit_type_mut(&mut ty);
@@ -103,6 +101,13 @@ impl VisitMut for Invariant {
 
 fn is_lifetime(bound: &TypeParamBound) -> bool {
     matches!(bound, TypeParamBound::Lifetime(_))
+}
+
+fn referenced_object(ty: &mut Type) -> Option<&mut TypeTraitObject> {
+    match ty {
+        Type::Reference(reference) => object(&mut reference.elem),
+        _ => None,
+    }
 }
 
 fn object(ty: &mut Type) -> Option<&mut TypeTraitObject> {
