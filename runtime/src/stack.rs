@@ -9,13 +9,13 @@ use core::task::{Context, Waker};
 use crate::async_context_manager;
 use crate::exit::{Catch, Suppress};
 use crate::frame::BodyToken;
-use crate::lend::{Contract, FnContract, Lend1};
+use crate::lend::{Contract, FnContract, Lend1, Lends};
 use crate::manager::{IntoManager, Manager, OutputOf};
 use crate::named::Named;
 use crate::outcome::Outcome;
 use crate::raw::entry_signal::StackOutcome;
-use crate::raw::stack_entry::{Entering, Receiver, StackEntries};
-use crate::raw::stored::{StackValue, Stored, StoredOwned};
+use crate::raw::stack_entry::{Entering, LentBy, Receiver, StackEntries};
+use crate::raw::stored::{StackValue, Stored};
 use crate::raw::{Body, SameContract, lend1};
 use crate::stack_exit::{Accepts, CanSuppress, Enterable, LeavingError, StackExit, StackType};
 
@@ -199,13 +199,13 @@ impl<'env, E: Send + 'env, X: StackType<E>> AsyncExitStack<'env, E, X> {
     /// # Cancel safety
     ///
     /// If the future is dropped, entering ends there, and the manager is not on the stack.
-    pub fn enter<'s, M, K>(&'s self, manager: M) -> Entering<'s, 'env, E, K, <M::Contract as Contract>::Exit>
+    pub fn enter<'s, M, K>(&'s self, manager: M) -> Entering<'s, 'env, E, K, M::Contract>
     where
         M: Enterable<Body: Send + 'env, Contract: StackValue<K> + 'env>,
         M::Body: Body<Future: Future<Output = OutputOf<M::Contract>> + Send + 'env>,
         <M::Contract as Contract>::Exit: StackExit<E>,
         X: Accepts<<M::Contract as Contract>::Exit>,
-        K: Stored<'s> + Send + 'env,
+        K: Stored<'s, Value = LentBy<'s, M::Contract>> + Send + 'env,
     {
         self.entries.enter(manager.manager())
     }
@@ -472,7 +472,7 @@ impl<'env, E: Send + 'env, X: StackType<E>> AsyncExitStack<'env, E, X> {
     fn at_once<M, L>(&self, manager: Manager<M, L>)
     where
         M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
-        L: StackValue<StoredOwned<()>> + 'env,
+        L: for<'a, 'b> Lends<'a, 'b, Value = ()> + 'env,
         L::Exit: StackExit<E>,
     {
         let entering = pin!(self.entries.enter(manager));

@@ -16,8 +16,8 @@ use super::entry_signal::{EntryShared, ExitSignal, Left, StackOutcome, lock};
 use super::stop_scope::{StopMode, StopScope};
 use super::stored::{StackValue, Stored};
 use super::{Body, run};
-use crate::exit::Exit;
 use crate::frame::{BorrowToken, End, ValueToken};
+use crate::lend::{Contract, Lends};
 use crate::manager::{Manager, OutputOf};
 use crate::outcome::Outcome;
 use crate::output::BodyOutput;
@@ -28,6 +28,9 @@ use crate::show::GENERIC;
 use crate::stack_exit::StackExit;
 use crate::user_code;
 use crate::value::{ShapeOf, Value};
+
+/// The value that a manager with the contract `L` lends while a stack is borrowed for `'s`.
+pub(crate) type LentBy<'s, L> = <L as Lends<'s, 's>>::Value;
 
 type BoxedBody<'env, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'env>>;
 
@@ -227,13 +230,13 @@ impl<'env, E> StackEntries<'env, E> {
     }
 
     /// Enters `manager` and keeps it open.
-    pub(crate) fn enter<'s, M, L, K>(&'s self, manager: Manager<M, L>) -> Entering<'s, 'env, E, K, L::Exit>
+    pub(crate) fn enter<'s, M, L, K>(&'s self, manager: Manager<M, L>) -> Entering<'s, 'env, E, K, L>
     where
         E: Send + 'env,
         M: Body<Future: Future<Output = OutputOf<L>> + Send + 'env> + Send + 'env,
         L: StackValue<K> + 'env,
         L::Exit: StackExit<E>,
-        K: Stored<'s> + Send + 'env,
+        K: Stored<'s, Value = LentBy<'s, L>> + Send + 'env,
     {
         let signal = Arc::new(EntryShared::new(L::Exit::named(manager.body.name().named())));
         let body = Box::pin(run_entry(manager, Arc::clone(&signal)));
@@ -242,29 +245,29 @@ impl<'env, E> StackEntries<'env, E> {
 }
 
 /// The future of [`AsyncExitStack::enter`](crate::AsyncExitStack::enter): returns the lent value, which is stored as a `K`.
-/// `X` is the exit type of the manager.
+/// `L` is the contract of the manager, which names the type of the value.
 ///
 /// The lent value has no parameter of its own. The compiler could not prove then that two of these in one future, as in
 /// `try_join!`, are `Send`.
 #[must_use = "the manager is entered only when this is awaited"]
-pub struct Entering<'s, 'env, E, K, X: Exit> {
+pub struct Entering<'s, 'env, E, K, L: Contract> {
     entries: &'s StackEntries<'env, E>,
     /// `None` if the manager has been entered.
     entry: Option<(BoxedBody<'env, E>, Arc<EntryShared<K, E>>)>,
     /// Returns the error of a manager that has failed.
-    own_error: fn(E) -> <X::Output as BodyOutput>::Error,
+    own_error: fn(E) -> <OutputOf<L> as BodyOutput>::Error,
 }
 
 // The body is pinned on the heap.
-impl<E, K, X: Exit> Unpin for Entering<'_, '_, E, K, X> {}
+impl<E, K, L: Contract> Unpin for Entering<'_, '_, E, K, L> {}
 
-impl<'s, 'env, E, K, X> Future for Entering<'s, 'env, E, K, X>
+impl<'s, 'env, E, K, L> Future for Entering<'s, 'env, E, K, L>
 where
     E: Send + 'env,
-    K: Stored<'s> + Send + 'env,
-    X: Exit,
+    K: Stored<'s, Value = LentBy<'s, L>> + Send + 'env,
+    L: Lends<'s, 's>,
 {
-    type Output = <X::Output as BodyOutput>::Value<K::Value>;
+    type Output = <OutputOf<L> as BodyOutput>::Value<LentBy<'s, L>>;
 
     /// # Panics
     ///
@@ -297,7 +300,7 @@ where
                 panic!("`{name}` dropped its block on entry and succeeded, so it has no value: return an `Err`")
             }
         };
-        Poll::Ready(X::Output::value(entered.map_err(self.own_error)))
+        Poll::Ready(<OutputOf<L>>::value(entered.map_err(self.own_error)))
     }
 }
 
