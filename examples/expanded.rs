@@ -39,24 +39,28 @@ fn welcome(
     // `Debug`, or by the name of its type.
     let __acm_name = || Named::<()>::new("welcome").showing((0, 0, 0));
     Manager::new(return_type, __acm_name, move |handle| async move {
-        // The yield point borrows this local, so the block can't outlive the body. (If the `yield!` is in an `async` block,
-        // which may be raced, this local is a `DetachedGuard`.)
-        let __this_manager = BodyToken::new();
-        // Moves each argument into the body, even unused ones, as in an `async fn`.
-        let name = name;
-        // Fixes the return type of the body for type inference, before the first `?`.
-        if false {
-            return expected::<()>().value;
-        }
+        // The outer braces are those that the user wrote, so that coverage counts the lines in them. The inner ones have the
+        // edition of the macros.
         {
-            println!("Hello, {name}!");
-            let mut seats = vec![1, 2, 3];
-            // Was: `r#yield!(&mut seats)`
-            //
-            // This future borrows `seats` and polls the block. When it is ready, the block has been dropped.
-            let outcome = lend1(SameContract::point(return_type, &handle, &__this_manager), &mut seats).await;
-            yield_now().await;
-            println!("Goodbye, {name}! {outcome:?}, seats left: {seats:?}");
+            // The yield point borrows this local, so the block can't outlive the body. (If the `yield!` is in an `async` block,
+            // which may be raced, this local is a `DetachedGuard`.)
+            let __this_manager = BodyToken::new();
+            // Moves each argument into the body, even unused ones, as in an `async fn`.
+            let name = name;
+            // Fixes the return type of the body for type inference, before the first `?`.
+            if false {
+                return expected::<()>().value;
+            }
+            {
+                println!("Hello, {name}!");
+                let mut seats = vec![1, 2, 3];
+                // Was: `r#yield!(&mut seats)`
+                //
+                // This future borrows `seats` and polls the block. When it is ready, the block has been dropped.
+                let outcome = lend1(SameContract::point(return_type, &handle, &__this_manager), &mut seats).await;
+                yield_now().await;
+                println!("Goodbye, {name}! {outcome:?}, seats left: {seats:?}");
+            }
         }
     })
 }

@@ -1,6 +1,6 @@
 //! Expands `#[async_context_manager]`.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
@@ -98,7 +98,7 @@ fn boxed(FnHeader { attrs, vis, sig }: FnHeader, body: &FnBody) -> TokenStream {
 /// fn connection(pool: &Pool) -> Manager<impl Body<Future = impl Future<Output = Result<(), E>>>, ...> {
 ///     let __return_type = SameContract::new();
 ///     let __acm_name = || Named::<Result<(), E>>::new("connection").showing((0, 0, 0));
-///     Manager::new(__return_type, __acm_name, move |__acm_handle| async move { ... })
+///     Manager::new(__return_type, __acm_name, move |__acm_handle| async move { { ... } })
 /// }
 /// ```
 ///
@@ -108,12 +108,14 @@ fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &
     let krate = &args.krate;
     let private = krate.private();
     let name = header.sig.ident.to_string();
+    let braces = block.brace_token.span.join();
     let block = block.to_token_stream();
     let arguments = own_arguments(&mut header.sig, &block);
     let this = this_manager(&header.sig.ident, markers, &private);
     let output = &returns.output;
     let expect = expected_output(output, &private);
-    let body = body(&header.sig.ident, quote!(#arguments #expect #block), markers, &private);
+    let body = body(&header.sig.ident, quote!(#arguments #expect #block), markers, &private, braces);
+    let body = in_braces(&quote!(#this #body), braces);
     let new = args.shielded.as_ref().map_or_else(
         || quote_spanned!(Span::mixed_site()=> #krate::Manager::new),
         // An error about the lent type points at the option.
@@ -134,25 +136,29 @@ fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &
         #header {
             let __return_type = #private::SameContract::new();
             let __acm_name = || #named;
-            #new(__return_type, __acm_name, move |__acm_handle| async move {
-                #this
-                #body
-            } #shorten)
+            #new(__return_type, __acm_name, move |__acm_handle| async move #body #shorten)
         }
     }
+}
+
+/// Returns the block of an `async` block. The inner braces have the edition of this crate: its temporaries are dropped
+/// before its locals.
+fn in_braces(content: &TokenStream, span: Span) -> Group {
+    tokens::braces(quote_spanned!(Span::mixed_site()=> { #content }), span)
 }
 
 /// Returns the code of the body. If the marker may be dropped before the body, the managers in the block may have
 /// cleanup left, so the body waits for it at its end.
 ///
 /// Output: `let __acm_body = pin!(async move { ... }); finish(__this_manager, __acm_body, __acm_name).await`
-fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &CratePath) -> TokenStream {
+fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &CratePath, braces: Span) -> TokenStream {
     if !markers.iter().any(|marker| marker.in_async) {
         return body;
     }
     let this = Ident::new(THIS_MANAGER, name.span());
+    let body = in_braces(&body, braces);
     quote_spanned! {Span::mixed_site().located_at(name.span())=>
-        let __acm_body = ::core::pin::pin!(async move { #body });
+        let __acm_body = ::core::pin::pin!(async move #body);
         #private::finish(#this, __acm_body, __acm_name).await
     }
 }

@@ -98,6 +98,14 @@ pub(crate) fn regroup(group: &Group, content: TokenStream) -> Group {
     regrouped
 }
 
+/// Returns the braces of a generated `async` block. At the span of the user's braces, so that coverage counts the lines in
+/// them: `rustc` counts the code of an `async` block only within its braces.
+pub(crate) fn braces(content: TokenStream, span: Span) -> Group {
+    let mut braces = Group::new(Delimiter::Brace, content);
+    braces.set_span(span);
+    braces
+}
+
 /// Returns the statements in a group of braces, or `None` if the content is anything else.
 pub(crate) fn statements(group: &Group) -> Option<Vec<Stmt>> {
     if group.delimiter() != Delimiter::Brace {

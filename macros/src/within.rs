@@ -190,8 +190,9 @@ fn within(attributes: Vec<WithinAttribute>, body: &mut Block, returned: &ReturnT
     };
     let attributes = attributes.into_iter().rev();
     instrument::wrap_written(body, |body| {
+        let braces = body.brace_token.span.join();
         let body = attributes.fold(body.to_token_stream(), |body, WithinAttribute { entries, krate }| {
-            with::expand::body(entries, &body, &krate, output)
+            with::expand::body(entries, &body, &krate, output, braces)
         });
         quote_spanned!(Span::mixed_site()=> { #expected #body })
     })

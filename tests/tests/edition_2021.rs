@@ -3,7 +3,10 @@
 #![forbid(unsafe_code)]
 
 use async_context_manager::with;
-use edition_2021::{Log, Own, composed, exits, leave, logged, polled_once, sendable, temporary, within_all, wrapped};
+use edition_2021::{
+    Log, Own, composed, ends_in_a_temporary, exits, leave, logged, polled_once, sendable, temporary, within_all,
+    wrapped,
+};
 use tests::{block_on, drop_after, yields};
 
 #[test]
@@ -39,6 +42,13 @@ fn composition_and_a_drop() {
         })
     });
     assert_eq!(own.log.take(), ["inner 5! Cancelled", "exit"]);
+}
+
+#[test]
+fn a_temporary_is_dropped_before_the_arguments() {
+    let own = Own::default();
+    own.log.add("before");
+    assert_eq!(block_on(async { with!(ends_in_a_temporary((own, 5)) as count => count) }), 1);
 }
 
 #[test]

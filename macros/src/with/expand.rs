@@ -1,14 +1,15 @@
 //! Expands a `with!` whose parts are parsed.
 
-use proc_macro2::{Group, Ident, Literal, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Expr;
+use syn::spanned::Spanned;
 
 use super::Keywords;
 use super::header::HeaderEntry;
 use super::jumps::{self, Exits, Jump};
 use crate::marker::find_point;
-use crate::tokens::CratePath;
+use crate::tokens::{self, CratePath};
 
 /// A `with!`: its managers, and the data that they share.
 struct With {
@@ -20,6 +21,8 @@ struct With {
     enclosing: TokenStream,
     /// If the block is the body of a function: the span for errors about its return value.
     returns_to: Option<Span>,
+    /// The span of the braces of the block.
+    braces: Span,
 }
 
 /// Input:  `connection(&pool) as conn => { conn.insert(1).await?; }`
@@ -85,6 +88,7 @@ pub(crate) fn with(
     let mut exits = jumps::rewrite(&mut entries, &mut block, keywords.has_jump, &private);
     // The managers after the first are in its block.
     exits.may_return |= entries.len() > 1;
+    let span = braces_span(&block);
     let block = match block {
         Expr::Block(block) if block.label.is_none() && block.attrs.is_empty() => match braces {
             Some(braces) if !keywords.has_jump => braces.into_token_stream(),
@@ -92,7 +96,7 @@ pub(crate) fn with(
         },
         other => quote_spanned!(Span::mixed_site()=> { #other }),
     };
-    With::new(entries, private, exits, enclosing, None).level(0, &block)
+    With::new(entries, private, exits, enclosing, None, span).level(0, &block)
 }
 
 /// The same for `#[within]`, whose block is the body of a function. The block ends in a `return` of its value. If the
@@ -111,7 +115,15 @@ pub(crate) fn with(
 /// ```text
 /// match match run(...).await { ... } { __acm_value => __acm_frame0.into_return(__acm_value) }
 /// ```
-pub(crate) fn body(entries: Vec<HeaderEntry>, body: &TokenStream, krate: &CratePath, output: Span) -> TokenStream {
+///
+/// `braces` is the span of the braces that the user wrote, and `output` that for errors about the return value.
+pub(crate) fn body(
+    entries: Vec<HeaderEntry>,
+    body: &TokenStream,
+    krate: &CratePath,
+    output: Span,
+    braces: Span,
+) -> TokenStream {
     let private = krate.private();
     let frame = frame(0, Span::mixed_site());
     let block = quote_spanned! {Span::mixed_site()=> {
@@ -120,7 +132,17 @@ pub(crate) fn body(entries: Vec<HeaderEntry>, body: &TokenStream, krate: &CrateP
         }
     }};
     let exits = Exits { may_return: true, ..Exits::default() };
-    With::new(entries, private, exits, quote!(()), Some(output)).level(0, &block)
+    With::new(entries, private, exits, quote!(()), Some(output), braces).level(0, &block)
+}
+
+/// Returns the span of the last braces of a block. Without braces, it is that of the first token: on stable Rust, no span
+/// comprises several tokens.
+fn braces_span(block: &Expr) -> Span {
+    let braces = |token| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group.span()),
+        _ => None,
+    };
+    block.to_token_stream().into_iter().filter_map(braces).last().unwrap_or_else(|| block.span())
 }
 
 /// A manager of a header, and the parts that its expansion repeats.
@@ -160,10 +182,11 @@ impl With {
         exits: Exits,
         enclosing: TokenStream,
         returns_to: Option<Span>,
+        braces: Span,
     ) -> Self {
         let level = |(index, entry)| HeaderManager::new(index, entry, &private, exits.may_return);
         let managers = entries.into_iter().enumerate().map(level).collect();
-        Self { managers, private, exits, enclosing, returns_to }
+        Self { managers, private, exits, enclosing, returns_to, braces }
     }
 
     /// Expands the manager number `index` and those after it, in braces.
@@ -221,8 +244,9 @@ impl With {
         let end = self.end(index, &bind, &self.level(index + 1, block));
         let arms = self.arms(index);
         let shown = self.shown(index);
+        let block = tokens::braces(quote_spanned!(*site=> #expect_return #end), self.braces);
         quote_spanned! {*site=>
-            let __acm_future = #frame.future(async { #expect_return #end });
+            let __acm_future = #frame.future(async #block);
             match #private::run(__acm_manager, #frame, #enclosing, __acm_future, #literal, #shown).await { #arms }
         }
     }

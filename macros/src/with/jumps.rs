@@ -115,7 +115,9 @@ impl<'a> JumpRewriter<'a> {
         let value = value.map_or_else(|| quote_spanned!(site=> ()), ToTokens::to_token_stream);
         let value = either(value, index, self.count, self.private);
         let block = block_label();
-        Some(quote_spanned!(site=> break #block ::core::ops::ControlFlow::Break(#value)))
+        // The outer tokens of the value have the span of the keyword, so that coverage counts its line.
+        let value = quote_spanned!(span=> ::core::ops::ControlFlow::Break(#value));
+        Some(quote_spanned!(site=> break #block #value))
     }
 
     /// Visits a loop or a labelled block.

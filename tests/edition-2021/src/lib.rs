@@ -71,6 +71,14 @@ pub async fn composed(own: &Own) -> Result<&mut String, String> {
     with!(own.borrowed(false) as log, logged(log, "inner", 5) as (_, local) => { r#yield!(local); })
 }
 
+/// Ends in a temporary that borrows from an argument.
+#[allow(clippy::semicolon_if_nothing_returned)]
+#[async_context_manager(crate = renamed)]
+pub async fn ends_in_a_temporary((own, _): (Own, u8)) -> usize {
+    r#yield!(own.log.0.lock().map_or(0, |events| events.len()));
+    own.log.0.lock().unwrap_or_else(PoisonError::into_inner).clear()
+}
+
 /// Drops a block that pends.
 #[async_context_manager(crate = renamed)]
 pub async fn polled_once(log: &Log) -> Result<(), &'static str> {
