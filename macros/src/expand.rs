@@ -13,7 +13,7 @@ use crate::marker::{Marker, THIS_MANAGER};
 use crate::returns::Returns;
 use crate::tokens::CratePath;
 use crate::yields;
-use crate::{fallback, instrument, tokens, validate};
+use crate::{doc, fallback, instrument, tokens, validate};
 
 /// Expands the attribute. The output has the errors, if any, and always the item.
 pub(crate) fn manager_fn(args: &TokenStream, item: &TokenStream) -> TokenStream {
@@ -53,13 +53,14 @@ fn with_errors(item: &TokenStream, errors: Errors) -> TokenStream {
 
 /// The same for a parsed function that has no other attribute to be expanded first.
 pub(crate) fn function(mut args: Args, input: FnInput, errors: &mut Errors) -> TokenStream {
-    let FnInput { header, body } = input;
+    let FnInput { mut header, body } = input;
     if validate::boxed(&header.sig, errors) {
         return boxed(header, &body);
     }
     validate::signature(&header.sig, errors);
     validate::shielded(&header.sig, &mut args, errors);
     let returns = Returns::parse(&header.sig.output, &mut args, errors);
+    doc::add_section(&mut header.attrs, &header.sig, &args);
     let krate = &args.krate;
     match body {
         FnBody::Parsed(mut block) => {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `tokens`, `errors` | helpers for token streams; a list of errors |
 //! | `args`, `input` | parse the arguments and the function of an attribute |
+//! | `doc` | documents a manager function with its signature as it was written |
 //! | `fallback` | keeps the statements of a broken block that can be parsed |
 //! | `instrument`, `boxed` | find the user's body in what `#[tracing::instrument]` and `#[async_trait]` make of it |
 //! | `marker` | the marker, a `yield!`, and the error for one outside a manager function |
@@ -20,6 +21,7 @@
 mod args;
 mod boxed;
 mod context_managers;
+mod doc;
 mod errors;
 mod expand;
 mod fallback;
@@ -37,12 +39,14 @@ mod yields;
 use proc_macro::TokenStream;
 
 /// Turns an `async fn` with one `yield!` into a context manager. Documented in the crate `async-context-manager`.
+#[doc(alias("async drop", "asynccontextmanager", "AsyncDrop", "cleanup", "teardown", "transaction"))]
 #[proc_macro_attribute]
 pub fn async_context_manager(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::manager_fn(&args.into(), &item.into()).into()
 }
 
 /// Turns the body of an `async fn` into the block of a `with!`. Documented in the crate `async-context-manager`.
+#[doc(alias("decorator", "fixture"))]
 #[proc_macro_attribute]
 pub fn within(args: TokenStream, item: TokenStream) -> TokenStream {
     within::function(args.into(), &item.into()).into()

@@ -145,7 +145,19 @@ pub use outcome::Outcome;
 pub use scope::ScopeOutput;
 #[cfg(feature = "std")]
 pub use stack::AsyncExitStack;
+pub use value::{Entered, ScopeValue};
 
+// `rustdoc` shows what a `macro_rules!` accepts. This one says more than the one below.
+#[cfg(doc)]
+#[doc(alias("async with", "bracket", "defer", "finally", "try-with-resources", "using"))]
+#[doc = include_str!("../docs/with.md")]
+#[macro_export]
+macro_rules! with {
+    ($(manager $(as pattern)?),+ => block) => {};
+    ($(manager $(as pattern)?),+, { block }) => {};
+}
+
+#[cfg(not(doc))]
 #[doc = include_str!("../docs/with.md")]
 #[macro_export]
 macro_rules! with {

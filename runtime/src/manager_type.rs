@@ -12,7 +12,7 @@ use crate::output::BodyOutput;
 use crate::raw::body::TypeName;
 use crate::raw::{Body, SameContract, lend_from_type};
 use crate::scope::{CatchesOutput, ScopeOutput};
-use crate::value::{ShapeOf, Value};
+use crate::value::{Entered, ScopeValue};
 
 /// A context manager that is a type of your own, like a Python class with `__aenter__` and `__aexit__`.
 ///
@@ -87,6 +87,7 @@ use crate::value::{ShapeOf, Value};
     note = "a `Manager` does not implement this trait: a function that takes any manager names it as \
             `impl AnyManager<lent::Owned<T>, Exit = X>`, or with `lent::Ref<T>` or `lent::Mut<T>`"
 )]
+#[doc(alias("__aenter__", "__aexit__", "AbstractAsyncContextManager", "AsyncDisposable"))]
 pub trait AsyncContextManager {
     /// The type of the lent value, which the block receives. It may borrow from the manager.
     type Value<'v>
@@ -132,7 +133,7 @@ pub trait AsyncContextManager {
     ///
     /// Returns an error if entering fails. The `with!` then fails with this error, and neither the block nor
     /// [`exit`](Self::exit) runs.
-    fn enter(&mut self) -> impl Future<Output = <<Self::Exit as Exit>::Output as BodyOutput>::Value<Self::Value<'_>>>;
+    fn enter(&mut self) -> impl Future<Output = Entered<Self::Exit, Self::Value<'_>>>;
 
     /// Leaves the manager. `outcome` says how the block ended.
     ///
@@ -221,7 +222,7 @@ pub trait AsyncContextManager {
     /// assert_eq!(requests, 1);
     /// # }
     /// ```
-    fn scope<B, T>(self, block: B) -> impl Future<Output = Value<ShapeOf<Self::Exit>, T>>
+    fn scope<B, T>(self, block: B) -> impl Future<Output = ScopeValue<Self::Exit, T>>
     where
         Self: Sized,
         TypeContract<Self>: for<'v, 'w> Lends<'v, 'w, Exit = Self::Exit>,
@@ -280,7 +281,7 @@ impl<M: AsyncContextManager> AsyncContextManager for &mut M {
         Self: 'v;
     type Exit = M::Exit;
 
-    fn enter(&mut self) -> impl Future<Output = <OutputOf<TypeContract<M>> as BodyOutput>::Value<M::Value<'_>>> {
+    fn enter(&mut self) -> impl Future<Output = Entered<M::Exit, M::Value<'_>>> {
         (**self).enter()
     }
 

@@ -11,7 +11,7 @@ use crate::manager::{Manager, OutputOf, UndroppedManager};
 use crate::raw::{Body, run};
 use crate::scope_types::Types;
 use crate::show::GENERIC;
-use crate::value::{Block, CatchesShape, Shape, ShapeOf, Value};
+use crate::value::{Block, CatchesShape, ScopeValue, Shape};
 
 /// A manager that is about to be moved into a `with!`, and the frame that is created next.
 type OpenedManager<'a, 'b, 'm, M, L, S> = (UndroppedManager<M, L>, Unbound<'a, 'b, 'm, Frame<S>>);
@@ -102,7 +102,7 @@ where
     /// # Cancel safety
     ///
     /// Same as `with!`: see [`async_context_manager`](crate::async_context_manager).
-    pub async fn scope<B, T>(self, block: B) -> Value<ShapeOf<L::Exit>, T>
+    pub async fn scope<B, T>(self, block: B) -> ScopeValue<L::Exit, T>
     where
         B: for<'a, 'b> AsyncFnOnce(<L as Lends<'a, 'b>>::Value) -> T,
         T: ScopeOutput,

@@ -54,6 +54,7 @@ where
     ///
     /// A shielded manager needs one allocation. The module [`rescue`](crate::rescue) documents its requirements and its
     /// behaviour.
+    #[doc(alias = "shield")]
     pub fn shielded<K>(self) -> Manager<ShieldedBody<B, L>, L>
     where
         L: LendsShielded<K>,

@@ -42,6 +42,16 @@ pub(crate) type Both<X, Rest> = Shaped<
 pub(crate) type Value<S, T> =
     <<S as Shape>::BodyOutput as BodyOutput>::Value<<<S as Shape>::Suppression as Suppression>::Value<T>>;
 
+/// The value of a [`scope`](crate::Manager::scope): `T`, which is what its block returns.
+///
+/// `X` is the exit type of the manager. If the manager can suppress, an `Option<T>` takes the place of `T`. If it can fail,
+/// this is a `Result<T, E>` or a `Result<Option<T>, E>`.
+pub type ScopeValue<X, T> =
+    <<X as Exit>::Output as BodyOutput>::Value<<<X as Exit>::Suppression as Suppression>::Value<T>>;
+
+/// What entering a manager returns: `V`, or `Result<V, E>` if it can fail. `X` is the exit type of the manager.
+pub type Entered<X, V> = <<X as Exit>::Output as BodyOutput>::Value<V>;
+
 /// The same as a [`Value`], always with both parts. A part that is not possible has the type `Infallible`.
 pub(crate) type Finished<S, T> = Result<Result<T, <<S as Shape>::Suppression as Suppression>::Missing>, OutputError<S>>;
 

@@ -8,13 +8,15 @@
 
 /// The modules find each other at the root of the crate, as in their own.
 use macros::{
-    args, boxed, errors, expand, fallback, input, instrument, lifetime, marker, returns, tokens, validate, with, yields,
+    args, boxed, doc, errors, expand, fallback, input, instrument, lifetime, marker, returns, tokens, validate, with,
+    yields,
 };
 
 #[path = "../../macros/src"]
 mod macros {
     pub(crate) mod args;
     pub(crate) mod boxed;
+    pub(crate) mod doc;
     pub(crate) mod errors;
     pub(crate) mod expand;
     pub(crate) mod fallback;
@@ -240,4 +242,56 @@ fn comma_around_a_marker_expands_to_the_same_as_the_arrow() {
             }
         }
     }
+}
+
+/// The lines that the attribute adds to the documentation of a function.
+fn added_to_docs(options: &str, function: &str) -> Option<String> {
+    let function = function.parse().expect("tokens");
+    let expanded = expand::manager_fn(&options.parse().expect("tokens"), &function);
+    let function: ItemFn = syn::parse2(expanded).expect("a function");
+    let [_, added] = &*function.attrs else { return None };
+    let syn::Meta::NameValue(doc) = &added.meta else { return None };
+    let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &doc.value else { return None };
+    let text = text.value();
+    Some(text.strip_prefix("\n# Signature\n\n```text\n")?.strip_suffix("\n```")?.to_owned())
+}
+
+#[test]
+fn documentation_has_the_signature_as_written() {
+    let signatures = [
+        "async fn a()",
+        "async fn a(&self, pool: &Pool) -> Result<&mut Tx<'_>, DbError>",
+        "async fn a<'a, T: ?Sized + 'a>(mut n: &'a T, [x, _]: [u8; 2], self::Id(id): self::Id) -> (&'a T, &mut [u8])",
+        "async fn a(f: impl Fn(&str) -> u8, g: &mut dyn for<'b> FnMut(&'b u8), h: fn(u8) -> !)",
+        "async fn a(x: <T as ::core::ops::Deref>::Target, y: *const u8, z: Vec<Vec<u8>>) -> Ty![u8]",
+        "async fn a<const N: usize>(x: [u8; N]) -> &T\nwhere T: Iterator<Item = u8>, for<'b> &'b T: Send,",
+    ];
+    for signature in signatures {
+        let documented = format!("/// Docs.\n{signature} {{ r#yield!(x); }}");
+        let expected = format!("#[async_context_manager]\n{signature}");
+        let added = added_to_docs("", &documented).expect("a section");
+        let joined = added.replace("(\n    ", "(").replace(",\n    ", ", ").replace(",\n)", ")");
+        assert_eq!(joined, expected);
+    }
+}
+
+#[test]
+fn documentation_has_a_line_for_each_argument_of_a_long_signature() {
+    let function = "/// Docs.
+        async fn transaction(#[allow(unused)] pool: &Pool, isolation: Isolation, limit: Duration) -> Result<&mut Tx<'_>, E> {
+            r#yield!(&mut x);
+            Ok(())
+        }";
+    let expected = "#[async_context_manager(catch, suppress)]
+async fn transaction(
+    pool: &Pool,
+    isolation: Isolation,
+    limit: Duration,
+) -> Result<&mut Tx<'_>, E>";
+    assert_eq!(added_to_docs("crate = x, catch, suppress", function).as_deref(), Some(expected));
+}
+
+#[test]
+fn function_without_documentation_gets_none() {
+    assert_eq!(added_to_docs("", "#[inline] async fn a() { r#yield!(); }"), None);
 }

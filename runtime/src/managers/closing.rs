@@ -76,6 +76,16 @@ use crate::raw::{Body, SameContract, lend0, lend1};
 /// `.await` that is not ready immediately.
 ///
 /// This is Python's `contextlib.aclosing`, in which the method is always `aclose`.
+///
+/// # Signature
+///
+/// The types above are long. This manager is used like this one:
+///
+/// ```text
+/// #[async_context_manager]
+/// async fn closing<T, E>(value: T, close: impl AsyncFnOnce(T) -> Result<(), E>) -> Result<&mut T, E>
+/// ```
+#[doc(alias = "aclosing")]
 pub fn closing<T, C, Fut>(
     value: T,
     close: C,
@@ -140,6 +150,16 @@ where
 /// `.await` that is not ready immediately.
 ///
 /// On an exit stack, this is `callback`.
+///
+/// # Signature
+///
+/// The types above are long. This manager is used like this one:
+///
+/// ```text
+/// #[async_context_manager]
+/// async fn defer<E>(cleanup: impl AsyncFnOnce() -> Result<(), E>) -> Result<(), E>
+/// ```
+#[doc(alias("finally", "scopeguard"))]
 pub fn defer<C, Fut>(
     cleanup: C,
 ) -> IfClosed<Fut::Output, Manager<impl Body<Future = impl Future<Output = Fut::Output>>, DeferContract<Fut::Output>>>

@@ -101,6 +101,16 @@ const NAME: &str = "task_group";
 /// case. Errors of such tasks are passed to the hook of [`rescue`].
 ///
 /// This is Python's `asyncio.TaskGroup`, in which the errors of the block and of the tasks are one `ExceptionGroup`.
+///
+/// # Signature
+///
+/// The types above are long. This manager is used like this one:
+///
+/// ```text
+/// #[async_context_manager]
+/// async fn task_group<E>() -> Result<&TaskGroup<E>, TaskGroupError<E>>
+/// ```
+#[doc(alias = "nursery")]
 pub fn task_group<E: Send + 'static>()
 -> Manager<impl Body<Future = impl Future<Output = Result<(), TaskGroupError<E>>>>, Contract<E>> {
     entered().map(|body| Renamed { body, name: GroupName(PhantomData) })
