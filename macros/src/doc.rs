@@ -37,11 +37,10 @@ fn signature(sig: &Signature) -> String {
     let end = if output.is_empty() { output } else { format!(" {output}") };
     let bounds = generics.where_clause.as_ref().map_or_else(String::new, |bounds| format!("\n{}", print(bounds)));
     let line = format!("{start}({}){end}", arguments.join(", "));
-    if line.len() <= WIDTH {
+    if line.len() <= WIDTH || arguments.is_empty() {
         return line + &bounds;
     }
-    let lines: String = arguments.iter().map(|argument| format!("    {argument},\n")).collect();
-    format!("{start}(\n{lines}){end}{bounds}")
+    format!("{start}(\n    {},\n){end}{bounds}", arguments.join(",\n    "))
 }
 
 /// Prints an argument without its attributes.
@@ -103,11 +102,11 @@ fn split(tokens: TokenStream, words: &mut Vec<String>) {
 fn is_spaced(before: &str, word: &str) -> bool {
     let is_keyword = matches!(before, "mut" | "dyn" | "impl" | "as" | "const" | "in" | "ref" | "where");
     let is_name = before.starts_with(|first: char| first == '_' || first.is_alphanumeric()) && !is_keyword;
-    match (before, word) {
-        (_, "," | ";" | ":" | ")" | "]" | ">" | ".." | ".") => false,
-        ("(" | "[" | "<" | "&" | "*" | "?" | "!" | "#" | "::" | ".." | ".", _) => false,
-        (">", "::") => false,
-        (_, "<" | "(" | "[" | "!" | "::") => !is_name,
-        _ => true,
+    let opens = matches!(before, "(" | "[" | "<" | "&" | "*" | "?" | "!" | "#" | "::" | ".." | ".");
+    match word {
+        "," | ";" | ":" | ")" | "]" | ">" | ".." | "." => false,
+        "<" | "(" | "[" | "!" => !opens && !is_name,
+        "::" => !opens && !is_name && before != ">",
+        _ => !opens,
     }
 }
