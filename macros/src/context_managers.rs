@@ -1,6 +1,6 @@
 //! `context_managers! { ... }`: items in which the marker can be spelled `yield!`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
@@ -10,7 +10,7 @@ use syn::{Expr, ImplItemFn, Item, ItemFn, Macro, Meta, Stmt, Token, TraitItemFn}
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::input::FnInput;
-use crate::marker::{is_manager, is_marker, replace_stray, stub_yield};
+use crate::marker::{function_after, is_manager, is_manager_attribute, is_marker, replace_stray, stub_yield};
 use crate::tokens::{CratePath, split_crate};
 use crate::{expand, instrument, tokens};
 
@@ -19,8 +19,12 @@ use crate::{expand, instrument, tokens};
 /// Output: `#[async_context_manager] async fn a() { r#yield!(); }`
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let (krate, items) = split_crate(input);
+    let items = tokens::spell_raw(items, &mut Vec::new());
+    if tokens::in_editor() {
+        return expand_functions(items);
+    }
     let mut errors = Errors::default();
-    let mut items = match parse_items.parse2(tokens::spell_raw(items, &mut Vec::new())) {
+    let mut items = match parse_items.parse2(items) {
         Ok(items) => items,
         Err(error) => return error.to_compile_error(),
     };
@@ -30,6 +34,36 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     }
     let items: TokenStream = items.iter().map(ToTokens::to_token_stream).collect();
     items.into_iter().chain(errors.into_tokens()).collect()
+}
+
+/// Expands each manager function in tokens that need not be items, for an editor. Nothing else is changed.
+fn expand_functions(tokens: TokenStream) -> TokenStream {
+    let mut tokens = tokens.into_iter().peekable();
+    let mut expanded = TokenStream::new();
+    while let Some(token) = tokens.next() {
+        match (token, tokens.peek()) {
+            (TokenTree::Punct(hash), Some(TokenTree::Group(attr)))
+                if hash.as_char() == '#' && is_manager_attribute(attr) =>
+            {
+                let args = attr.stream().into_iter().last().map_or_else(TokenStream::new, arguments);
+                tokens.next();
+                expanded.extend(expand::manager_fn(&args, &function_after(&mut tokens)));
+            }
+            (TokenTree::Group(group), _) => {
+                tokens::regroup(&group, expand_functions(group.stream())).to_tokens(&mut expanded);
+            }
+            (other, _) => other.to_tokens(&mut expanded),
+        }
+    }
+    expanded
+}
+
+/// Returns the tokens in parentheses.
+fn arguments(token: TokenTree) -> TokenStream {
+    match token {
+        TokenTree::Group(group) => group.stream(),
+        _ => TokenStream::new(),
+    }
 }
 
 /// Parses the items. A manager function that cannot be parsed, because someone is typing, is expanded here: `rustc`

@@ -1,15 +1,15 @@
 //! Expands `#[async_context_manager]`.
 
-use proc_macro2::{Group, Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, FnArg, Pat, PatIdent, Receiver, ReturnType, Signature, Token, Type, parse_quote};
+use syn::{FnArg, Pat, PatIdent, Receiver, ReturnType, Signature, Token, Type, parse_quote};
 
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::input::{FnBody, FnHeader, FnInput};
-use crate::marker::{Marker, THIS_MANAGER};
+use crate::marker::{self, Marker};
 use crate::returns::Returns;
 use crate::tokens::CratePath;
 use crate::yields;
@@ -53,7 +53,7 @@ fn with_errors(item: &TokenStream, errors: Errors) -> TokenStream {
 
 /// The same for a parsed function that has no other attribute to be expanded first.
 pub(crate) fn function(mut args: Args, input: FnInput, errors: &mut Errors) -> TokenStream {
-    let FnInput { mut header, body } = input;
+    let FnInput { mut header, body, written } = input;
     if validate::boxed(&header.sig, errors) {
         return boxed(header, &body);
     }
@@ -61,22 +61,44 @@ pub(crate) fn function(mut args: Args, input: FnInput, errors: &mut Errors) -> T
     validate::shielded(&header.sig, &mut args, errors);
     let returns = Returns::parse(&header.sig.output, &mut args, errors);
     doc::add_section(&mut header.attrs, &header.sig, &args);
+    match (body, written) {
+        (body, TokenTree::Group(written)) if tokens::in_editor() && !instrument::is_instrumented(&body) => {
+            if let FnBody::Broken(_, error) = body {
+                errors.push(error);
+            }
+            in_editor(header, &returns, &written, &args, errors)
+        }
+        (body, _) => compiled(header, &returns, body, &args, errors),
+    }
+}
+
+/// Returns the manager in an editor, with the tokens of the body as they were written.
+fn in_editor(header: FnHeader, returns: &Returns, written: &Group, args: &Args, errors: &mut Errors) -> TokenStream {
+    let (body, markers) =
+        yields::replace_in_tokens(written.stream(), header.sig.ident.span(), returns.lends(), &args.krate, errors);
+    validate::markers(&header.sig, &markers, errors);
+    let body = tokens::regroup(written, body).into_token_stream();
+    manager(header, returns, &markers, &body, written.span(), args)
+}
+
+fn compiled(header: FnHeader, returns: &Returns, body: FnBody, args: &Args, errors: &mut Errors) -> TokenStream {
     let krate = &args.krate;
     match body {
         FnBody::Parsed(mut block) => {
             instrument::correct_returns(&mut block, &returns.output);
             let markers = yields::replace(&mut block, header.sig.ident.span(), returns.lends(), krate, errors);
             validate::markers(&header.sig, &markers, errors);
-            manager(header, &returns, &markers, &block, &args)
+            let braces = block.brace_token.span.join();
+            manager(header, returns, &markers, &block.to_token_stream(), braces, args)
         }
         FnBody::Broken(block, error) => {
             errors.push(error);
             let saved = fallback::salvage(block.stream());
-            let header = signature(header, &returns, krate);
+            let header = signature(header, returns, krate);
             quote!(#header { let _ = async { #saved }; #krate::Manager::stub() })
         }
         FnBody::Missing(semi) => {
-            let header = signature(header, &returns, krate);
+            let header = signature(header, returns, krate);
             quote!(#header #semi)
         }
     }
@@ -103,15 +125,20 @@ fn boxed(FnHeader { attrs, vis, sig }: FnHeader, body: &FnBody) -> TokenStream {
 /// }
 /// ```
 ///
-/// With the option `shielded`, the function `shielded` replaces `Manager::new`. Its last argument, `|__acm_value, _| __acm_value`, compiles
-/// only if the lent type is covariant. An error about it points at the lent type.
-fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &Block, args: &Args) -> TokenStream {
+/// With the option `shielded`, the function `shielded` replaces `Manager::new`. Its last argument, `|value, _| value`, compiles
+/// only if the lent type is covariant. An error about it points at the lent type. `block` is in braces whose span is `braces`.
+fn manager(
+    mut header: FnHeader,
+    returns: &Returns,
+    markers: &[Marker],
+    block: &TokenStream,
+    braces: Span,
+    args: &Args,
+) -> TokenStream {
     let krate = &args.krate;
     let private = krate.private();
     let name = header.sig.ident.to_string();
-    let braces = block.brace_token.span.join();
-    let block = block.to_token_stream();
-    let arguments = own_arguments(&mut header.sig, &block);
+    let arguments = own_arguments(&mut header.sig, block);
     let this = this_manager(&header.sig.ident, markers, &private);
     let output = &returns.output;
     let expect = expected_output(output, &private);
@@ -123,12 +150,12 @@ fn manager(mut header: FnHeader, returns: &Returns, markers: &[Marker], block: &
         |option| private.item("shielded", option.span()),
     );
     let shorten = args.shielded.as_ref().map(|_| {
-        let site = Span::mixed_site().located_at(returns.lent_span);
+        let site = tokens::site(returns.lent_span);
         quote_spanned!(site=> , |__acm_value, _| __acm_value)
     });
     // An error about the lifetimes of the error type points at the return type.
     let named = {
-        let site = Span::mixed_site().located_at(output.span());
+        let site = tokens::site(output.span());
         let private = private.respan(site);
         quote_spanned!(site=> #private::Named::<#output>::new(#name).showing((0, 0, 0)))
     };
@@ -156,9 +183,9 @@ fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &CratePath
     if !markers.iter().any(|marker| marker.in_async) {
         return body;
     }
-    let this = Ident::new(THIS_MANAGER, name.span());
+    let this = marker::this_manager(name.span());
     let body = in_braces(&body, braces);
-    quote_spanned! {Span::mixed_site().located_at(name.span())=>
+    quote_spanned! {tokens::site(name.span())=>
         let __acm_body = ::core::pin::pin!(async move #body);
         #private::finish(#this, __acm_body, __acm_name).await
     }
@@ -168,8 +195,8 @@ fn body(name: &Ident, body: TokenStream, markers: &[Marker], private: &CratePath
 ///
 /// Output: `let __this_manager = BodyToken::new();`, or a reference to a `DetachedGuard` for a marker in an `async` block
 fn this_manager(name: &Ident, markers: &[Marker], private: &CratePath) -> TokenStream {
-    let site = Span::mixed_site().located_at(name.span());
-    let this = Ident::new(THIS_MANAGER, name.span());
+    let site = tokens::site(name.span());
+    let this = marker::this_manager(name.span());
     if markers.iter().any(|marker| marker.in_async) {
         quote_spanned!(site=> let #this = #private::DetachedGuard::new(&__acm_handle); let #this = &#this;)
     } else {
@@ -211,6 +238,9 @@ fn signature(header: FnHeader, returns: &Returns, krate: &CratePath) -> TokenStr
 ///
 /// Output: `let _ = &n; let _ = &self;`, which moves them into the body without storing them twice
 fn own_arguments(sig: &mut Signature, body: &TokenStream) -> TokenStream {
+    if tokens::in_editor() {
+        return TokenStream::new();
+    }
     let to_be_bound = |argument: &FnArg| match argument {
         FnArg::Receiver(_) => false,
         FnArg::Typed(argument) => name(&argument.pat).is_none_or(|name| is_unused(name, body)),
@@ -259,7 +289,7 @@ fn bind_argument(argument: &mut FnArg, index: usize) -> TokenStream {
         let pattern = std::mem::replace(pattern, parse_quote!(#name));
         return quote_spanned!(site=> #attrs let #pattern = #name;);
     }
-    let name = format_ident!("__acm_argument{index}", span = site.located_at(pattern.span()));
+    let name = format_ident!("__acm_argument{index}", span = tokens::site(pattern.span()));
     let mut borrowed = BorrowedMutably(false);
     borrowed.visit_pat_mut(pattern);
     let mutability = borrowed.0.then(<Token![mut]>::default);

@@ -16,6 +16,8 @@ pub(crate) struct FnHeader {
 pub(crate) struct FnInput {
     pub(crate) header: FnHeader,
     pub(crate) body: FnBody,
+    /// The tokens of the body.
+    pub(crate) written: TokenTree,
 }
 
 pub(crate) enum FnBody {
@@ -30,11 +32,12 @@ impl Parse for FnInput {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
         let mut header = FnHeader { attrs, vis: input.parse()?, sig: input.parse()? };
-        let body = match input.parse()? {
+        let written: TokenTree = input.parse()?;
+        let body = match written.clone() {
             TokenTree::Group(group) => FnBody::parse(group, &mut header.attrs),
             other => FnBody::Missing(other.into()),
         };
-        Ok(Self { header, body })
+        Ok(Self { header, body, written })
     }
 }
 

@@ -21,6 +21,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Block, Expr, Local, Pat, Stmt, Type};
 
+use crate::input::FnBody;
 use crate::tokens::{self, CratePath};
 
 /// The local that is the span.
@@ -60,7 +61,7 @@ pub(crate) fn expand_first(item: TokenStream, args: &TokenStream, krate: &CrateP
 ///
 /// Output: `let __tracing_attr_fake_return: Result<(), E> = loop {};`
 pub(crate) fn correct_returns(body: &mut Block, output: &Type) {
-    if is_instrumented(body) {
+    if declares_span(body) {
         FakeReturns { output }.visit_block_mut(body);
     }
 }
@@ -82,7 +83,7 @@ impl VisitMut for FakeReturns<'_> {
 /// Replaces the body that the user wrote by what `wrap` makes of it. This is all of a body that is not instrumented.
 pub(crate) fn wrap_written(body: &mut Block, wrap: impl FnOnce(&Block) -> TokenStream) -> TokenStream {
     let mut written = Written { wrap: Some(wrap) };
-    if is_instrumented(body) {
+    if declares_span(body) {
         written.visit_block_mut(body);
     }
     written.wrap.map_or_else(|| body.to_token_stream(), |wrap| wrap(body))
@@ -110,9 +111,14 @@ fn is_fake_return(local: &Local) -> bool {
 }
 
 /// Whether a body declares the span of `#[instrument]`.
-fn is_instrumented(body: &Block) -> bool {
+fn declares_span(body: &Block) -> bool {
     let declares = |statement: &Stmt| matches!(statement, Stmt::Local(local) if is_name(&local.pat, SPAN));
     body.stmts.iter().any(declares)
+}
+
+/// Whether `#[instrument]` has been expanded in this body.
+pub(crate) fn is_instrumented(body: &FnBody) -> bool {
+    matches!(body, FnBody::Parsed(body) if declares_span(body))
 }
 
 fn is_name(pattern: &Pat, name: &str) -> bool {

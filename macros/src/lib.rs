@@ -5,6 +5,7 @@
 //! | module | job |
 //! |---|---|
 //! | `tokens`, `errors` | helpers for token streams; a list of errors |
+//! | `editor` | other expansions for rust-analyzer |
 //! | `args`, `input` | parse the arguments and the function of an attribute |
 //! | `doc` | documents a manager function with its signature as it was written |
 //! | `fallback` | keeps the statements of a broken block that can be parsed |
@@ -22,6 +23,7 @@ mod args;
 mod boxed;
 mod context_managers;
 mod doc;
+mod editor;
 mod errors;
 mod expand;
 mod fallback;

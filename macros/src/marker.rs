@@ -8,9 +8,11 @@ use syn::{Attribute, Expr, Path, Token};
 use crate::errors::Errors;
 use crate::tokens::{self, CratePath, is_bang, is_yield};
 
-/// The name of a local of the body that its markers can't outlive. Errors about values that outlive the body show this
-/// name, so it is not hygienic.
-pub(crate) const THIS_MANAGER: &str = "__this_manager";
+/// Returns the name of a local of the body that its markers can't outlive. Errors about values that outlive the body show
+/// this name, so it is not hygienic: `span` is that of the function name, perhaps located elsewhere.
+pub(crate) fn this_manager(span: Span) -> Ident {
+    Ident::new("__this_manager", if tokens::in_editor() { Span::mixed_site() } else { span })
+}
 
 /// A marker in a body, and the problems of its position.
 pub(crate) struct Marker {
@@ -134,14 +136,14 @@ pub(crate) fn replace_stray(stream: TokenStream, krate: &CratePath, errors: &mut
 }
 
 /// Whether these are the brackets of `#[async_context_manager]`.
-fn is_manager_attribute(group: &Group) -> bool {
+pub(crate) fn is_manager_attribute(group: &Group) -> bool {
     let path = |input: ParseStream| Ok((input.call(Path::parse_mod_style)?, input.parse::<TokenStream>()?));
     group.delimiter() == Delimiter::Bracket
         && path.parse2(group.stream()).is_ok_and(|(path, _)| is_named_manager(&path))
 }
 
 /// Returns the tokens up to the end of a function: its body, or a `;`.
-fn function_after(stream: &mut impl Iterator<Item = TokenTree>) -> TokenStream {
+pub(crate) fn function_after(stream: &mut impl Iterator<Item = TokenTree>) -> TokenStream {
     let mut function = TokenStream::new();
     for token in stream {
         let is_end = match &token {

@@ -9,7 +9,7 @@ use syn::{GenericArgument, Lifetime, Path, PathArguments, ReturnType, Type, Type
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::lifetime;
-use crate::tokens::CratePath;
+use crate::tokens::{self, CratePath};
 
 pub(crate) struct Returns {
     /// The contract of the manager: the lent type, and the exit type, which is `output` with the options applied.
@@ -116,7 +116,7 @@ fn split(ty: &Type, private: &CratePath) -> (Type, Option<Type>) {
     }
     let mut whole = ty.clone();
     Static.visit_type_mut(&mut whole);
-    let span = Span::mixed_site().located_at(ty.span());
+    let span = tokens::site(ty.span());
     let private = private.respan(span);
     // Parsed, because the lifetimes in it are named later.
     let part = |part: TokenStream| syn::parse2(part.clone()).unwrap_or(Type::Verbatim(part));

@@ -5,6 +5,18 @@ use quote::{ToTokens, quote};
 use syn::parse::Parser;
 use syn::{Block, Stmt};
 
+/// Whether the macro is expanded by rust-analyzer. It sets this variable for the process that runs the macros. If it no
+/// longer does, an editor only knows less of the code.
+pub(crate) fn in_editor() -> bool {
+    std::env::var_os("RUST_ANALYZER_INTERNALS_DO_NOT_USE").is_some()
+}
+
+/// Returns a span for generated code. Errors of `rustc` point at `place`. An editor shows the generated code at the
+/// place of a token for this token, so it gets a span elsewhere.
+pub(crate) fn site(place: Span) -> Span {
+    if in_editor() { Span::mixed_site() } else { Span::mixed_site().located_at(place) }
+}
+
 /// Whether this is the name of the marker, in one of its two spellings.
 pub(crate) fn is_yield(ident: &Ident) -> bool {
     matches!(&*ident.to_string(), "r#yield" | "yield")

@@ -9,9 +9,9 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 
 use crate::errors::Errors;
-use crate::fallback;
 use crate::marker::replace_stray;
-use crate::tokens::{CratePath, split_crate};
+use crate::tokens::{CratePath, in_editor, split_crate};
+use crate::{editor, fallback};
 use header::{Block, HeaderEntry};
 
 /// Input:  `(path::to::crate) connection(&pool) as conn => { conn.insert(1).await?; }`
@@ -22,6 +22,13 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let keywords = Keywords::of(tokens.clone());
     let tokens = if keywords.has_marker { replace_stray(tokens, &krate, &mut errors) } else { tokens };
+    if in_editor() {
+        match header::parse.parse2(tokens.clone()) {
+            Ok((_, Block::Broken(_, error))) | Err(error) => errors.push(error),
+            Ok((_, Block::Parsed(..))) => {}
+        }
+        return editor::with(tokens, &errors.into_tokens(), &krate);
+    }
     let expanded = match header::parse.parse2(tokens) {
         Ok((entries, Block::Parsed(block, braces))) => expand::with(entries, *block, braces, keywords, &krate),
         Ok((entries, Block::Broken(tokens, error))) => {

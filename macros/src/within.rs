@@ -30,7 +30,7 @@ type Attributes = Vec<Option<WithinAttribute>>;
 /// Output: `async fn insert(pool: &Pool) -> Result<(), E> { ... }`, with the body from `with/expand.rs`
 pub(crate) fn function(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let FnInput { mut header, body } = match syn::parse2(item.clone()) {
+    let FnInput { mut header, body, .. } = match syn::parse2(item.clone()) {
         Ok(input) => input,
         Err(error) => {
             let error = syn::Error::new(error.span(), "expected an `async fn`").to_compile_error();
@@ -41,11 +41,13 @@ pub(crate) fn function(args: TokenStream, item: &TokenStream) -> TokenStream {
     let returned = returned(&header.sig, &body);
     signature(&mut header, returned.is_some(), &body, &mut errors);
     let body = match body {
-        FnBody::Parsed(body) => parsed(&mut header, body, attributes, returned.filter(|_| errors.is_empty())),
+        FnBody::Parsed(body) => {
+            // An editor needs no more than what accompanies an error.
+            parsed(&mut header, body, attributes, returned.filter(|_| errors.is_empty() && !tokens::in_editor()))
+        }
         FnBody::Broken(body, error) => {
             errors.push(error);
-            let saved = fallback::salvage(body.stream());
-            stand_in(&attributes, &quote!(#saved ::core::unreachable!()))
+            stand_in(&attributes, &broken(body.stream()))
         }
         FnBody::Missing(semi) => {
             errors.on(
@@ -79,6 +81,15 @@ fn parsed(header: &mut FnHeader, body: Block, attributes: Attributes, returned: 
     in_future(&header.sig, body, attributes, |attributes, body| {
         within(attributes.into_iter().flatten().collect(), body, &returned, name)
     })
+}
+
+/// Returns the replacement of a body that can't be parsed. An editor sees it as it was written.
+fn broken(body: TokenStream) -> TokenStream {
+    if tokens::in_editor() {
+        return body;
+    }
+    let saved = fallback::salvage(body);
+    quote!(#saved ::core::unreachable!())
 }
 
 /// Returns the return type of an `async fn`, also of one that `#[async_trait]` has changed.

@@ -1,7 +1,7 @@
 //! Finds the markers of a body, records the position of each, and replaces it by a call that lends the value.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
 use syn::parse::Parser;
 use syn::spanned::Spanned;
 use syn::token::Brace;
@@ -10,8 +10,9 @@ use syn::{
     Attribute, BinOp, Block, Expr, ExprBlock, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Stmt, Token,
 };
 
+use crate::editor;
 use crate::errors::Errors;
-use crate::marker::{Marker, Problem, THIS_MANAGER, content, is_manager, is_marker, parse_value};
+use crate::marker::{Marker, Problem, content, is_manager, is_marker, parse_value, this_manager};
 use crate::tokens::{self, CratePath, is_bang, is_yield};
 use crate::with::header::{self, HeaderEntry};
 
@@ -29,19 +30,23 @@ pub(crate) fn replace(
     krate: &CratePath,
     errors: &mut Errors,
 ) -> Vec<Marker> {
-    let mut yields = Yields {
-        function,
-        lends,
-        krate,
-        errors,
-        markers: Vec::new(),
-        position: Position::default(),
-        skips: Vec::new(),
-        labels: Vec::new(),
-    };
+    let mut yields = Yields::new(function, lends, krate, errors);
     end_in_statement(body);
     yields.visit_block_mut(body);
     yields.markers
+}
+
+/// The same in an editor, for a body that perhaps cannot be parsed.
+pub(crate) fn replace_in_tokens(
+    body: TokenStream,
+    function: Span,
+    lends: Option<Ident>,
+    krate: &CratePath,
+    errors: &mut Errors,
+) -> (TokenStream, Vec<Marker>) {
+    let mut yields = Yields::new(function, lends, krate, errors);
+    let replaced = yields.tokens(editor::end_in_statement(body));
+    (replaced, yields.markers)
 }
 
 /// Adds a `;` if the body ends in its marker, or in a `with!` whose block ends in it, because the outcome of the block
@@ -78,11 +83,17 @@ fn end_block_in_statement(with: &mut Macro) {
 
 /// Returns the managers and the block of a `with!`, or `None` if this is another macro or cannot be parsed.
 fn parse_with(with: &Macro) -> Option<(Vec<HeaderEntry>, Expr)> {
-    with.path.segments.last().filter(|name| name.ident == "with")?;
+    if !is_with(with) {
+        return None;
+    }
     match header::parse.parse2(with.tokens.clone()) {
         Ok((entries, header::Block::Parsed(block, _))) => Some((entries, *block)),
         Ok(_) | Err(_) => None,
     }
+}
+
+fn is_with(mac: &Macro) -> bool {
+    mac.path.segments.last().is_some_and(|name| name.ident == "with")
 }
 
 struct Yields<'a> {
@@ -114,7 +125,20 @@ struct Skip {
     label: Option<Lifetime>,
 }
 
-impl Yields<'_> {
+impl<'a> Yields<'a> {
+    fn new(function: Span, lends: Option<Ident>, krate: &'a CratePath, errors: &'a mut Errors) -> Self {
+        Self {
+            function,
+            lends,
+            krate,
+            errors,
+            markers: Vec::new(),
+            position: Position::default(),
+            skips: Vec::new(),
+            labels: Vec::new(),
+        }
+    }
+
     /// Visits code in which a marker has `problem`.
     fn with_problem(&mut self, problem: Option<Problem>, visit: impl FnOnce(&mut Self)) {
         let outside = self.position;
@@ -136,6 +160,8 @@ impl Yields<'_> {
         let around = |skip: &&Skip| skip.label.as_ref().is_none_or(|label| labels.contains(label));
         let skips = self.skips.iter().filter(around).map(|skip| skip.span).collect();
         let Position { in_async, problem } = self.position;
+        // In an editor, the expansion does not depend on whether the `async` block can be parsed.
+        let in_async = in_async && !tokens::in_editor();
         self.markers.push(Marker { name: name.clone(), in_async, problem, skips });
         let value = match parse_value.parse2(value) {
             Ok(value) => value,
@@ -144,14 +170,14 @@ impl Yields<'_> {
                 return quote!(::core::unreachable!());
             }
         };
-        let site = Span::mixed_site().located_at(name.span());
+        let site = tokens::site(name.span());
         let private = self.krate.private().respan(site);
         let lends = self.lends.as_ref().filter(|_| !matches!(problem, Some(Problem::Closure | Problem::Item)));
         let Some(lends) = lends else {
             return quote_spanned!(site=> #private::stub_yield(#value));
         };
         let lends = Ident::new(&lends.to_string(), site);
-        let this = Ident::new(THIS_MANAGER, self.function.located_at(name.span()));
+        let this = this_manager(self.function.located_at(name.span()));
         let point = if in_async {
             quote_spanned!(site=> #private::SameContract::detached_point(__return_type, #this))
         } else {
@@ -181,13 +207,17 @@ impl Yields<'_> {
     /// macro named `with` is used.
     fn any_macro(&mut self, mac: &mut Macro) -> Option<TokenStream> {
         tokens::find_ident(mac.tokens.clone(), &is_yield)?;
+        if tokens::in_editor() && is_with(mac) {
+            mac.tokens = self.tokens(std::mem::take(&mut mac.tokens));
+            return None;
+        }
         if let Some((mut entries, mut block)) = parse_with(mac) {
             for entry in &mut entries {
                 self.visit_expr_mut(&mut entry.manager);
             }
             self.visit_expr_mut(&mut block);
             let (path, krate) = (&mac.path, self.krate);
-            return Some(quote_spanned! {Span::mixed_site().located_at(path.span())=>
+            return Some(quote_spanned! {tokens::site(path.span())=>
                 { #path!(@imported); #krate::__private::with! { (#krate) #(#entries),* => #block } }
             });
         }
@@ -201,29 +231,38 @@ impl Yields<'_> {
     /// Replaces the markers in arguments that need not be Rust.
     fn tokens(&mut self, stream: TokenStream) -> TokenStream {
         let mut stream = stream.into_iter().peekable();
-        let mut replaced = TokenStream::new();
+        let mut replaced: Vec<TokenTree> = Vec::new();
         let mut in_loop = None;
         while let Some(token) = stream.next() {
             match token {
                 TokenTree::Ident(name) if is_yield(&name) && stream.peek().is_some_and(is_bang) => {
                     stream.next();
-                    let value = stream.next().map_or_else(TokenStream::new, content);
-                    replaced.extend(self.marker(&name, value));
+                    let arguments = stream.next();
+                    let is_statement = tokens::in_editor()
+                        && arguments.as_ref().is_some_and(is_braces)
+                        && begins_statement(stream.peek());
+                    replaced.truncate(without_path(&replaced).len());
+                    replaced.extend(self.marker(&name, arguments.map_or_else(TokenStream::new, content)));
+                    if is_statement {
+                        // rust-analyzer adds one before the expansion, and removes it after that.
+                        stream.next_if(is_semicolon);
+                        replaced.push(Punct::new(';', Spacing::Alone).into());
+                    }
                 }
                 TokenTree::Ident(name) if ["loop", "while", "for"].iter().any(|word| name == word) => {
                     in_loop = Some(Problem::Loop);
-                    name.to_tokens(&mut replaced);
+                    replaced.push(name.into());
                 }
                 TokenTree::Group(group) => {
-                    self.with_problem(in_loop, |this| this.group(&group).to_tokens(&mut replaced));
+                    self.with_problem(in_loop, |this| replaced.push(this.group(&group).into()));
                     if tokens::statements(&group).is_some() {
                         in_loop = None;
                     }
                 }
-                other => other.to_tokens(&mut replaced),
+                other => replaced.push(other),
             }
         }
-        replaced
+        replaced.into_iter().collect()
     }
 
     fn statements(&mut self, statements: &mut [Stmt]) {
@@ -242,11 +281,11 @@ impl Yields<'_> {
 
     fn group(&mut self, group: &Group) -> Group {
         let content = match tokens::statements(group) {
-            Some(mut statements) => {
+            Some(mut statements) if !tokens::in_editor() => {
                 self.statements(&mut statements);
                 tokens::print(&statements)
             }
-            None => self.tokens(group.stream()),
+            _ => self.tokens(group.stream()),
         };
         tokens::regroup(group, content)
     }
@@ -373,6 +412,31 @@ impl VisitMut for Yields<'_> {
             self.visit_expr_mut(&mut guard.guard);
         }
     }
+}
+
+/// Returns the tokens without the path that they end in, `path::to::` or `::`.
+fn without_path(tokens: &[TokenTree]) -> &[TokenTree] {
+    let is_colon = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ':');
+    match tokens {
+        [before @ .., first, second] if is_colon(first) && is_colon(second) => match before {
+            [before @ .., TokenTree::Ident(_)] => without_path(before),
+            _ => before,
+        },
+        _ => tokens,
+    }
+}
+
+fn is_braces(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+}
+
+fn is_semicolon(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';')
+}
+
+/// Whether another statement begins with a token after a marker in braces, or after that token.
+fn begins_statement(token: Option<&TokenTree>) -> bool {
+    token.is_some_and(|token| is_semicolon(token) || !matches!(token, TokenTree::Punct(_)))
 }
 
 /// Whether a `return` of `value` ends the body successfully, as far as the tokens show.

@@ -14,7 +14,7 @@ pub use crate::scope::{open, open_around};
 pub use crate::scope_types::{Scope, Types};
 #[cfg(feature = "std")]
 pub use crate::shielded::shielded;
-pub use crate::stub::{stub_value, stub_yield};
+pub use crate::stub::{stub_value, stub_with, stub_yield};
 pub use crate::value::Shape;
 pub use async_context_manager_macros::{context_managers, with};
 pub use core::future::Future;

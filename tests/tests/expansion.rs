@@ -1,6 +1,8 @@
 //! `examples/expanded.rs` is what the macros make of `examples/hello.rs`, but for comments and shorter paths. A `with!` with
 //! a comma in place of the `=>` has the same expansion.
 //!
+//! In an editor, the expansion before the cursor is the same with and without an identifier there.
+//!
 //! The modules of the macros are compiled into this test, as a crate of macros has no functions to call.
 
 #![forbid(unsafe_code)]
@@ -8,15 +10,17 @@
 
 /// The modules find each other at the root of the crate, as in their own.
 use macros::{
-    args, boxed, doc, errors, expand, fallback, input, instrument, lifetime, marker, returns, tokens, validate, with,
-    yields,
+    args, boxed, context_managers, doc, editor, errors, expand, fallback, input, instrument, lifetime, marker, returns,
+    tokens, validate, with, within, yields,
 };
 
 #[path = "../../macros/src"]
 mod macros {
     pub(crate) mod args;
     pub(crate) mod boxed;
+    pub(crate) mod context_managers;
     pub(crate) mod doc;
+    pub(crate) mod editor;
     pub(crate) mod errors;
     pub(crate) mod expand;
     pub(crate) mod fallback;
@@ -28,6 +32,7 @@ mod macros {
     pub(crate) mod tokens;
     pub(crate) mod validate;
     pub(crate) mod with;
+    pub(crate) mod within;
     pub(crate) mod yields;
 }
 
@@ -294,4 +299,134 @@ async fn transaction(
 #[test]
 fn function_without_documentation_gets_none() {
     assert_eq!(added_to_docs("", "#[inline] async fn a() { r#yield!(); }"), None);
+}
+
+/// What rust-analyzer sets for the process of the macros.
+const EDITOR: &str = "RUST_ANALYZER_INTERNALS_DO_NOT_USE";
+
+/// Where the cursor is, and the identifier that an editor puts there.
+const CURSOR: &str = "cursor";
+
+/// What is typed in a block.
+const TYPED: [&str; 16] = [
+    "conn.cursor",
+    "conn.execute_cursor",
+    "conn.cursor let after = 1;",
+    "conn.execute(sql).await.cursor",
+    "conn.execute(sql).await?.cursor",
+    "let n = conn.cursor; drop(n);",
+    "let kind = Kind::cursor;",
+    "match conn.kind() { Kind::One => 1, Kind::cursor }",
+    "if conn.cursor {}",
+    "for row in conn.cursor {}",
+    "return conn.cursor",
+    "let f = |n: u64| n.cursor;",
+    "let n = local conn.cursor",
+    "if a { continue; } if b { break 5; } conn.cursor",
+    "async { conn.cursor }",
+    "while conn.is_open() { conn.cursor }",
+];
+
+/// What is typed in a header.
+const TYPED_HEADERS: [&str; 9] = [
+    "pool.cursor",
+    "pool.cursor => {}",
+    "pool.cursor as conn => { conn.len() }",
+    "pool.cursor as conn, { conn.len() }",
+    "connection(pool) as conn, pool.cursor",
+    "connection(pool) as conn, pool.cursor as other => {}",
+    "<P as Pool>::get::<A, B>() as conn => conn.cursor",
+    "pool.get::<A, Vec<B>>(pool.cursor) as (a, b), other() as c => {}",
+    "connection(pool) as conn => conn.cursor",
+];
+
+/// The text with the identifier at the cursor, and without.
+fn with_and_without(text: &str) -> [TokenStream; 2] {
+    [text.to_owned(), text.replace(CURSOR, "")].map(|text| text.parse().expect("tokens"))
+}
+
+/// Whether both expansions are the same before the identifier.
+fn assert_same_before_cursor(text: &str, expand: impl Fn(TokenStream) -> TokenStream) {
+    let [with, without] = with_and_without(text).map(|input| {
+        let mut words = Vec::new();
+        flatten(expand(input), &mut words);
+        words
+    });
+    let cursor = with.iter().position(|word| word.ends_with(CURSOR)).expect("the cursor is in the expansion");
+    let same = with.iter().zip(&without).take_while(|(one, other)| one == other).count();
+    assert!(same >= cursor, "`{text}` differs at `{}` and `{}`", with[same..].join(" "), without[same..].join(" "));
+}
+
+/// Runs this test again, as an editor runs the macros.
+fn in_editor(test: &str, run: impl FnOnce()) {
+    if std::env::var_os(EDITOR).is_some() {
+        return run();
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().expect("a test is a program"));
+    let output = child.args(["--exact", test]).env(EDITOR, "1").output().expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+fn expand_in_crate(input: TokenStream) -> TokenStream {
+    with::expand(quote!((::async_context_manager) #input))
+}
+
+#[test]
+fn half_typed_with_is_expanded_like_a_whole_one() {
+    in_editor("half_typed_with_is_expanded_like_a_whole_one", || {
+        for typed in TYPED {
+            assert_same_before_cursor(&format!("a() as conn => {{ {typed} }}"), expand_in_crate);
+            assert_same_before_cursor(&format!("a() as _, b() as conn, {{ {typed} }}"), expand_in_crate);
+        }
+        for typed in TYPED_HEADERS {
+            assert_same_before_cursor(typed, expand_in_crate);
+        }
+    });
+}
+
+#[test]
+fn half_typed_function_is_expanded_like_a_whole_one() {
+    in_editor("half_typed_function_is_expanded_like_a_whole_one", || {
+        let manager = |item| expand::manager_fn(&TokenStream::new(), &item);
+        let managers = |items| context_managers::expand(quote!((::async_context_manager) #items));
+        let within = |item| within::function(quote!(connection() as conn), &item);
+        for typed in TYPED {
+            for body in [
+                format!("r#yield!(1); {typed}"),
+                format!("{typed} r#yield!(1);"),
+                format!("with!(a() as conn => {{ r#yield!(1); {typed} }})"),
+                format!("with!(a() as conn, {{ {typed} r#yield!(1); }})"),
+                format!("let lend = async {{ r#yield!(1); {typed} }}; lend.await"),
+            ] {
+                let function = format!("async fn f(pool: &Pool) -> &u8 {{ {body} }}");
+                assert_same_before_cursor(&function, manager);
+                assert_same_before_cursor(&format!("struct A; #[async_context_manager] {function}"), managers);
+            }
+            assert_same_before_cursor(&format!("async fn f() -> u8 {{ {typed} }}"), within);
+        }
+    });
+}
+
+#[test]
+fn editor_sees_the_block_as_it_was_written() {
+    in_editor("editor_sees_the_block_as_it_was_written", || {
+        let expanded =
+            expand_in_crate(quote!(a(x) as mut conn, b() => { if conn.x { break 'outer 5; } conn.execute()?; }));
+        let expected = "{
+            let __acm_manager0 = &(a(x));
+            let mut conn = ::async_context_manager::__private::stub_value(__acm_manager0);
+            let __acm_manager1 = &(b());
+            let _ = ::async_context_manager::__private::stub_value(__acm_manager1);
+            if true {
+                ::async_context_manager::__private::stub_with().around(__acm_manager1).around(__acm_manager0).value({
+                    if conn.x { break 'outer 5; } conn.execute()?;
+                })
+            } else {
+                ::core::unreachable!()
+            }
+        }";
+        let expected: TokenStream = expected.parse().expect("tokens");
+        assert_eq!(normalized(expanded), normalized(expected));
+    });
 }
