@@ -6,7 +6,7 @@
 //!
 //! Nothing of this is compiled. `rustc` sees the expansions of the other modules.
 
-use proc_macro2::{Delimiter, Group, Punct, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 
 use crate::tokens::{self, CratePath, is_bang, is_yield};
@@ -150,6 +150,11 @@ fn block(tokens: &[TokenTree]) -> Group {
         [TokenTree::Group(group)] if group.delimiter() == Delimiter::Brace => group.clone(),
         other => Group::new(Delimiter::Brace, other.iter().cloned().collect()),
     }
+}
+
+/// Returns the replacement of a marker. Its name leads to the macro `yield!`.
+pub(crate) fn marker(name: &Ident, lent: &TokenStream, krate: &CratePath) -> TokenStream {
+    quote_spanned!(Span::mixed_site()=> { use #krate::#name as _; #lent })
 }
 
 /// Adds a `;` if a body ends in a marker, or in a `with!` whose block does: the outcome of the block is not its value. A

@@ -11,8 +11,8 @@ pub(crate) fn in_editor() -> bool {
     std::env::var_os("RUST_ANALYZER_INTERNALS_DO_NOT_USE").is_some()
 }
 
-/// Returns a span for generated code. Errors of `rustc` point at `place`. An editor shows the generated code at the
-/// place of a token for this token, so it gets a span elsewhere.
+/// Returns a span for generated code, at which errors of `rustc` point at `place`. An editor would show this code, too, when
+/// the user asks for what is at `place`, so it has another span there.
 pub(crate) fn site(place: Span) -> Span {
     if in_editor() { Span::mixed_site() } else { Span::mixed_site().located_at(place) }
 }

@@ -186,7 +186,8 @@ impl<'a> Yields<'a> {
         if problem == Some(Problem::Argument) {
             return quote_spanned!(site=> async { #private::#lends(#point, #value).await });
         }
-        quote_spanned!(site=> #private::#lends(#point, #value).await)
+        let lent = quote_spanned!(site=> #private::#lends(#point, #value).await);
+        if tokens::in_editor() { editor::marker(name, &lent, self.krate) } else { lent }
     }
 
     /// Replaces the invocation of a marker together with its attributes.

@@ -170,6 +170,9 @@ PLACES = {
         TYPED
         Ok(local)
     }"""),
+    "AsyncExitStack": function(
+        "with!(AsyncExitStack::<DbError>::new() as stack => {\nlet conn = stack.enter(connection(pool)).await?;\nTYPED\n})?;"
+    ),
     "scope": function("connection(pool).scope(async |conn| {\nTYPED\n}).await?;"),
 }
 
@@ -265,6 +268,8 @@ def shows(server, code, name):
     return None if is_shown else f"shows {shown}"
 
 
+MARKER = "#[async_context_manager]\nasync fn local() -> u8 {\nr#yi$0eld!(1);\n}"
+
 # A cursor on a name, and the type that must be shown.
 TYPES = [
     ("let va$0lue = with!(connection(pool) as conn => conn.is_open());", "Result<bool, DbError>"),
@@ -272,6 +277,7 @@ TYPES = [
     ("let va$0lue = with!(plain() as value => *value);", "u64"),
     ("let va$0lue = with!(quiet() => 5u8);", "Result<Option<u8>, DbError>"),
     ("let va$0lue = with!(plain() as _, connection(pool) as conn, quiet() => conn.is_open());", "Result<Option<bool>, DbError>"),
+    ("let va$0lue = AsyncExitStack::<DbError>::new().enter(connection(pool)).await;", "Result<&mut Conn, DbError>"),
     ("with!(connection(pool) as co$0nn => conn.is_open())?;", "&mut Conn"),
     ("with!(plain() as va$0lue, connection(pool) as _ => { *value })?;", "&u64"),
     ("with!(pairs() as (_, ri$0ght) => { right.len() });", "&str"),
@@ -444,6 +450,9 @@ def run(server, report):
     report.group("hover and go to definition: attributes", results)
     results = ((code, shows(server, FUNCTION.format(code) + MANAGERS, name)) for code, name in TYPES)
     report.group("types", results)
+    shown = "\n".join(server.hover(PRELUDE + MARKER))
+    is_macro = "macro_rules! r#yield" in shown and "Marks the place" in shown
+    report.group("hover: the marker", [(MARKER, None if is_macro else f"shows {shown}")])
     found = server.diagnostics(PRELUDE + GOOD)
     report.group("no errors in good code", [("diagnostics", found or None)])
 
