@@ -346,10 +346,10 @@ fn with_and_without(text: &str) -> [TokenStream; 2] {
 }
 
 /// Whether both expansions are the same before the identifier.
-fn assert_same_before_cursor(text: &str, expand: impl Fn(TokenStream) -> TokenStream) {
+fn assert_same_before_cursor(text: &str, expand: impl Fn(&TokenStream) -> TokenStream) {
     let [with, without] = with_and_without(text).map(|input| {
         let mut words = Vec::new();
-        flatten(expand(input), &mut words);
+        flatten(expand(&input), &mut words);
         words
     });
     let cursor = with.iter().position(|word| word.ends_with(CURSOR)).expect("the cursor is in the expansion");
@@ -364,11 +364,11 @@ fn in_editor(test: &str, run: impl FnOnce()) {
     }
     let mut child = std::process::Command::new(std::env::current_exe().expect("a test is a program"));
     let output = child.args(["--exact", test]).env(EDITOR, "1").output().expect("it starts");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
-fn expand_in_crate(input: TokenStream) -> TokenStream {
+fn expand_in_crate(input: &TokenStream) -> TokenStream {
     with::expand(quote!((::async_context_manager) #input))
 }
 
@@ -388,9 +388,9 @@ fn half_typed_with_is_expanded_like_a_whole_one() {
 #[test]
 fn half_typed_function_is_expanded_like_a_whole_one() {
     in_editor("half_typed_function_is_expanded_like_a_whole_one", || {
-        let manager = |item| expand::manager_fn(&TokenStream::new(), &item);
-        let managers = |items| context_managers::expand(quote!((::async_context_manager) #items));
-        let within = |item| within::function(quote!(connection() as conn), &item);
+        let manager = |item: &TokenStream| expand::manager_fn(&TokenStream::new(), item);
+        let managers = |items: &TokenStream| context_managers::expand(quote!((::async_context_manager) #items));
+        let within = |item: &TokenStream| within::function(quote!(connection() as conn), item);
         for typed in TYPED {
             for body in [
                 format!("r#yield!(1); {typed}"),
@@ -412,7 +412,7 @@ fn half_typed_function_is_expanded_like_a_whole_one() {
 fn editor_sees_the_block_as_it_was_written() {
     in_editor("editor_sees_the_block_as_it_was_written", || {
         let expanded =
-            expand_in_crate(quote!(a(x) as mut conn, b() => { if conn.x { break 'outer 5; } conn.execute()?; }));
+            expand_in_crate(&quote!(a(x) as mut conn, b() => { if conn.x { break 'outer 5; } conn.execute()?; }));
         let expected = "{
             let __acm_manager0 = &(a(x));
             let mut conn = ::async_context_manager::__private::stub_value(__acm_manager0);
