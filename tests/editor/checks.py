@@ -4,6 +4,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -488,7 +489,8 @@ def main():
     parser.add_argument("--sysroot-source", help="the folder with the sources of the standard library")
     arguments = parser.parse_args()
     program = shutil.which(arguments.server)
-    if program is None:
+    # `rustup` has a program in the place of a missing rust-analyzer, too.
+    if program is None or subprocess.run([program, "--version"], capture_output=True).returncode != 0:
         sys.exit(f"there is no `{arguments.server}`: run `rustup component add rust-analyzer rust-src`")
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "editor"
     folder = target / "package"
