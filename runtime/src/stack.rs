@@ -19,9 +19,6 @@ use crate::raw::stored::{StackValue, Stored};
 use crate::raw::{Body, SameContract, lend1};
 use crate::stack_exit::{Accepts, CanSuppress, Enterable, LeavingError, StackExit, StackType};
 
-/// The value that a stack returns for a manager with the contract `L`.
-type LentBy<'s, L> = <L as Lends<'s, 's>>::Value;
-
 /// A stack of managers that are entered one by one and left together, the last one first: Python's
 /// `contextlib.AsyncExitStack`.
 ///

@@ -27,7 +27,7 @@ use crate::scope::open;
 use crate::show::GENERIC;
 use crate::stack_exit::StackExit;
 use crate::user_code;
-use crate::value::{ShapeOf, Value};
+use crate::value::{Entered, ShapeOf, Value};
 
 /// The value that a manager with the contract `L` lends while a stack is borrowed for `'s`.
 pub(crate) type LentBy<'s, L> = <L as Lends<'s, 's>>::Value;
@@ -267,7 +267,7 @@ where
     K: Stored<'s, Value = LentBy<'s, L>> + Send + 'env,
     L: Lends<'s, 's>,
 {
-    type Output = <OutputOf<L> as BodyOutput>::Value<LentBy<'s, L>>;
+    type Output = Entered<L::Exit, LentBy<'s, L>>;
 
     /// # Panics
     ///
