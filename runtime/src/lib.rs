@@ -128,22 +128,34 @@ pub use async_context_manager_macros::async_context_manager;
 #[doc = include_str!("../docs/within.md")]
 pub use async_context_manager_macros::within;
 
+// `rustdoc` reads the aliases of an item of a private module only where the item is exported.
+
 pub use any_manager::AnyManager;
 #[cfg(feature = "std")]
 pub use boxed::{BoxManager, LocalBoxManager};
 pub use exit::{Catch, Exit, Suppress};
 pub use manager::Manager;
+#[doc(alias("__aenter__", "__aexit__", "AbstractAsyncContextManager", "AsyncDisposable"))]
 pub use manager_type::AsyncContextManager;
+#[doc(alias = "aclosing")]
+pub use managers::closing;
+#[doc(alias("finally", "scopeguard"))]
+pub use managers::defer;
 #[cfg(feature = "std")]
-pub use managers::{CancelScope, Graceful, cancel_scope, cut_short, graceful, stop_when, unstopped, until};
+#[doc(alias("async drop", "graceful shutdown", "shield"))]
+pub use managers::graceful;
 #[cfg(feature = "tokio")]
-pub use managers::{
-    GracefulTask, Task, TaskGroup, TaskGroupError, move_on_after, move_on_at, task_group, timeout, timeout_at,
-};
-pub use managers::{closing, defer, nullcontext, suppress};
+#[doc(alias = "nursery")]
+pub use managers::task_group;
+#[cfg(feature = "std")]
+pub use managers::{CancelScope, Graceful, cancel_scope, cut_short, stop_when, unstopped, until};
+#[cfg(feature = "tokio")]
+pub use managers::{GracefulTask, Task, TaskGroup, TaskGroupError, move_on_after, move_on_at, timeout, timeout_at};
+pub use managers::{nullcontext, suppress};
 pub use outcome::Outcome;
 pub use scope::ScopeOutput;
 #[cfg(feature = "std")]
+#[doc(alias = "DisposableStack")]
 pub use stack::AsyncExitStack;
 pub use value::{Entered, ScopeValue};
 

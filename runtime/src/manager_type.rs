@@ -87,7 +87,6 @@ use crate::value::{Entered, ScopeValue};
     note = "a `Manager` does not implement this trait: a function that takes any manager names it as \
             `impl AnyManager<lent::Owned<T>, Exit = X>`, or with `lent::Ref<T>` or `lent::Mut<T>`"
 )]
-#[doc(alias("__aenter__", "__aexit__", "AbstractAsyncContextManager", "AsyncDisposable"))]
 pub trait AsyncContextManager {
     /// The type of the lent value, which the block receives. It may borrow from the manager.
     type Value<'v>

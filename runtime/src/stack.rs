@@ -77,7 +77,6 @@ use crate::stack_exit::{Accepts, CanSuppress, Enterable, LeavingError, StackExit
 /// is dropped during its block. If it is dropped while the stack is being left, the manager that is leaving is dropped
 /// where it waits, and the others follow as above. Shielded managers are rescued, one after the other. If the `with!`
 /// of the stack encloses the `yield!` of a shielded manager, all of its managers are awaited.
-#[doc(alias = "DisposableStack")]
 pub struct AsyncExitStack<'env, E, X = Catch<E>> {
     entries: StackEntries<'env, E>,
     exit: PhantomData<fn() -> X>,

@@ -85,7 +85,6 @@ use crate::raw::{Body, SameContract, lend0, lend1};
 /// #[async_context_manager]
 /// async fn closing<T, E>(value: T, close: impl AsyncFnOnce(T) -> Result<(), E>) -> Result<&mut T, E>
 /// ```
-#[doc(alias = "aclosing")]
 pub fn closing<T, C, Fut>(
     value: T,
     close: C,
@@ -159,7 +158,6 @@ where
 /// #[async_context_manager]
 /// async fn defer<E>(cleanup: impl AsyncFnOnce() -> Result<(), E>) -> Result<(), E>
 /// ```
-#[doc(alias("finally", "scopeguard"))]
 pub fn defer<C, Fut>(
     cleanup: C,
 ) -> IfClosed<Fut::Output, Manager<impl Body<Future = impl Future<Output = Fut::Output>>, DeferContract<Fut::Output>>>

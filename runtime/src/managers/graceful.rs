@@ -67,7 +67,6 @@ const NAME: &str = "graceful";
 /// # Cancel safety
 ///
 /// The future may be dropped at any time.
-#[doc(alias("async drop", "graceful shutdown", "shield"))]
 pub fn graceful<F>(future: F) -> Graceful<F>
 where
     F: Future<Output: Send> + Send + 'static,

@@ -110,7 +110,6 @@ const NAME: &str = "task_group";
 /// #[async_context_manager]
 /// async fn task_group<E>() -> Result<&TaskGroup<E>, TaskGroupError<E>>
 /// ```
-#[doc(alias = "nursery")]
 pub fn task_group<E: Send + 'static>()
 -> Manager<impl Body<Future = impl Future<Output = Result<(), TaskGroupError<E>>>>, Contract<E>> {
     entered().map(|body| Renamed { body, name: GroupName(PhantomData) })
