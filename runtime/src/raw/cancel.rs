@@ -7,7 +7,6 @@ use super::TaskPtr;
 use super::header::{Flag, Header, State, abort_leaked};
 use crate::budget;
 use crate::current_thread::count_dropped;
-use crate::outcome::Outcome;
 use crate::panics::{self, Parcel};
 use crate::rescue::{self, Lost, Show};
 #[cfg(feature = "std")]
@@ -21,6 +20,9 @@ pub(super) trait Cancel {
 
     /// Returns whether work is lost when the body is dropped in its exit phase.
     fn can_be_cut(&self) -> bool;
+
+    /// Returns whether the slot holds an error of the block. An error that bypasses the manager is elsewhere.
+    fn has_error(&self) -> bool;
 
     /// Polls the body. If the body ends in an error, the error is reported.
     ///
@@ -111,10 +113,9 @@ const CUT: &str = "was cut off in its exit phase, because its `with!` was droppe
 #[cold]
 #[inline(never)]
 fn replace(driver: &dyn Cancel) {
-    let has_failed = driver.header().outcome.get() == Outcome::Failed(());
     let what = "panicked and replaced the error of its block";
     let report = |show: Show<'_>| rescue::replaced(driver.name(), Lost::from(what).show(show));
-    if let Some(parcel) = driver.clear(has_failed.then_some(&report)) {
+    if let Some(parcel) = driver.clear(driver.has_error().then_some(&report)) {
         rescue::replaced_panic(driver.name(), "panicked and replaced the panic of its block", parcel);
     }
 }

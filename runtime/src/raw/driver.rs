@@ -774,6 +774,10 @@ where
         with_field!(live, [name] => name).can_be_cut()
     }
 
+    fn has_error(&self) -> bool {
+        self.frame().outcome() == Outcome::Failed(())
+    }
+
     unsafe fn poll_body(&self, cx: &mut Context<'_>) -> Poll<()> {
         // SAFETY: guaranteed by the caller. A driver whose body is polled in its drop has been polled, so it is pinned.
         let output = ready!(unsafe { Live::poll_body(*self, cx) });

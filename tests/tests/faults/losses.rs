@@ -333,6 +333,29 @@ mod replaced {
         assert_eq!(lost, replaced("panics"));
     }
 
+    /// It is reported once, by the manager around them, whose `with!` has the error.
+    #[test]
+    fn error_that_bypasses_managers_is_not_replaced_by_their_panics() {
+        #[async_context_manager]
+        async fn nested() -> Result<(), &'static str> {
+            with!(panics() => r#yield!()).map(drop)
+        }
+
+        #[async_context_manager]
+        async fn stacked() -> Result<(), &'static str> {
+            with!(AsyncExitStack::new() as stack => {
+                stack.enter(panics()).await?;
+                r#yield!();
+            })
+        }
+
+        let lost = of("error_that_bypasses_managers_is_not_replaced_by_their_panics", || {
+            assert_eq!(panic_message(async { with!(nested() => Err::<(), _>("block")?) }), "leaving");
+            assert_eq!(panic_message(async { with!(stacked() => Err::<(), _>("block")?) }), "leaving");
+        });
+        assert_eq!(lost, [replaced("nested"), replaced("stacked")].concat());
+    }
+
     #[test]
     fn value_that_is_replaced_is_not_reported() {
         let lost = of("value_that_is_replaced_is_not_reported", || {
