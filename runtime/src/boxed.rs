@@ -99,8 +99,8 @@ impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Contract> Manager<B, L> {
 #[diagnostic::on_unimplemented(
     message = "the type of this manager can't be named, because of what it lends",
     label = "the lent type borrows from the manager's locals",
-    note = "a boxed manager lends a value that borrows nothing from it, a `&T` or a `&mut T` of one, or a tuple of two or \
-            three of these; for a trait object, write `&mut (dyn Trait + 'static)`"
+    note = "a boxed manager lends a value that borrows nothing from it, a `&T` or a `&mut T` of one, or a tuple of two of \
+            these or of three references; for a trait object, write `&mut (dyn Trait + 'static)`"
 )]
 pub trait LendsKind<K: HasContract>: Contract + Sized {
     /// Gives the manager the contract of its kind.

@@ -73,7 +73,7 @@ where
     label = "this type borrows from the manager's locals, and the block could store its own borrows in it",
     note = "the exit phase of the manager may outlive everything that the block borrows",
     note = "write `#[async_context_manager(shielded)]` on the function; a type can lend a value that borrows nothing, a \
-            `&T` or a `&mut T` of one, or a tuple of two or three of these"
+            `&T` or a `&mut T` of one, or a tuple of two of these or of three references"
 )]
 pub trait LendsShielded<K> {
     /// Whether the value borrows from the manager.

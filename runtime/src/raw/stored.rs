@@ -13,8 +13,8 @@ use crate::lent::{for_tuples, lent_value};
 #[diagnostic::on_unimplemented(
     message = "an exit stack can't return the value that this manager lends",
     label = "the lent type borrows from the manager's locals",
-    note = "lend a value that borrows nothing from the manager, a `&T` or a `&mut T` of one, or a tuple of two or three of \
-            these",
+    note = "lend a value that borrows nothing from the manager, a `&T` or a `&mut T` of one, or a tuple of two of these or \
+            of three references",
     note = "if the number of managers is known, use `with!` instead"
 )]
 pub trait StackValue<K>: for<'a, 'b> Lends<'a, 'b, Value: Send> {
