@@ -1169,6 +1169,27 @@ mod hostile {
         assert_eq!(log.take(), ["exit a Failed(())"]);
     }
 
+    /// Puts its marker aside, and waits for something else.
+    #[async_context_manager]
+    async fn puts_aside() {
+        let mut marker = std::pin::pin!(async { r#yield!() });
+        futures::future::select(marker.as_mut(), yields(0)).await;
+        pending::<()>().await;
+    }
+
+    #[test]
+    fn error_that_no_manager_has_received_may_panic_when_the_stack_is_dropped() {
+        let log = Log::new();
+        block_on(async {
+            let mut stack = AsyncExitStack::<Bomb>::new();
+            stack.enter(plain(&log, "a")).await;
+            stack.enter(plain(&log, "b")).await;
+            stack.enter(puts_aside()).await;
+            futures::future::select(Box::pin(stack.exit(Outcome::Failed(Bomb(true)))), yields(0)).await;
+        });
+        assert_eq!(log.take(), ["exit b Cancelled", "exit a Cancelled"]);
+    }
+
     #[test]
     fn exit_in_the_block_of_its_own_with_is_seen_once() {
         let log = Log::new();

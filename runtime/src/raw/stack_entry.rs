@@ -221,12 +221,18 @@ impl<'env, E> StackEntries<'env, E> {
             self.cancel();
         }
         let half_left = self.get_mut().last().is_some_and(|entry| entry.is_leaving);
-        rescue::collect(&mut || drop(half_left.then(|| self.get_mut().pop())))
+        rescue::collect(&mut || panics::contain(|| drop(half_left.then(|| self.get_mut().pop()))))
     }
 
     /// Drops all entries, the youngest first. The block of each is cancelled. Their rescues run in the same order.
+    ///
+    /// An entry may hold an error that its block has not received. A panic of the destructor of this error is contained.
     pub(crate) fn cancel(&mut self) {
-        rescue::sequentially(&mut || while self.get_mut().pop().is_some() {});
+        rescue::sequentially(&mut || {
+            while let Some(entry) = self.get_mut().pop() {
+                panics::contain(|| drop(entry));
+            }
+        });
     }
 
     /// Enters `manager` and keeps it open.
