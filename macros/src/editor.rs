@@ -28,7 +28,7 @@ struct Entry {
 /// ```text
 /// {
 ///     let __acm_manager0 = &(connection(&pool));
-///     let conn = stub_value(__acm_manager0);
+///     let conn = stub_lent(__acm_manager0);
 ///     if true { stub_with().around(__acm_manager0).value({ conn. }) } else { compile_error!(...); unreachable!() }
 /// }
 /// ```
@@ -43,7 +43,7 @@ pub(crate) fn with(input: TokenStream, errors: &TokenStream, krate: &CratePath) 
         let pattern = pattern.filter(|pattern| !pattern.is_empty()).map_or_else(|| quote!(_), tokens_of);
         bindings.extend(quote_spanned! {Span::mixed_site()=>
             let #name = &(#manager);
-            let #pattern = #private::stub_value(#name);
+            let #pattern = #private::stub_lent(#name);
         });
     }
     let around = managers.iter().rev();

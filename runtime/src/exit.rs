@@ -227,7 +227,9 @@ mod sealed {
 #[diagnostic::on_unimplemented(
     message = "the block fails with `{Error}`, but its manager catches another error type",
     label = "with the option `catch`, this manager must catch the error of its block",
-    note = "convert the error in the block with `.map_err(...)`, or make the manager catch `{Error}`"
+    note = "convert the error in the block with `.map_err(...)`, or make the manager catch `{Error}`",
+    note = "if the type of the manager is a parameter, set its exit type: `M: AsyncContextManager<Exit = ()>`, or, for any \
+            manager, `M: AnyManager<lent::Owned<T>, Exit = ()>`"
 )]
 pub trait Catches<Kind, Error>: Exit {
     /// Returns the content of [`Outcome::Failed`](crate::Outcome::Failed) for this error.
@@ -264,7 +266,9 @@ impl<Kind, Error, X: Catches<Kind, Error>> Catches<Kind, Error> for Suppress<X> 
 #[diagnostic::on_unimplemented(
     message = "the block ends in `{R}`, but its manager catches another error type",
     label = "with the option `catch`, this manager must catch the error of its block",
-    note = "convert the error in the block with `.map_err(...)`, or make the manager catch the error type of the block"
+    note = "convert the error in the block with `.map_err(...)`, or make the manager catch the error type of the block",
+    note = "if the type of the manager is a parameter, set its exit type: `M: AsyncContextManager<Exit = ()>`, or, for any \
+            manager, `M: AnyManager<lent::Owned<T>, Exit = ()>`"
 )]
 pub trait CatchesFrom<R: Classify<Literal>, Literal>: Catches<R::Kind, R::Error> {}
 

@@ -20,7 +20,7 @@ use crate::raw::{Header, TaskLocalCell};
 use crate::rescue::Show;
 use crate::scope_types::{BothOf, RestOutput, Scope};
 use crate::show::ShowIn;
-use crate::value::{self, CatchesShape, Finished, Value};
+use crate::value::{self, CatchesShape, EvaluatesTo, Finished, Shape, Value};
 
 /// The end of a block. `with!` matches on it and continues in the user's function.
 #[derive(Debug)]
@@ -264,6 +264,15 @@ impl<S: Scope> Frame<S> {
         TypeHint::none()
     }
 
+    /// Names the type of a `with!` whose later managers are not known yet: `Expected`.
+    #[inline]
+    pub fn later<Expected>(&self) -> Later<BothOf<S>, S::Value, Expected>
+    where
+        BothOf<S>: EvaluatesTo<S::Value, Expected>,
+    {
+        Later(PhantomData)
+    }
+
     /// Gives the compiler the type of a block that may jump out.
     #[inline]
     pub fn jumping_block(&self) -> BlockTypes<ControlFlow<S::Jump, InnerOf<S>>, InnerOf<S>> {
@@ -489,6 +498,35 @@ impl<End, Value> Clone for BlockTypes<End, Value> {
 }
 
 impl<End, Value> Copy for BlockTypes<End, Value> {}
+
+/// The type of a `with!` whose later managers are not known yet: `Expected`, for a block of type `T`.
+#[derive(Debug)]
+pub struct Later<S, T, Expected>(PhantomData<fn() -> (S, T, Expected)>);
+
+impl<S, T, Expected> Clone for Later<S, T, Expected> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S, T, Expected> Copy for Later<S, T, Expected> {}
+
+impl<S: Shape, T, Expected> Later<S, T, Expected> {
+    /// Gives the compiler the type of the `with!`.
+    #[must_use]
+    pub fn typed(self) -> TypeHint<Expected> {
+        TypeHint::none()
+    }
+
+    /// Returns the value of the `with!`, with this type.
+    #[inline]
+    pub fn settle(self, value: Value<S, T>) -> Expected
+    where
+        S: EvaluatesTo<T, Expected>,
+    {
+        S::same(value)
+    }
+}
 
 /// The end of a block, before it is stored in the frame. (Not `End` itself, because `End` may be `!`, and lints reject
 /// calls with such an argument.)

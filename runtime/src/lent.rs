@@ -31,6 +31,11 @@ pub struct Mut<T: ?Sized>(PhantomData<fn(&mut T) -> &mut T>);
 ///
 /// This trait is sealed. Do not name the parameter `Implied`. Its default tells the compiler that `Self` outlives `'v`,
 /// also in the bound `for<'v> Kind<'v>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say how a manager lends",
+    label = "expected a type of `lent`",
+    note = "write `lent::Owned<T>` for a manager that lends a `T`, `lent::Ref<T>` for a `&T`, and `lent::Mut<T>` for a `&mut T`"
+)]
 pub trait Kind<'v, Implied = &'v Self>: HasContract {
     /// The type of the lent value.
     type Value;

@@ -119,6 +119,11 @@ impl<B: Body, L> fmt::Debug for Manager<B, L> {
     }
 }
 
+/// Mentions a lifetime in the bounds of a hidden type, for the errors of `rustc` about the type. All types implement it.
+pub trait Captures<'a> {}
+
+impl<T: ?Sized> Captures<'_> for T {}
+
 /// A value that `with!` can enter.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async context manager",
@@ -127,7 +132,10 @@ impl<B: Body, L> fmt::Debug for Manager<B, L> {
             `#[async_context_manager]` on it",
     note = "if this is an `Option` or a `Result` of a manager, unwrap it first, for example with `?`",
     note = "if this is a guard, such as a `MutexGuard`, it needs no `with!`: bind it in a block, `let guard = ...;`",
-    note = "if this needs no cleanup, write `nullcontext(value)`"
+    note = "if this needs no cleanup, write `nullcontext(value)`",
+    note = "if this is a `Box` of a manager, write `manager.boxed()` instead",
+    note = "if its type is a parameter, bound it: any manager is an `AnyManager<lent::Owned<T>, Exit = X>`, or with \
+            `lent::Ref<T>` or `lent::Mut<T>`"
 )]
 pub trait IntoManager {
     /// The lent value and the exit type.

@@ -84,6 +84,7 @@ use crate::value::{Entered, ScopeValue};
     note = "if this is an `Option` or a `Result` of a manager, unwrap it first, for example with `?`",
     note = "if this is a guard, such as a `MutexGuard`, it needs no `with!`: bind it in a block, `let guard = ...;`",
     note = "if this needs no cleanup, write `nullcontext(value)`",
+    note = "if this is a `Box` of a manager, write `manager.boxed()` instead",
     note = "a `Manager` does not implement this trait: a function that takes any manager names it as \
             `impl AnyManager<lent::Owned<T>, Exit = X>`, or with `lent::Ref<T>` or `lent::Mut<T>`"
 )]

@@ -2,9 +2,9 @@
 
 pub use crate::classify::Classify;
 pub use crate::exit::ResultAlias;
-pub use crate::frame::{BlockTypes, BodyToken, BorrowToken, Either, End, Frame, Unbound, ValueToken, expected};
+pub use crate::frame::{BlockTypes, BodyToken, BorrowToken, Either, End, Frame, Later, Unbound, ValueToken, expected};
 pub use crate::lend::{FnContract, Lend0, Lend1, Lend2};
-pub use crate::manager::{IntoManager, assert_manager};
+pub use crate::manager::{Captures, IntoManager, assert_manager};
 pub use crate::named::Named;
 pub use crate::output::BodyOutput;
 pub use crate::raw::body::AtWith;
@@ -14,7 +14,9 @@ pub use crate::scope::{open, open_around};
 pub use crate::scope_types::{Scope, Types};
 #[cfg(feature = "std")]
 pub use crate::shielded::shielded;
-pub use crate::stub::{stub_value, stub_with, stub_yield};
+#[cfg(feature = "std")]
+pub use crate::stub::stub_boxed;
+pub use crate::stub::{stub_lent, stub_value, stub_with, stub_yield};
 pub use crate::value::Shape;
 pub use async_context_manager_macros::{context_managers, with};
 pub use core::future::Future;

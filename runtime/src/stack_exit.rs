@@ -88,7 +88,8 @@ impl<X: StackExit<E>, E> StackExit<E> for Suppress<X> {
 #[diagnostic::on_unimplemented(
     message = "an exit stack can enter only a `Manager`, not `{Self}`",
     label = "expected a `Manager`",
-    note = "convert a type that implements `AsyncContextManager`, or another stack: `stack.enter(value.into_manager())`"
+    note = "convert a type that implements `AsyncContextManager`, or another stack: `stack.enter(value.into_manager())`",
+    note = "call a function or a closure that returns a manager"
 )]
 pub trait Enterable {
     /// The body of the manager.

@@ -3,8 +3,14 @@
 
 use core::marker::PhantomData;
 
+#[cfg(feature = "std")]
+use crate::boxed::{BoxManager, LendsKind};
 use crate::lend::{Contract, Lends};
+#[cfg(feature = "std")]
+use crate::lent::HasContract;
 use crate::manager::IntoManager;
+#[cfg(feature = "std")]
+use crate::manager::Manager;
 use crate::outcome::Outcome;
 use crate::value::{Block, Both, Shape, Value};
 
@@ -14,9 +20,21 @@ pub fn stub_yield<V>(_value: V) -> Outcome {
 }
 
 /// Replaces the value that a manager lends, next to the error about a block that cannot be parsed.
-pub fn stub_value<'a, M: IntoManager<Contract: Lends<'a, 'a>>>(
+pub fn stub_value<'a, M: IntoManager<Contract: Lends<'a, 'a>>>(_manager: M) -> <M::Contract as Lends<'a, 'a>>::Value {
+    unreachable!("not compiled")
+}
+
+/// Gives an editor the type of the value that a manager lends.
+pub fn stub_lent<'a, M: IntoManager<Contract: Lends<'a, 'a>>>(
     _manager: &'a M,
 ) -> <M::Contract as Lends<'a, 'a>>::Value {
+    unreachable!("not compiled")
+}
+
+/// Replaces a manager that its own function enters, next to the error about it. Unlike `boxed`, it needs no `Send`, which
+/// would depend on itself.
+#[cfg(feature = "std")]
+pub fn stub_boxed<'env, B, L: LendsKind<K>, K: HasContract>(_manager: Manager<B, L>) -> BoxManager<'env, K, L::Exit> {
     unreachable!("not compiled")
 }
 

@@ -71,6 +71,31 @@ pub trait CatchesShape<S: Shape>: Catches<OutputKind<S>, OutputError<S>> {}
 
 impl<X: Catches<OutputKind<S>, OutputError<S>>, S: Shape> CatchesShape<S> for X {}
 
+/// Implemented by the shape of a `with!` that evaluates to an `Expected`, with a block of type `T`.
+///
+/// It stands for the equality of two types where `rustc` learns too late what the managers are. It would report an
+/// unequal type twice.
+#[diagnostic::on_unimplemented(
+    message = "mismatched types: this `with!` does not evaluate to `{Expected}`",
+    label = "expected `{Expected}`, found the type to which a `with!` with these managers evaluates",
+    note = "if a manager can fail, the `with!` is a `Result`: write `?` after it to return the error",
+    note = "if a manager has the option `suppress`, an `Option` takes the place of the value"
+)]
+pub trait EvaluatesTo<T, Expected>: Shape + Sized {
+    fn same(value: Value<Self, T>) -> Expected;
+}
+
+#[diagnostic::do_not_recommend]
+impl<S, T, Expected> EvaluatesTo<T, Expected> for S
+where
+    S: Shape<BodyOutput: BodyOutput<Value<<S::Suppression as Suppression>::Value<T>> = Expected>>,
+{
+    #[inline]
+    fn same(value: Value<Self, T>) -> Expected {
+        value
+    }
+}
+
 /// Converts a value to the form that has both parts.
 pub(crate) fn finished<S: Shape, T>(value: Value<S, T>) -> Finished<S, T> {
     S::BodyOutput::result(value).map(S::Suppression::result)

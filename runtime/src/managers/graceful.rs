@@ -69,11 +69,24 @@ const NAME: &str = "graceful";
 /// The future may be dropped at any time.
 pub fn graceful<F>(future: F) -> Graceful<F>
 where
-    F: Future<Output: Send> + Send + 'static,
+    F: IsFuture + Send + 'static,
 {
     let (future, stopper) = (Box::pin(future), Stopper::new());
     Graceful { parts: Some(Parts { future, stopper, origin: None, limit: None, completion: None, abandon }) }
 }
+
+/// A [`Future`] with an output that is `Send`, as the argument of [`graceful`](graceful()). It says what to write in place of another type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a future whose output is `Send`",
+    label = "expected a future",
+    note = "call a function or a closure, and pass the future that it returns: `graceful(handler(request))`",
+    note = "for all requests of a web server, write a middleware: \
+            `from_fn(|request: Request, next: Next| graceful(next.run(request)))`"
+)]
+pub trait IsFuture: Future<Output: Send> {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Future<Output: Send>> IsFuture for F {}
 
 /// The future that [`graceful`](graceful()) returns.
 #[must_use = "a future does nothing until it is awaited"]
