@@ -169,6 +169,10 @@ pub(crate) const CANCELLED: &str = "failed after a cancellation; its error is lo
 /// Describes an error that is dropped in favour of a panic.
 pub(crate) const PANICKING: &str = "failed during a panic; its error is lost";
 
+/// Describes a panic because the threads of this crate have no runtime.
+const NO_RUNTIME: &str = "panicked after a cancellation, because it needs a tokio runtime; \
+                          enable the feature `tokio` of `async-context-manager`, so that it runs on one";
+
 /// Reports that `manager` failed.
 pub(crate) fn failed(manager: &'static str, lost: Lost<'_>) {
     report(&Loss { manager, kind: LossKind::Failed, lost });
@@ -181,7 +185,8 @@ pub(crate) fn replaced(manager: &'static str, lost: Lost<'_>) {
 
 /// Reports a panic after a cancellation.
 pub(crate) fn panicked(manager: &'static str, payload: panics::Payload) {
-    let lost = Lost { what: "panicked after a cancellation", error: Some(&*payload), show: None };
+    let what = if lacks_runtime(&*payload) { NO_RUNTIME } else { "panicked after a cancellation" };
+    let lost = Lost { what, error: Some(&*payload), show: None };
     report_panic(manager, LossKind::Panicked, lost, &*payload);
     user_code::discard(payload);
 }
@@ -203,6 +208,18 @@ fn report_panic(manager: &'static str, kind: LossKind, lost: Lost<'_>, payload: 
     report(&Loss { manager, kind, lost: Lost { show, ..lost } });
 }
 
+/// Returns whether this is a panic of tokio because of a missing runtime.
+#[cfg(not(feature = "tokio"))]
+fn lacks_runtime(payload: &(dyn Any + Send)) -> bool {
+    message(payload).is_some_and(|message| message.contains("Tokio 1.x runtime"))
+}
+
+/// With the feature `tokio`, a rescue has a runtime.
+#[cfg(feature = "tokio")]
+fn lacks_runtime(_payload: &(dyn Any + Send)) -> bool {
+    false
+}
+
 /// Returns the message of a panic. `None` if its payload is no text.
 fn message(payload: &(dyn Any + Send)) -> Option<&str> {
     let text = payload.downcast_ref::<&'static str>().copied();
@@ -219,7 +236,8 @@ fn report(loss: &Loss<'_>) {
         let is_hooked = hook(loss);
         trace(loss) || is_hooked
     });
-    if !is_reported && loss.kind != LossKind::Panicked {
+    // The panic hook has already written the message of a panic, but not the cure.
+    if !is_reported && (loss.kind != LossKind::Panicked || loss.lost.what == NO_RUNTIME) {
         write(loss);
     }
 }

@@ -150,3 +150,22 @@ fn nor_does_a_waker_of_a_drain_that_panics() {
     let said = String::from_utf8_lossy(&child.stderr);
     assert!(child.status.success() && said.contains("the queue of the executor is gone"), "{said}");
 }
+
+/// Panics like a timer of tokio.
+#[async_context_manager(shielded)]
+async fn sleeps() {
+    r#yield!();
+    panic!("there is no reactor running, must be called from the context of a Tokio 1.x runtime");
+}
+
+#[test]
+fn panic_because_of_a_missing_runtime_names_the_feature() {
+    let child = in_child("panic_because_of_a_missing_runtime_names_the_feature", || {
+        drop_after(1, async { with!(sleeps() => pending::<()>().await) });
+        drain();
+    });
+    let said = String::from_utf8_lossy(&child.stderr);
+    let cure = "async-context-manager: `sleeps` panicked after a cancellation, because it needs a tokio runtime; enable the \
+                feature `tokio` of `async-context-manager`";
+    assert!(child.status.success() && said.contains(cure), "{said}");
+}
