@@ -7,7 +7,7 @@
 //! `cargo run -p examples --example expanded`
 
 // As the macros write it.
-#![allow(clippy::let_and_return, clippy::match_single_binding, clippy::needless_return)]
+#![allow(clippy::let_and_return, clippy::match_bool, clippy::match_single_binding, clippy::needless_return)]
 
 use std::num::ParseIntError;
 
@@ -74,50 +74,64 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
             // value, even if the value is not used.
             let value_of_block = ValueToken::new();
             // The lent value borrows from the second of these locals, and the data behind it from the first. So the block
-            // can't keep the value, and can't store it anywhere that outlives it.
-            let __lent_value = BorrowToken::new();
-            let __lent_value = BorrowToken::inside(&__lent_value);
+            // can't keep the value, and can't store it anywhere that outlives it. Both have the name of the lent value,
+            // which errors of the borrow checker then show.
+            let seats = BorrowToken::new();
+            let seats = BorrowToken::inside(&seats);
             // The frame passes the lent value to the block, and the end of the block back.
-            let frame0 = &opened.until(&__lent_value, &value_of_block);
+            let frame0 = &opened.until(&seats, &value_of_block);
             // Each `if false` only fixes a type for inference, as if the code of the block were outside of it.
             if false {
                 return frame0.returned().value;
             }
-            if false {
+            match false {
                 // The type of this value is uninhabited, so the borrow checker sees no path that skips the block.
-                frame0.typed().value
-            } else {
-                // The future of the block. Its output is the return type of the function, so `?` and `return` compile in it.
-                // They only end this future. The function returns below, after the exit phase.
-                let future = frame0.future(async {
-                    if false {
-                        return frame0.returned().value;
-                    }
-                    let block = frame0.block();
-                    let end = {
-                        let seats = frame0.value();
-                        // `if true`, so that the code after a block that never ends is reachable.
-                        block.end(if true {
-                            let wish: usize = wish.parse()?;
-                            Ok(seats.remove(wish))
-                        } else {
-                            block.typed().value
-                        })
-                    };
-                    // The type that is inferred for this integer distinguishes a `Result` from other types.
-                    let end = frame0.end(end, 0);
-                    // The value is in the frame now. The block is pending until it is dropped.
-                    match end.await {}
-                });
-                // The future of `run` polls the body, and the future of the `yield!` polls the block. A `with!` with a
-                // `yield!` in its block passes its yield point instead of `()`. The types that are inferred for the last
-                // integers say how to show the errors that the `with!` may lose.
-                match run(manager, frame0, (), future, 0, (frame0.asks(), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)))
-                    .await
-                {
-                    // Each `break` or `continue` in the block has an arm here, too.
-                    End::Value(value) => value,
-                    End::Return(value) => return value,
+                true => frame0.typed().value,
+                // The tuple does not pass the expected type of the `with!` on. If that type is wrong, `rustc` reports it only
+                // once, above.
+                false => {
+                    ({
+                        // The future of the block. Its output is the return type of the function, so `?` and `return`
+                        // compile in it. They only end this future. The function returns below, after the exit phase.
+                        let future = frame0.future(async {
+                            if false {
+                                return frame0.returned().value;
+                            }
+                            let block = frame0.block();
+                            let end = {
+                                let seats = frame0.value();
+                                // `if true`, so that the code after a block that never ends is reachable.
+                                block.end(if true {
+                                    let wish: usize = wish.parse()?;
+                                    Ok(seats.remove(wish))
+                                } else {
+                                    block.typed().value
+                                })
+                            };
+                            // The type that is inferred for this integer distinguishes a `Result` from other types.
+                            let end = frame0.end(end, 0);
+                            // The value is in the frame now. The block is pending until it is dropped.
+                            match end.await {}
+                        });
+                        // The future of `run` polls the body, and the future of the `yield!` polls the block. A `with!`
+                        // with a `yield!` in its block passes its yield point instead of `()`. The types that are inferred
+                        // for the last integers say how to show the errors that the `with!` may lose.
+                        match run(
+                            manager,
+                            frame0,
+                            (),
+                            future,
+                            0,
+                            (frame0.asks(), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)),
+                        )
+                        .await
+                        {
+                            // Each `break` or `continue` in the block has an arm here, too.
+                            End::Value(value) => value,
+                            End::Return(value) => return value,
+                        }
+                    },)
+                        .0
                 }
             }
         }

@@ -10,8 +10,8 @@
 
 /// The modules find each other at the root of the crate, as in their own.
 use macros::{
-    args, boxed, context_managers, doc, editor, errors, expand, fallback, input, instrument, lifetime, marker, returns,
-    tokens, validate, with, within, yields,
+    args, boxed, context_managers, doc, editor, errors, expand, fallback, input, instrument, lifetime, marker, misplaced,
+    recursion, returns, tokens, validate, with, within, yields,
 };
 
 #[path = "../../macros/src"]
@@ -28,6 +28,8 @@ mod macros {
     pub(crate) mod instrument;
     pub(crate) mod lifetime;
     pub(crate) mod marker;
+    pub(crate) mod misplaced;
+    pub(crate) mod recursion;
     pub(crate) mod returns;
     pub(crate) mod tokens;
     pub(crate) mod validate;
@@ -98,7 +100,8 @@ fn without_braces(tokens: TokenStream) -> TokenStream {
     }
 }
 
-/// The tokens one by one, without attributes and comments, prefixes of paths and of names, and commas at an end.
+/// The tokens one by one, without attributes and comments, prefixes of paths and of names, braces of arms, and commas at an
+/// end.
 fn normalized(tokens: TokenStream) -> Vec<String> {
     let mut words = Vec::new();
     flatten(tokens, &mut words);
@@ -130,6 +133,14 @@ fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
                 let name = name.to_string();
                 let bare = ["__acm_", "__"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name);
                 words.push(bare.to_owned());
+                at += 1;
+            }
+            // The body of an arm, which `rustfmt` puts in braces as it likes.
+            TokenTree::Group(body)
+                if body.delimiter() == Delimiter::Brace && at > 1 && is(at - 1, '>') && is(at - 2, '=') =>
+            {
+                flatten(body.stream(), words);
+                words.push(",".to_owned());
                 at += 1;
             }
             TokenTree::Group(group) => {

@@ -2,8 +2,8 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Expr;
 use syn::spanned::Spanned;
+use syn::{Expr, Pat};
 
 use super::Keywords;
 use super::header::HeaderEntry;
@@ -23,6 +23,8 @@ struct With {
     returns_to: Option<Span>,
     /// The span of the braces of the block.
     braces: Span,
+    /// The span of the last token of the block. Errors say that the lent value is dropped there.
+    end: Span,
 }
 
 /// Input:  `connection(&pool) as conn => { conn.insert(1).await?; }`
@@ -89,14 +91,18 @@ pub(crate) fn with(
     // The managers after the first are in its block.
     exits.may_return |= entries.len() > 1;
     let span = braces_span(&block);
-    let block = match block {
+    let (block, end) = match block {
         Expr::Block(block) if block.label.is_none() && block.attrs.is_empty() => match braces {
-            Some(braces) if !keywords.has_jump => braces.into_token_stream(),
-            _ => block.into_token_stream(),
+            Some(braces) if !keywords.has_jump => (braces.into_token_stream(), span),
+            _ => (block.into_token_stream(), span),
         },
-        other => quote_spanned!(Span::mixed_site()=> { #other }),
+        other => {
+            let other = other.into_token_stream();
+            let end = last_span(&other);
+            (quote_spanned!(Span::mixed_site()=> { #other }), end)
+        }
     };
-    With::new(entries, private, exits, enclosing, None, span).level(0, &block)
+    With { braces: span, end, ..With::new(entries, private, exits, enclosing) }.level(0, &block)
 }
 
 /// The same for `#[within]`, whose block is the body of a function. The block ends in a `return` of its value. If the
@@ -132,7 +138,8 @@ pub(crate) fn body(
         }
     }};
     let exits = Exits { may_return: true, ..Exits::default() };
-    With::new(entries, private, exits, quote!(()), Some(output), braces).level(0, &block)
+    let with = With::new(entries, private, exits, quote!(()));
+    With { returns_to: Some(output), braces, end: last_span(body), ..with }.level(0, &block)
 }
 
 /// Returns the span of the last braces of a block. Without braces, it is that of the first token: on stable Rust, no span
@@ -176,17 +183,11 @@ impl HeaderManager {
 }
 
 impl With {
-    fn new(
-        entries: Vec<HeaderEntry>,
-        private: CratePath,
-        exits: Exits,
-        enclosing: TokenStream,
-        returns_to: Option<Span>,
-        braces: Span,
-    ) -> Self {
+    fn new(entries: Vec<HeaderEntry>, private: CratePath, exits: Exits, enclosing: TokenStream) -> Self {
         let level = |(index, entry)| HeaderManager::new(index, entry, &private, exits.may_return);
         let managers = entries.into_iter().enumerate().map(level).collect();
-        Self { managers, private, exits, enclosing, returns_to, braces }
+        let nowhere = Span::mixed_site();
+        Self { managers, private, exits, enclosing, returns_to: None, braces: nowhere, end: nowhere }
     }
 
     /// Expands the manager number `index` and those after it, in braces.
@@ -194,20 +195,25 @@ impl With {
         let Some(level) = self.managers.get(index) else {
             return block.clone();
         };
-        let HeaderManager { entry: HeaderEntry { manager, span, .. }, site, private, frame, .. } = level;
+        let HeaderManager { entry, site, private, frame, .. } = level;
+        let manager = &entry.manager;
         let open = Ident::new(if index + 1 == self.managers.len() { "open" } else { "open_around" }, *site);
-        // Errors about a value that escapes show this name, so it is not hygienic.
-        let lent = Ident::new("__lent_value", *span);
+        let lent = lent_name(entry, self.end);
+        let shadows = shadows(*site);
         let body = self.opened(index, &self.run(index, block));
+        let body = quote_spanned! {*site=>
+            let __value_of_block = #private::ValueToken::new();
+            let #lent = #private::BorrowToken::new();
+            #shadows
+            let #lent = #private::BorrowToken::inside(&#lent);
+            let #frame = &__acm_opened.until(&#lent, &__value_of_block);
+            #body
+        };
+        let mut body = Group::new(Delimiter::Brace, body);
+        body.set_span(site.located_at(self.end));
         quote_spanned! {*site=> {
             match #private::#open(#private::IntoManager::into_manager(#private::assert_manager(#manager))) {
-                (__acm_manager, __acm_opened) => {
-                    let __value_of_block = #private::ValueToken::new();
-                    let #lent = #private::BorrowToken::new();
-                    let #lent = #private::BorrowToken::inside(&#lent);
-                    let #frame = &__acm_opened.until(&#lent, &__value_of_block);
-                    #body
-                }
+                (__acm_manager, __acm_opened) => #body
             }
         }}
     }
@@ -223,14 +229,26 @@ impl With {
             let settled = quote_spanned!(site.located_at(output)=> #frame.into_return(__acm_value));
             return quote_spanned!(*site=> #expect_return match { #run } { __acm_value => #settled });
         }
+        let (later, types) = if self.is_typed_later(index) {
+            let later = quote_spanned!(*site=> let __acm_later = #frame.later(););
+            (Some(later), quote_spanned!(*site=> __acm_later))
+        } else {
+            (None, frame.to_token_stream())
+        };
+        // The tuple does not pass the expected type on, so that `rustc` reports a wrong type only at the first arm.
         quote_spanned! {*site=>
             #expect_return
-            if false {
-                #frame.typed().value
-            } else {
-                #run
+            #later
+            match false {
+                true => { #types.typed().value }
+                false => ({ #run },).0,
             }
         }
+    }
+
+    /// Whether the type of the `with!` depends on managers that are not known yet where it is needed.
+    fn is_typed_later(&self, index: usize) -> bool {
+        index == 0 && self.managers.len() > 1 && self.returns_to.is_none()
     }
 
     fn run(&self, index: usize, block: &TokenStream) -> TokenStream {
@@ -240,7 +258,8 @@ impl With {
         // A value without a pattern lives as long as a bound one.
         let pattern =
             pattern.as_ref().map_or_else(|| quote_spanned!(Span::mixed_site()=> __acm_lent), ToTokens::to_token_stream);
-        let bind = quote_spanned!(site.located_at(*span)=> let #pattern = #frame.value(););
+        let shadows = shadows(*site);
+        let bind = quote_spanned!(site.located_at(*span)=> #shadows let #pattern = #frame.value(););
         let end = self.end(index, &bind, &self.level(index + 1, block));
         let arms = self.arms(index);
         let shown = self.shown(index);
@@ -300,11 +319,14 @@ impl With {
     fn arms(&self, index: usize) -> TokenStream {
         let HeaderManager { site, private, .. } = &self.managers[index];
         let Exits { jumps, may_return } = &self.exits;
-        let mut arms = if *may_return {
-            quote_spanned!(*site=> #private::End::Value(__acm_value) => __acm_value, #private::End::Return(__acm_value) => return __acm_value,)
-        } else {
-            quote_spanned!(*site=> #private::End::Value(__acm_value) => __acm_value,)
-        };
+        let mut value = quote_spanned!(*site=> __acm_value);
+        if self.is_typed_later(index) {
+            value = quote_spanned!(*site=> __acm_later.settle(#value));
+        }
+        let mut arms = quote_spanned!(*site=> #private::End::Value(__acm_value) => #value,);
+        if *may_return {
+            arms.extend(quote_spanned!(*site=> #private::End::Return(__acm_value) => return __acm_value,));
+        }
         if index > 0 && !jumps.is_empty() {
             let label = jumps::block_label();
             arms.extend(
@@ -332,6 +354,29 @@ impl With {
         let allow = (*keyword == "continue").then(|| quote_spanned!(site=> #[allow(clippy::needless_continue)]));
         quote_spanned!(site=> #allow #private::End::Jump(#pattern) => #word #label #value,)
     }
+}
+
+/// Returns the name of the token that the lent value borrows from. Errors about a lent value that escapes show this name,
+/// so it is that of the user's pattern, and not hygienic. A name that may be one of a constant can't be bound. The name is
+/// located where no editor looks for it.
+fn lent_name(HeaderEntry { pattern, span, .. }: &HeaderEntry, end: Span) -> Ident {
+    let is_variable = |name: &Ident| name.to_string().starts_with(|first: char| first.is_lowercase());
+    let mut name = match pattern {
+        Some(Pat::Ident(pattern)) if is_variable(&pattern.ident) => pattern.ident.clone(),
+        _ => Ident::new("__lent_value", *span),
+    };
+    name.set_span(name.span().located_at(end));
+    name
+}
+
+/// Returns the attribute of a `let` that shadows a token with the name of the lent value.
+fn shadows(site: Span) -> TokenStream {
+    quote_spanned!(site=> #[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)])
+}
+
+/// Returns the span of the last token.
+fn last_span(tokens: &TokenStream) -> Span {
+    tokens.clone().into_iter().last().map_or_else(Span::mixed_site, |last| last.span())
 }
 
 fn frame(index: usize, site: Span) -> Ident {
