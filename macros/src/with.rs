@@ -93,7 +93,7 @@ fn broken(entries: &[HeaderEntry], block: TokenStream, krate: &CratePath) -> Tok
 pub(crate) fn bindings(entries: &[HeaderEntry], krate: &CratePath) -> TokenStream {
     let bindings = entries.iter().map(|HeaderEntry { manager, pattern, .. }| {
         let pattern = pattern.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
-        quote_spanned!(Span::mixed_site()=> let #pattern = #krate::__private::stub_value(&#manager);)
+        quote_spanned!(Span::mixed_site()=> let #pattern = #krate::__private::stub_value(#manager);)
     });
     bindings.collect()
 }

@@ -1,11 +1,11 @@
 //! Parses the header of a `with!`, `manager as pattern, ... =>`, and the block after it. A `,` may replace the `=>`.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Expr, Ident, Pat, Token, token};
+use syn::{BinOp, Expr, Ident, Macro, Pat, Token, Type, token};
 
 /// One manager of a header.
 pub(crate) struct HeaderEntry {
@@ -42,11 +42,23 @@ pub(crate) fn parse(input: ParseStream) -> syn::Result<(Vec<HeaderEntry>, Block)
     Ok((entries, block))
 }
 
+/// Returns the managers and the block of a `with!`, or `None` if this is another macro or cannot be parsed.
+pub(crate) fn parse_macro(with: &Macro) -> Option<(Vec<HeaderEntry>, Expr)> {
+    with.path.segments.last().filter(|name| name.ident == "with")?;
+    match parse.parse2(with.tokens.clone()) {
+        Ok((entries, Block::Parsed(block, _))) => Some((entries, *block)),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 /// Parses the managers after the first, and the `=>`. A `,` takes its place if a block in braces is all that follows.
 fn managers(input: ParseStream, entries: &mut Vec<HeaderEntry>) -> syn::Result<()> {
     loop {
         if input.parse::<Option<Token![=>]>>()?.is_some() {
             return Ok(());
+        }
+        if input.peek(Token![:]) {
+            return Err(input.error(format_args!("expected `=>` before the block, found `:`: {SHAPE}")));
         }
         if !input.is_empty() && !input.peek(Token![,]) {
             return Err(input.error("expected `,` and another manager, or `=>` and the block"));
@@ -200,12 +212,62 @@ fn manager(input: ParseStream) -> syn::Result<Expr> {
         let at_end = input.is_empty() || input.peek(Token![=>]);
         if at_end || input.peek(Token![as]) || input.peek(Token![,]) {
             match syn::parse2(read.clone()) {
-                Ok(manager) => return Ok(manager),
-                Err(error) if at_end => return Err(no_separator(read).unwrap_or(error)),
+                Ok(manager) => return habit(&manager).map_or(Ok(manager), Err),
+                Err(error) if at_end => return Err(not_a_manager(read, error)),
                 Err(_) => {}
             }
         }
         read.extend([input.parse::<TokenTree>()?]);
+    }
+}
+
+/// Reports an expression in which the name of the lent value comes first, or which is a list of managers.
+fn habit(manager: &Expr) -> Option<syn::Error> {
+    match manager {
+        Expr::Assign(binding) if !is_option(&binding.left) => Some(name_first(&*binding.left)),
+        Expr::Let(binding) => Some(name_first(&binding.pat)),
+        Expr::Binary(closure) if matches!((&closure.op, &*closure.right), (BinOp::BitOr(_), Expr::Block(_))) => {
+            Some(syn::Error::new_spanned(closure.op, format_args!("the block is not a closure: {SHAPE}")))
+        }
+        Expr::Tuple(list) => {
+            Some(syn::Error::new_spanned(list, "expected a manager: remove the parentheses around the managers"))
+        }
+        Expr::Paren(list) if matches!(&*list.expr, Expr::Cast(cast) if is_variable(&cast.ty)) => {
+            Some(syn::Error::new_spanned(list, "expected a manager: remove the parentheses around this"))
+        }
+        _ => None,
+    }
+}
+
+/// Whether this is the name of the option `crate = path`.
+fn is_option(name: &Expr) -> bool {
+    matches!(name, Expr::Path(name) if name.path.is_ident("crate"))
+}
+
+/// Whether this is a name like that of a variable, which no type has to which a manager can be cast.
+fn is_variable(ty: &Type) -> bool {
+    matches!(ty, Type::Path(ty) if ty.path.get_ident().is_some_and(|name| {
+        name.to_string().starts_with(|first: char| first.is_lowercase() || first == '_')
+    }))
+}
+
+fn name_first(name: impl ToTokens) -> syn::Error {
+    syn::Error::new_spanned(name, "the name of the value comes after the manager: write `manager() as value`")
+}
+
+/// Reports tokens before an `as`, `,` or `=>` that are not an expression.
+fn not_a_manager(read: TokenStream, error: syn::Error) -> syn::Error {
+    let mut tokens = read.clone().into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Ident(word)), Some(_)) if word == "async" || word == "await" => {
+            syn::Error::new(word.span(), format_args!("`with!` awaits the manager: remove `{word}`"))
+        }
+        (Some(TokenTree::Ident(name)), Some(TokenTree::Punct(colon)))
+            if colon.as_char() == ':' && colon.spacing() == Spacing::Alone =>
+        {
+            name_first(name)
+        }
+        _ => no_separator(read).unwrap_or(error),
     }
 }
 
