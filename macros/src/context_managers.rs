@@ -11,7 +11,7 @@ use crate::args::Args;
 use crate::errors::Errors;
 use crate::input::FnInput;
 use crate::marker::{function_after, is_manager, is_manager_attribute, is_marker, replace_stray, stub_yield};
-use crate::tokens::{CratePath, split_crate};
+use crate::tokens::{CratePath, Respelled, split_crate};
 use crate::{expand, instrument, tokens};
 
 /// Input:  `(path::to::crate) #[async_context_manager] async fn a() { yield!(); }`
@@ -19,12 +19,16 @@ use crate::{expand, instrument, tokens};
 /// Output: `#[async_context_manager] async fn a() { r#yield!(); }`
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let (krate, items) = split_crate(input);
-    let items = tokens::spell_raw(items, &mut Vec::new());
+    let mut places = Respelled::default();
+    let spelled = tokens::spell_raw(items, &mut places);
     if tokens::in_editor() {
-        return expand_functions(items);
+        return expand_functions(spelled);
     }
     let mut errors = Errors::default();
-    let mut items = match parse_items.parse2(items) {
+    for place in places.keyword {
+        errors.at(place, "a manager lends its value with a macro: write `yield!(value)`");
+    }
+    let mut items = match parse_items.parse2(spelled) {
         Ok(items) => items,
         Err(error) => return error.to_compile_error(),
     };

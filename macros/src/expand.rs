@@ -3,31 +3,28 @@
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
+use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
-use syn::{FnArg, Pat, PatIdent, Receiver, ReturnType, Signature, Token, Type, parse_quote};
+use syn::{
+    Block, FnArg, Lifetime, Pat, PatIdent, Receiver, ReceiverKind, ReturnType, Signature, Stmt, Token, Type,
+    parse_quote,
+};
 
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::input::{FnBody, FnHeader, FnInput};
 use crate::marker::{self, Marker};
 use crate::returns::Returns;
-use crate::tokens::CratePath;
+use crate::tokens::{CratePath, Respelled};
 use crate::yields;
-use crate::{doc, fallback, instrument, tokens, validate};
+use crate::{doc, fallback, instrument, misplaced, recursion, tokens, validate};
 
 /// Expands the attribute. The output has the errors, if any, and always the item.
 pub(crate) fn manager_fn(args: &TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let mut bare = Vec::new();
-    let spelled = tokens::spell_raw(item.clone(), &mut bare);
-    if !cfg!(feature = "yield_expr") {
-        for place in bare {
-            errors.at(
-                place,
-                "`yield` is a reserved word: write `r#yield!`, or wrap the function in `context_managers! { ... }`",
-            );
-        }
-    }
+    let mut places = Respelled::default();
+    let spelled = tokens::spell_raw(item.clone(), &mut places);
+    respelled(places, &mut errors);
     match syn::parse2::<FnInput>(spelled.clone()) {
         Ok(mut input) => {
             let is_instrumented = instrument::remove(&mut input.header.attrs);
@@ -40,9 +37,28 @@ pub(crate) fn manager_fn(args: &TokenStream, item: &TokenStream) -> TokenStream 
             with_errors(&function, errors)
         }
         Err(error) => {
-            errors.push(syn::Error::new(error.span(), "expected an `async fn`"));
-            with_errors(item, errors)
+            errors.push(syn::Error::new(error.span(), misplaced::message(item, IN_IT)));
+            let krate = Args::parse(args.clone(), &mut Errors::default()).krate;
+            misplaced::with_errors(spelled, errors, &krate)
         }
+    }
+}
+
+const IN_IT: &str = "put the attribute on each `async fn` in it that has a `r#yield!`";
+
+/// Reports markers that are spelled in another way.
+fn respelled(places: Respelled, errors: &mut Errors) {
+    for place in places.keyword {
+        errors.at(place, "a manager lends its value with a macro: write `r#yield!(value)`");
+    }
+    if cfg!(feature = "yield_expr") {
+        return;
+    }
+    for place in places.bare {
+        errors.at(
+            place,
+            "`yield` is a reserved word: write `r#yield!`, or wrap the function in `context_managers! { ... }`",
+        );
     }
 }
 
@@ -59,7 +75,7 @@ pub(crate) fn function(mut args: Args, input: FnInput, errors: &mut Errors) -> T
     }
     validate::signature(&header.sig, errors);
     validate::shielded(&header.sig, &mut args, errors);
-    let returns = Returns::parse(&header.sig.output, &mut args, errors);
+    let returns = Returns::parse(&header.sig, &mut args, errors);
     doc::add_section(&mut header.attrs, &header.sig, &args);
     match (body, written) {
         (body, TokenTree::Group(written)) if tokens::in_editor() && !instrument::is_instrumented(&body) => {
@@ -86,10 +102,14 @@ fn compiled(header: FnHeader, returns: &Returns, body: FnBody, args: &Args, erro
     match body {
         FnBody::Parsed(mut block) => {
             instrument::correct_returns(&mut block, &returns.output);
+            recursion::check(&header.sig, &mut block, krate, errors);
             let markers = yields::replace(&mut block, header.sig.ident.span(), returns.lends(), krate, errors);
             validate::markers(&header.sig, &markers, errors);
+            if markers.is_empty() {
+                return without_marker(header, returns, &block, krate);
+            }
             let braces = block.brace_token.span.join();
-            manager(header, returns, &markers, &block.to_token_stream(), braces, args)
+            manager(header, returns, &markers, &in_own_braces(&block), braces, args)
         }
         FnBody::Broken(block, error) => {
             errors.push(error);
@@ -100,6 +120,32 @@ fn compiled(header: FnHeader, returns: &Returns, body: FnBody, args: &Args, erro
         FnBody::Missing(semi) => {
             let header = signature(header, returns, krate);
             quote!(#header #semi)
+        }
+    }
+}
+
+/// Returns the stand-in of a function without a marker. Its body may return the lent value, like an `async fn`, or what a
+/// body with a marker returns. It is not reachable, so that the borrow checker does not report that value.
+fn without_marker(header: FnHeader, returns: &Returns, body: &Block, krate: &CratePath) -> TokenStream {
+    let header = signature(header, returns, krate);
+    let ends_in_value = match body.stmts.last() {
+        Some(Stmt::Expr(_, semi)) => semi.is_none(),
+        Some(Stmt::Macro(last)) => last.semi_token.is_none(),
+        _ => false,
+    };
+    let output = if ends_in_value { returns.with_any_value() } else { Some(returns.output.clone()) };
+    let expect = output.map(|output| expected_output(&output, &krate.private()));
+    let otherwise = (!ends_in_value).then(|| quote!(::core::unreachable!()));
+    quote_spanned! {Span::mixed_site()=>
+        #[allow(unused)]
+        #header {
+            let _ = async move {
+                ::core::unreachable!();
+                #expect
+                #body
+                #otherwise
+            };
+            #krate::Manager::stub()
         }
     }
 }
@@ -159,12 +205,14 @@ fn manager(
         let private = private.respan(site);
         quote_spanned!(site=> #private::Named::<#output>::new(#name).showing((0, 0, 0)))
     };
+    // An error about the future of the body shows the name of the function.
+    let future = quote_spanned!(tokens::site(header.sig.ident.span())=> async move);
     let header = signature(header, returns, krate);
     quote_spanned! {Span::mixed_site()=>
         #header {
             let __return_type = #private::SameContract::new();
             let __acm_name = || #named;
-            #new(__return_type, __acm_name, move |__acm_handle| async move #body #shorten)
+            #new(__return_type, __acm_name, move |__acm_handle| #future #body #shorten)
         }
     }
 }
@@ -173,6 +221,21 @@ fn manager(
 /// before its locals.
 fn in_braces(content: &TokenStream, span: Span) -> Group {
     tokens::braces(quote_spanned!(Span::mixed_site()=> { #content }), span)
+}
+
+/// Returns the tokens of the user's block. If it is only one expression, its braces are not the user's, because `rustc`
+/// would report that they are unnecessary in the expansion.
+fn in_own_braces(block: &Block) -> TokenStream {
+    let is_expression = match &*block.stmts {
+        [Stmt::Expr(_, None)] => true,
+        [Stmt::Macro(only)] => only.semi_token.is_none(),
+        _ => false,
+    };
+    let mut block = block.clone();
+    if is_expression {
+        block.brace_token = Brace(Span::mixed_site().located_at(block.brace_token.span.join()));
+    }
+    block.into_token_stream()
 }
 
 /// Returns the code of the body. If the marker may be dropped before the body, the managers in the block may have
@@ -208,7 +271,10 @@ fn this_manager(name: &Ident, markers: &[Marker], private: &CratePath) -> TokenS
 ///
 /// Output: `if false { return expected::<Result<(), E>>().value; }`
 pub(crate) fn expected_output(output: &syn::Type, private: &CratePath) -> TokenStream {
-    quote_spanned! {Span::mixed_site()=>
+    // Errors about the value of the body show the return type.
+    let site = Span::mixed_site().located_at(output.span());
+    let private = private.respan(site);
+    quote_spanned! {site=>
         if false {
             return #private::expected::<#output>().value;
         }
@@ -224,12 +290,29 @@ fn signature(header: FnHeader, returns: &Returns, krate: &CratePath) -> TokenStr
     sig.constness = None;
     sig.variadic = None;
     let site = Span::mixed_site();
+    let captures = captures(&sig, &private);
     // With this span, `impl` captures all lifetimes, even in crates of edition 2021.
     let manager = quote_spanned! {site=>
-        #krate::Manager<impl #private::Body<Future = impl #private::Future<Output = #output>>, #lent>
+        #krate::Manager<impl #private::Body<Future = impl #private::Future<Output = #output> #captures> #captures, #lent>
     };
     sig.output = ReturnType::Type(Token![->](site), Box::new(Type::Verbatim(manager)));
     quote!(#(#attrs)* #vis #sig)
+}
+
+/// Names the lifetimes that the manager captures, as far as they can be named. Without it, errors about borrowed arguments
+/// suggest to change the `impl` of the expansion.
+///
+/// Input:  `fn connection<'a>(&self, pool: &'a Pool)`
+///
+/// Output: `+ Captures<'a> + Captures<'_>`
+fn captures(sig: &Signature, private: &CratePath) -> TokenStream {
+    let site = Span::mixed_site();
+    let of_self = sig.receiver().and_then(|this| match &this.kind {
+        ReceiverKind::Reference(_, lifetime, _) => Some(lifetime.clone().unwrap_or_else(|| Lifetime::new("'_", site))),
+        _ => None,
+    });
+    let named = sig.generics.lifetimes().map(|lifetime| lifetime.lifetime.clone());
+    named.chain(of_self).map(|name| quote_spanned!(site=> + #private::Captures<#name>)).collect()
 }
 
 /// Moves all arguments whole into the body, which drops them in reverse order, like an `async fn`.

@@ -11,9 +11,11 @@
 //! | `fallback` | keeps the statements of a broken block that can be parsed |
 //! | `instrument`, `boxed` | find the user's body in what `#[tracing::instrument]` and `#[async_trait]` make of it |
 //! | `marker` | the marker, a `yield!`, and the error for one outside a manager function |
+//! | `misplaced` | expands an attribute on something that is not a function |
 //! | `with` | `with!`: parses the header, rewrites jumps, expands |
 //! | `lifetime`, `returns` | read the return type: the lent type and the exit type |
 //! | `yields` | finds and replaces the markers of a body |
+//! | `recursion` | reports a manager function that enters itself |
 //! | `validate` | checks the rules of a manager function |
 //! | `expand` | expands `#[async_context_manager]` |
 //! | `within`, `context_managers` | expand `#[within]` and `context_managers!` |
@@ -31,6 +33,8 @@ mod input;
 mod instrument;
 mod lifetime;
 mod marker;
+mod misplaced;
+mod recursion;
 mod returns;
 mod tokens;
 mod validate;

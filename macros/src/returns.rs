@@ -4,7 +4,10 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{GenericArgument, Lifetime, Path, PathArguments, ReturnType, Type, TypeImplTrait, parse_quote};
+use syn::{
+    GenericArgument, Lifetime, Path, PathArguments, ReturnType, Signature, Type, TypeImplTrait, parse_quote,
+    parse_quote_spanned,
+};
 
 use crate::args::Args;
 use crate::errors::Errors;
@@ -26,14 +29,15 @@ pub(crate) struct Returns {
 
 impl Returns {
     /// Reads the return type. Errors are reported in `errors`, and the lent type is `()` then.
-    pub(crate) fn parse(returned: &ReturnType, args: &mut Args, errors: &mut Errors) -> Self {
+    pub(crate) fn parse(sig: &Signature, args: &mut Args, errors: &mut Errors) -> Self {
         let private = args.krate.private();
-        let (mut value, output) = match returned {
+        let (mut value, output) = match &sig.output {
             ReturnType::Default => (parse_quote!(()), None),
             ReturnType::Type(_, ty) => split(ty, &private),
         };
         let exit = exit(output.as_ref(), args, errors);
-        let output = output.unwrap_or_else(|| parse_quote!(()));
+        // Errors about the value of the body show the name of a function that returns no `Result`.
+        let output = output.unwrap_or_else(|| parse_quote_spanned!(sig.ident.span()=> ()));
         let mut impls = ImplTraits(Vec::new());
         impls.visit_type_mut(&mut value);
         for found in &impls.0 {
@@ -52,6 +56,15 @@ impl Returns {
         }
         let names = lifetime::name_elided(&mut value);
         Self { lent: lent(&value, &names, &exit, &private), lent_span, output, elided: names.len(), broken }
+    }
+
+    /// Returns the output with any value in the `Ok`, for a body that may return either. `None` if it is not a `Result`.
+    ///
+    /// Output: `Result<_, E>`
+    pub(crate) fn with_any_value(&self) -> Option<Type> {
+        let Type::Path(mut output) = self.output.clone() else { return None };
+        *first_type(&mut output.path)? = parse_quote!(_);
+        Some(Type::Path(output))
     }
 
     /// Returns the name of the function that lends, or `None` if the lent type is wrong.

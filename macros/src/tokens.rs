@@ -1,7 +1,7 @@
 //! Helpers for token streams that need not be Rust, such as the arguments of macros.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::{Block, Stmt};
 
@@ -31,21 +31,37 @@ pub(crate) fn find_ident(tokens: TokenStream, found: &dyn Fn(&Ident) -> bool) ->
     })
 }
 
-/// Spells each `yield!(...)` as `r#yield!(...)`, which `syn` parses as a macro. Adds the spans to `places`.
-pub(crate) fn spell_raw(tokens: TokenStream, places: &mut Vec<Span>) -> TokenStream {
+/// The places in which a marker is spelled in another way.
+#[derive(Default)]
+pub(crate) struct Respelled {
+    /// Of each `yield!(value)`.
+    pub(crate) bare: Vec<Span>,
+    /// Of each `yield value`, as in Python.
+    pub(crate) keyword: Vec<Span>,
+}
+
+/// Spells each `yield!(value)` and each `yield value` as `r#yield!(value)`, which `syn` parses as a macro.
+pub(crate) fn spell_raw(tokens: TokenStream, places: &mut Respelled) -> TokenStream {
     match find_ident(tokens.clone(), &|ident| ident == "yield") {
         Some(_) => spell_each_raw(tokens, places),
         None => tokens,
     }
 }
 
-fn spell_each_raw(tokens: TokenStream, places: &mut Vec<Span>) -> TokenStream {
+fn spell_each_raw(tokens: TokenStream, places: &mut Respelled) -> TokenStream {
     let mut tokens = tokens.into_iter().peekable();
     let mut spelled = TokenStream::new();
     while let Some(token) = tokens.next() {
         let token = match token {
-            TokenTree::Ident(ident) if ident == "yield" && tokens.peek().is_some_and(is_bang) => {
-                places.push(ident.span());
+            TokenTree::Ident(ident) if ident == "yield" => {
+                if tokens.peek().is_some_and(is_bang) {
+                    places.bare.push(ident.span());
+                } else {
+                    places.keyword.push(ident.span());
+                    let value = std::iter::from_fn(|| tokens.next_if(|token| !is_end(token))).collect();
+                    spelled.extend(marker(&ident, spell_each_raw(value, places)));
+                    continue;
+                }
                 TokenTree::Ident(Ident::new_raw("yield", ident.span()))
             }
             TokenTree::Group(group) => regroup(&group, spell_each_raw(group.stream(), places)).into(),
@@ -54,6 +70,18 @@ fn spell_each_raw(tokens: TokenStream, places: &mut Vec<Span>) -> TokenStream {
         token.to_tokens(&mut spelled);
     }
     spelled
+}
+
+/// Output: `r#yield!(value)`
+fn marker(keyword: &Ident, value: TokenStream) -> TokenStream {
+    let name = Ident::new_raw("yield", keyword.span());
+    let value = Group::new(Delimiter::Parenthesis, value);
+    quote_spanned!(keyword.span()=> #name! #value)
+}
+
+/// Whether an expression ends before this token.
+fn is_end(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(punct) if matches!(punct.as_char(), ';' | ','))
 }
 
 /// The path of the runtime crate. It is a list of tokens, because inserting a `TokenStream` into another one calls the
@@ -87,6 +115,18 @@ impl CratePath {
         let respan = |token: &TokenTree| {
             let mut token = token.clone();
             token.set_span(token.span().located_at(span));
+            token
+        };
+        Self(self.0.iter().map(respan).collect())
+    }
+
+    /// Returns the same path, as if the user had written it at `span`. A `$crate` keeps its span, which is its meaning.
+    pub(crate) fn written_at(&self, span: Span) -> Self {
+        let respan = |token: &TokenTree| {
+            let mut token = token.clone();
+            if token.to_string() != "$crate" {
+                token.set_span(span);
+            }
             token
         };
         Self(self.0.iter().map(respan).collect())

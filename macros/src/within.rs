@@ -11,7 +11,7 @@ use crate::input::{FnBody, FnHeader, FnInput};
 use crate::marker::is_manager;
 use crate::tokens::CratePath;
 use crate::with::header::{self, HeaderEntry};
-use crate::{boxed, expand, fallback, instrument, tokens, with};
+use crate::{boxed, expand, fallback, instrument, misplaced, tokens, with};
 
 /// The arguments of one attribute.
 struct WithinAttribute {
@@ -23,6 +23,8 @@ struct WithinAttribute {
 /// The attributes of one function. Those that cannot be parsed are `None`.
 type Attributes = Vec<Option<WithinAttribute>>;
 
+const IN_IT: &str = "put the attribute on each function in it";
+
 /// Expands the attribute. The output has the errors, if any, and always the function.
 ///
 /// Input:  `connection(pool) as conn`, and `async fn insert(pool: &Pool) -> Result<(), E> { body }`
@@ -33,8 +35,8 @@ pub(crate) fn function(args: TokenStream, item: &TokenStream) -> TokenStream {
     let FnInput { mut header, body, .. } = match syn::parse2(item.clone()) {
         Ok(input) => input,
         Err(error) => {
-            let error = syn::Error::new(error.span(), "expected an `async fn`").to_compile_error();
-            return quote!(#item #error);
+            errors.push(syn::Error::new(error.span(), misplaced::message(item, IN_IT)));
+            return misplaced::with_errors(item.clone(), errors, &CratePath::new(quote!(::async_context_manager)));
         }
     };
     let attributes = attributes(args, &mut header.attrs, &mut errors);

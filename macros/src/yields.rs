@@ -14,7 +14,7 @@ use crate::editor;
 use crate::errors::Errors;
 use crate::marker::{Marker, Problem, content, is_manager, is_marker, parse_value, this_manager};
 use crate::tokens::{self, CratePath, is_bang, is_yield};
-use crate::with::header::{self, HeaderEntry};
+use crate::with::header;
 
 /// Replaces the markers of `body`, and returns them.
 ///
@@ -71,24 +71,13 @@ fn end_in_statement(body: &mut Block) {
 ///
 /// Output: `pool.get() as conn => { r#yield!(conn); }`
 fn end_block_in_statement(with: &mut Macro) {
-    if let Some((entries, block)) = parse_with(with) {
+    if let Some((entries, block)) = header::parse_macro(with) {
         let mut block = match block {
             Expr::Block(ExprBlock { label: None, block, .. }) => block,
             other => Block { brace_token: Brace(Span::mixed_site()), stmts: vec![Stmt::Expr(other, None)] },
         };
         end_in_statement(&mut block);
         with.tokens = quote!(#(#entries),* => #block);
-    }
-}
-
-/// Returns the managers and the block of a `with!`, or `None` if this is another macro or cannot be parsed.
-fn parse_with(with: &Macro) -> Option<(Vec<HeaderEntry>, Expr)> {
-    if !is_with(with) {
-        return None;
-    }
-    match header::parse.parse2(with.tokens.clone()) {
-        Ok((entries, header::Block::Parsed(block, _))) => Some((entries, *block)),
-        Ok(_) | Err(_) => None,
     }
 }
 
@@ -212,15 +201,19 @@ impl<'a> Yields<'a> {
             mac.tokens = self.tokens(std::mem::take(&mut mac.tokens));
             return None;
         }
-        if let Some((mut entries, mut block)) = parse_with(mac) {
+        if let Some((mut entries, mut block)) = header::parse_macro(mac) {
             for entry in &mut entries {
                 self.visit_expr_mut(&mut entry.manager);
             }
             self.visit_expr_mut(&mut block);
             let (path, krate) = (&mac.path, self.krate);
-            return Some(quote_spanned! {tokens::site(path.span())=>
-                { #path!(@imported); #krate::__private::with! { (#krate) #(#entries),* => #block } }
-            });
+            // All of it has the spans of the user's `with!`, which suggestions of `rustc` change.
+            let site = path.span();
+            let here = krate.written_at(site);
+            let mut input = Group::new(Delimiter::Brace, quote!((#krate) #(#entries),* => #block));
+            input.set_span(mac.delimiter.span().join());
+            let with = quote_spanned!(site=> #here::__private::with! #input);
+            return Some(quote_spanned!(Span::mixed_site().located_at(site)=> { #path!(@imported); #with }));
         }
         let outside = self.position;
         self.position.in_async = true;

@@ -10,8 +10,8 @@
 
 /// The modules find each other at the root of the crate, as in their own.
 use macros::{
-    args, boxed, context_managers, doc, editor, errors, expand, fallback, input, instrument, lifetime, marker, misplaced,
-    recursion, returns, tokens, validate, with, within, yields,
+    args, boxed, context_managers, doc, editor, errors, expand, fallback, input, instrument, lifetime, marker,
+    misplaced, recursion, returns, tokens, validate, with, within, yields,
 };
 
 #[path = "../../macros/src"]

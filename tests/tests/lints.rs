@@ -200,6 +200,16 @@ mod written {
         outcome.into_result()
     }
 
+    /// A manager whose body is one expression on one line.
+    #[rustfmt::skip]
+    #[async_context_manager]
+    pub(crate) async fn one_line(log: &Log) -> &mut String { with!(lends(log, "one line") as local => { r#yield!(local); }) }
+
+    /// Another one.
+    #[rustfmt::skip]
+    #[async_context_manager]
+    pub(crate) async fn one_if() -> u8 { if r#yield!(5).is_failed() { yields(1).await; } }
+
     /// A manager that suppresses.
     #[async_context_manager(catch, suppress)]
     async fn suppresses<Error: PartialEq>(expected: Error) -> Result<(), Error> {
@@ -331,6 +341,7 @@ mod written {
         with!(lends(log, "unused") as _local => {});
         with!(lends(log, "unbound") => {});
         with!(ignores(log, 5, (5, 5)) as _ => {});
+        with!(one_line(log), one_if() => {});
         with!(plain(log) => with!(plain(log) => with!(plain(log) => {})));
         with!(plain(log), plain(log), lends(log, "last") as local => { local.push('!') });
         let one = with!(last() as cell => { cell.get() });

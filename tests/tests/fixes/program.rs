@@ -23,6 +23,12 @@ async fn fallible(text: &str) -> Result<usize, std::num::ParseIntError> {
     return Ok(());
 }
 
+#[async_context_manager]
+async fn on_one_line(text: &str) -> &mut String { with!(pair(&text) as (mut name, _length) => { r#yield!(&mut name); }) }
+
+#[async_context_manager]
+async fn one_match() -> u8 { match r#yield!(5) { _ => {} } }
+
 async fn unused(text: &str) -> usize {
     let mut count = 1;
     let one = with!(pair(text) as (mut name, length) => { let mut local = length; { count + local } });
@@ -51,6 +57,7 @@ async fn leaves(texts: &Vec<String>) -> Option<usize> {
 
 async fn fails(text: &str) -> Result<usize, std::num::ParseIntError> {
     let number = with!(fallible(&text) as number, { &number + 1 })?;
+    with!(on_one_line(&text) as name, one_match() as five => { println!("{} {}", name, five.clone()) });
     Ok(with!(fallible(text) as other => { let sum = other + number; sum })?)
 }
 
