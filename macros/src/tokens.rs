@@ -40,31 +40,46 @@ pub(crate) struct Respelled {
     pub(crate) keyword: Vec<Span>,
 }
 
-/// Spells each `yield!(value)` and each `yield value` as `r#yield!(value)`, which `syn` parses as a macro.
+/// Spells each `yield!(value)` and each `yield value` as `r#yield!(value)`, which `syn` parses as a macro. The keyword has
+/// its own meaning in the arguments of other macros than `with!`.
 pub(crate) fn spell_raw(tokens: TokenStream, places: &mut Respelled) -> TokenStream {
     match find_ident(tokens.clone(), &|ident| ident == "yield") {
-        Some(_) => spell_each_raw(tokens, places),
+        Some(_) => spell_each_raw(tokens, true, places),
         None => tokens,
     }
 }
 
-fn spell_each_raw(tokens: TokenStream, places: &mut Respelled) -> TokenStream {
+/// `keywords` says whether the keyword is meant as a marker.
+fn spell_each_raw(tokens: TokenStream, keywords: bool, places: &mut Respelled) -> TokenStream {
     let mut tokens = tokens.into_iter().peekable();
     let mut spelled = TokenStream::new();
+    // The name of the macro whose arguments follow.
+    let mut called: Option<Ident> = None;
     while let Some(token) = tokens.next() {
+        let name = called.take();
         let token = match token {
-            TokenTree::Ident(ident) if ident == "yield" => {
-                if tokens.peek().is_some_and(is_bang) {
-                    places.bare.push(ident.span());
-                } else {
-                    places.keyword.push(ident.span());
-                    let value = std::iter::from_fn(|| tokens.next_if(|token| !is_end(token))).collect();
-                    spelled.extend(marker(&ident, spell_each_raw(value, places)));
-                    continue;
-                }
+            TokenTree::Ident(ident) if ident == "yield" && tokens.peek().is_some_and(is_bang) => {
+                places.bare.push(ident.span());
                 TokenTree::Ident(Ident::new_raw("yield", ident.span()))
             }
-            TokenTree::Group(group) => regroup(&group, spell_each_raw(group.stream(), places)).into(),
+            TokenTree::Ident(ident) if ident == "yield" && keywords => {
+                places.keyword.push(ident.span());
+                let value = std::iter::from_fn(|| tokens.next_if(|token| !is_end(token))).collect();
+                spelled.extend(marker(&ident, spell_each_raw(value, keywords, places)));
+                continue;
+            }
+            TokenTree::Ident(ident) => {
+                called = tokens.peek().is_some_and(is_bang).then(|| ident.clone());
+                TokenTree::Ident(ident)
+            }
+            TokenTree::Punct(bang) if bang.as_char() == '!' => {
+                called = name;
+                TokenTree::Punct(bang)
+            }
+            TokenTree::Group(group) => {
+                let keywords = keywords && name.is_none_or(|name| name == "with");
+                regroup(&group, spell_each_raw(group.stream(), keywords, places)).into()
+            }
             other => other,
         };
         token.to_tokens(&mut spelled);

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use async_context_manager::{Outcome, async_context_manager, context_managers, nullcontext, with};
+use futures::StreamExt;
 use tests::managers::named;
 use tests::{Log, block_on, drop_after, yields};
 
@@ -483,5 +484,23 @@ mod places {
         }
         drop_after(1, async { with!(waits(&log) => yields(1).await) });
         assert_eq!(log.take(), ["cancelled"]);
+    }
+
+    #[test]
+    fn keyword_in_another_macro_is_not_a_marker() {
+        /// The numbers of a stream.
+        #[async_context_manager]
+        async fn sum(log: &Log) -> u8 {
+            let numbers = async_stream::stream! {
+                yield 2_u8;
+                yield 3;
+            };
+            let sum = numbers.fold(0, async |sum, number| sum + number).await;
+            r#yield!(sum);
+            log.add("exit");
+        }
+        let log = Log::new();
+        block_on(async { with!(sum(&log) as sum => log.add(sum.to_string())) });
+        assert_eq!(log.take(), ["5", "exit"]);
     }
 }

@@ -35,27 +35,28 @@ struct With {
 /// match open(IntoManager::into_manager(assert_manager(connection(&pool)))) {
 ///     (__acm_manager, __acm_opened) => {
 ///         let __value_of_block = ValueToken::new();
-///         let __lent_value = BorrowToken::new();
-///         let __lent_value = BorrowToken::inside(&__lent_value);
-///         let __acm_frame0 = &__acm_opened.until(&__lent_value, &__value_of_block);
+///         let conn = BorrowToken::new();
+///         let conn = BorrowToken::inside(&conn);
+///         let __acm_frame0 = &__acm_opened.until(&conn, &__value_of_block);
 ///         if false { return __acm_frame0.returned().value; }
-///         if false {
-///             __acm_frame0.typed().value
-///         } else {
-///             let __acm_future = __acm_frame0.future(async {
-///                 if false { return __acm_frame0.returned().value; }
-///                 let __acm_block = __acm_frame0.block();
-///                 let __acm_end = {
-///                     let conn = __acm_frame0.value();
-///                     __acm_block.end(if true { conn.insert(1).await?; } else { __acm_block.typed().value })
-///                 };
-///                 let __acm_end = __acm_frame0.end(__acm_end, 0);
-///                 match __acm_end.await {}
-///             });
-///             match run(__acm_manager, __acm_frame0, (), __acm_future, 0, (__acm_frame0.asks(), ...)).await {
-///                 End::Value(__acm_value) => __acm_value,
-///                 End::Return(__acm_value) => return __acm_value,
-///             }
+///         match false {
+///             true => { __acm_frame0.typed().value }
+///             false => ({
+///                 let __acm_future = __acm_frame0.future(async {
+///                     if false { return __acm_frame0.returned().value; }
+///                     let __acm_block = __acm_frame0.block();
+///                     let __acm_end = {
+///                         let conn = __acm_frame0.value();
+///                         __acm_block.end(if true { conn.insert(1).await?; } else { __acm_block.typed().value })
+///                     };
+///                     let __acm_end = __acm_frame0.end(__acm_end, 0);
+///                     match __acm_end.await {}
+///                 });
+///                 match run(__acm_manager, __acm_frame0, (), __acm_future, 0, (__acm_frame0.asks(), ...)).await {
+///                     End::Value(__acm_value) => __acm_value,
+///                     End::Return(__acm_value) => return __acm_value,
+///                 }
+///             },).0,
 ///         }
 ///     }
 /// }
@@ -67,9 +68,10 @@ struct With {
 /// The future of the block is a separate local, so that the compiler computes its layout before that of the future of
 /// `run`, which has it as a field. This saves one query for each level of a nest (`tests/depth.rs`).
 ///
-/// The outer `match` keeps the temporaries of the header alive. Each `if false` passes the expected type of the `with!`
-/// or of the function on to the block, so that expressions in it are inferred and coerced as if they were outside. The
-/// value that `typed` returns has an uninhabited type, so the borrow checker knows that control never passes the block.
+/// The outer `match` keeps the temporaries of the header alive. `if false` and `match false` pass the expected type of the
+/// function and of the `with!` on to the block, so that expressions in it are inferred and coerced as if they were outside.
+/// The value that `typed` returns has an uninhabited type, so the borrow checker knows that control never passes the
+/// block. The tuple does not pass the expected type on, so `rustc` reports a wrong type only once, at `typed`.
 /// The `if true` makes the code after a block that never ends reachable. Each manager after the first is in the block
 /// of the previous one.
 ///
@@ -235,7 +237,6 @@ impl With {
         } else {
             (None, frame.to_token_stream())
         };
-        // The tuple does not pass the expected type on, so that `rustc` reports a wrong type only at the first arm.
         quote_spanned! {*site=>
             #expect_return
             #later
