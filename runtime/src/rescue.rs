@@ -126,15 +126,17 @@ pub(crate) use registry::RescueEnd;
 pub(crate) use rescues::{Rescues, Wait, collect};
 
 /// The remaining cleanup of a manager.
+///
+/// Each method has a pinned `&mut Self`. A `&Self` would cover the future in it, whose locals may be borrowed mutably.
 pub(crate) trait Cleanup: Send {
     /// Returns the name of the manager.
-    fn name(&self) -> &'static str;
+    fn name(self: Pin<&mut Self>) -> &'static str;
 
     /// Polls the cleanup. Reports its error or panic when it ends.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<RescueEnd>;
 
     /// Returns whether it waits for other rescues, so that its own time does not pass.
-    fn is_waiting(&self) -> bool;
+    fn is_waiting(self: Pin<&mut Self>) -> bool;
 }
 
 /// A rescue: the future that [`set_spawner`] passes to an executor.
@@ -176,10 +178,10 @@ impl Rescue {
     ///
     /// If the manager has `entered`, that is, has lent its value, then whatever is being dropped or polled on this
     /// thread waits for the rescue. A manager that has not entered is not in use, so nothing waits for it.
-    pub(crate) fn begin(cleanup: Pin<Box<dyn Cleanup>>, origin: Origin, entered: bool) {
+    pub(crate) fn begin(mut cleanup: Pin<Box<dyn Cleanup>>, origin: Origin, entered: bool) {
         let before = rescues::before();
         let completion = if entered { collector::add_rescue() } else { None };
-        let (limit, pending) = (Limit::of_rescues(), PendingGuard::begin(cleanup.name()));
+        let (limit, pending) = (Limit::of_rescues(), PendingGuard::begin(cleanup.as_mut().name()));
         let parts = Parts { cleanup: Some(cleanup), origin, before, limit, _completion: completion, pending };
         executor::spawn(Self { parts: Some(parts), poller: Poller::Executor });
     }
@@ -193,7 +195,7 @@ impl Parts {
             self.pending.set_end(end);
             return Poll::Ready(());
         }
-        if self.cleanup.as_ref().is_some_and(|cleanup| cleanup.is_waiting()) {
+        if self.cleanup.as_mut().is_some_and(|cleanup| cleanup.as_mut().is_waiting()) {
             return Poll::Pending;
         }
         ready!(self.limit.poll(cx));
@@ -212,9 +214,9 @@ impl Parts {
 
     /// Drops the cleanup before its end. The rescues that begin in the drop are waited for.
     fn cut(&mut self, why: &str) {
-        let Some(cleanup) = self.cleanup.take() else { return };
+        let Some(mut cleanup) = self.cleanup.take() else { return };
         self.pending.set_end(RescueEnd::Cut);
-        unfinished(cleanup.name(), why);
+        unfinished(cleanup.as_mut().name(), why);
         let mut cleanup = Some(cleanup);
         self.before = outside(|| collect(&mut || panics::discard(cleanup.take())));
     }

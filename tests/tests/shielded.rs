@@ -227,6 +227,25 @@ mod lends {
         assert_eq!(log.take(), ["two [1, 2]", "two [1, 3]"]);
     }
 
+    /// Under Miri, this shows that nothing else refers to the locals of the manager meanwhile, by a reference to all of its
+    /// state.
+    #[test]
+    fn mutable_reference_is_used_across_polls_and_rescued() {
+        let log = Log::new();
+        drop_after(3, async {
+            with!(two(log.clone()) as (numbers, _name) => {
+                numbers.push(2);
+                yields(1).await;
+                numbers.push(3);
+                yields(1).await;
+                numbers.push(4);
+                pending::<()>().await;
+            });
+        });
+        drain();
+        assert_eq!(log.take(), ["two [1, 2, 3, 4]"]);
+    }
+
     /// Is shielded where it is used.
     #[async_context_manager]
     async fn three(log: Log) -> (&mut u32, &mut u32, &u32) {

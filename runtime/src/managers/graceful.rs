@@ -213,7 +213,7 @@ impl<F: Future> Abandoned<F> {
 }
 
 impl<F: Future<Output: Send> + Send + 'static> Cleanup for Abandoned<F> {
-    fn name(&self) -> &'static str {
+    fn name(self: Pin<&mut Self>) -> &'static str {
         NAME
     }
 
@@ -232,7 +232,7 @@ impl<F: Future<Output: Send> + Send + 'static> Cleanup for Abandoned<F> {
         this.stopper.poll_rescues(cx).map(|()| this.end)
     }
 
-    fn is_waiting(&self) -> bool {
+    fn is_waiting(self: Pin<&mut Self>) -> bool {
         self.future.is_none()
     }
 }

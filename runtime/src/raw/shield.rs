@@ -167,18 +167,18 @@ impl<F: Future, L: Contract> Future for Shielded<F, L> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let state = self.state.as_mut().expect("a shielded manager was polled after completion").as_mut();
-        if let Some(outer) = state.proxy.connected() {
+        let mut state = self.state.as_mut().expect("a shielded manager was polled after completion").as_mut();
+        if let Some(outer) = state.as_mut().proxy().connected() {
             if outer.state.get() == State::Cancelling {
                 state.cancel(cx);
                 return Poll::Pending;
             }
             if outer.has(Flag::WantsMarker) {
                 outer.set(Flag::WantsMarker, false);
-                state.proxy.header.set(Flag::WantsMarker, true);
+                state.as_mut().proxy().header.set(Flag::WantsMarker, true);
             }
         }
-        if !state.proxy.has_lent() && is_stopped(cx.waker()) {
+        if !state.as_mut().proxy().has_lent() && is_stopped(cx.waker()) {
             return Poll::Pending;
         }
         let ended = ready!(state.poll(cx));
@@ -196,15 +196,26 @@ fn is_stopped(waker: &Waker) -> bool {
 impl<F: Future, L: Contract> Drop for Shielded<F, L> {
     fn drop(&mut self) {
         let Some(mut state) = self.state.take() else { return };
-        let entered = state.proxy.has_lent();
+        let entered = state.as_mut().proxy().has_lent();
+        // SAFETY: nothing is moved out of the state.
+        let into_cleanup = unsafe { state.as_mut().get_unchecked_mut() }.into_cleanup;
         if let Some(origin) = state.as_mut().disconnect() {
-            let into_cleanup = state.into_cleanup;
             Rescue::begin(into_cleanup(state), origin, entered);
         }
     }
 }
 
 impl<F: Future, L: Contract> ShieldedState<F, L> {
+    /// Returns the proxy, without a `&Self`: that would cover the body, whose locals the block and the body itself borrow
+    /// mutably. For the same reason, no other code makes a `&Self`, as `Pin` does when it is dereferenced.
+    fn proxy<'s>(self: Pin<&'s mut Self>) -> &'s Proxy<L>
+    where
+        F: 's,
+    {
+        // SAFETY: nothing is moved out of the state.
+        &unsafe { self.get_unchecked_mut() }.proxy
+    }
+
     /// Polls the body to its end, and then the rescues of the managers in its block.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Payload>> {
         // SAFETY: nothing is moved out of the state.
@@ -294,23 +305,26 @@ where
     F: Future<Output = OutputOf<L>> + Send + 'static,
     L: Rescuable,
 {
-    fn name(&self) -> &'static str {
-        self.proxy.name
+    fn name(self: Pin<&mut Self>) -> &'static str {
+        self.proxy().name
     }
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<RescueEnd> {
-        let name = self.proxy.name;
-        let Poll::Ready(ended) = ShieldedState::poll(self.as_mut(), cx) else {
+        let polled = ShieldedState::poll(self.as_mut(), cx);
+        // SAFETY: nothing is moved out of the state.
+        let this = unsafe { self.get_unchecked_mut() };
+        let name = this.proxy.name;
+        let Poll::Ready(ended) = polled else {
             // A body that waits in a `cancellable` future is given up, because no caller uses the result. It is dropped
             // with the rest of the state.
-            return if self.is_given_up { Poll::Ready(RescueEnd::Done) } else { Poll::Pending };
+            return if this.is_given_up { Poll::Ready(RescueEnd::Done) } else { Poll::Pending };
         };
         let mut end = RescueEnd::Failed;
         match ended {
             Ok(output) => {
                 match output.as_error() {
                     Some(error) => {
-                        let show: Show<'_> = &|f| self.named.show_static(&output, f);
+                        let show: Show<'_> = &|f| this.named.show_static(&output, f);
                         rescue::failed(name, Lost::from(rescue::CANCELLED).error(error).show(show));
                     }
                     None => end = RescueEnd::Done,
@@ -322,8 +336,8 @@ where
         Poll::Ready(end)
     }
 
-    fn is_waiting(&self) -> bool {
-        !self.proxy.has_no_rescues()
+    fn is_waiting(self: Pin<&mut Self>) -> bool {
+        !self.proxy().has_no_rescues()
     }
 }
 
