@@ -114,4 +114,5 @@ macro_rules! tuple_kinds {
 
 for_tuples!(tuple_kinds);
 
+#[cfg(feature = "std")]
 pub(crate) use {for_tuples, lent_value};
