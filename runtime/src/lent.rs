@@ -102,6 +102,7 @@ macro_rules! lent_value {
 
 macro_rules! tuple_kinds {
     ($(($($kind:ident $T:ident $(: ?$Sized:ident)?),*))*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<'v, $($T $(: ?$Sized)?),*> Kind<'v> for ($($kind<$T>,)*) {
             type Value = ($(lent_value!($kind 'v $T),)*);
         }
