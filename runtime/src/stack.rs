@@ -555,8 +555,13 @@ impl<'env, E: Send + 'env, X: StackType<E>> IntoManager for AsyncExitStack<'env,
             let this = BodyToken::new();
             let outcome = lend1(contract.point(&handle, &this), &mut self).await;
             let outcome = StackOutcome::of_block(outcome, handle.outcome());
+            let is_cancelled = matches!(outcome, StackOutcome::Cancelled);
             // A rescue awaits each manager; without a rescue, each is dropped.
-            self.entries.leave(outcome, Receiver::Scope).await.into_result()
+            let left = self.entries.leave(outcome, Receiver::Scope).await;
+            if is_cancelled && matches!(left, StackOutcome::Completed) {
+                handle.forget_stop();
+            }
+            left.into_result()
         });
         // The stack reports each of its managers by itself.
         manager.uncut()

@@ -5,6 +5,8 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use super::TaskPtr;
+#[cfg(feature = "std")]
+use super::header::Flag;
 use super::header::{Header, Route};
 use super::yield_point::YieldPoint;
 use crate::exit::Exit;
@@ -44,6 +46,14 @@ impl FrameHandle {
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         // SAFETY: the body owns this handle, and the header outlives the body (fact 1).
         unsafe { self.0.header() }.outcome()
+    }
+
+    /// Lets the `with!` end with a value although a scope has stopped its block: an error has taken the place of the stop,
+    /// and has been suppressed.
+    #[cfg(feature = "std")]
+    pub(crate) fn forget_stop(&self) {
+        // SAFETY: as in `outcome`.
+        unsafe { self.0.header() }.set(Flag::Cut, false);
     }
 
     #[cfg(feature = "std")]

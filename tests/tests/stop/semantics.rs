@@ -393,6 +393,57 @@ mod stack {
         );
     }
 
+    /// Rule 4 for nested `with!`s: an error goes on in place of the stop, and can be suppressed.
+    #[tokio::test(start_paused = true)]
+    async fn goes_on_after_an_error_in_place_of_the_stop_was_suppressed() {
+        #[async_context_manager(catch, suppress)]
+        async fn suppressing(trace: &Trace) -> Result<(), String> {
+            let outcome = r#yield!();
+            trace.add(format!("suppresses {outcome:?}"));
+            Ok(())
+        }
+
+        #[async_context_manager]
+        async fn failing() -> Result<(), String> {
+            r#yield!();
+            Err("of leaving".to_string())
+        }
+
+        async fn nested(trace: &Trace) -> Result<Option<()>, String> {
+            with!(suppressing(trace) => { with!(failing() => sleep(LONG).await)?; })
+        }
+
+        async fn stacked(trace: &Trace) -> Result<Option<()>, String> {
+            with!(AsyncExitStack::suppressing() as stack => {
+                stack.enter(suppressing(trace)).await?;
+                stack.enter(failing()).await?;
+                sleep(LONG).await;
+            })
+        }
+
+        let trace = Trace::new();
+        let late = with!(timeout(10 * MS) => {
+            let ended = nested(&trace).await;
+            trace.add(format!("nested {ended:?}"));
+        });
+        assert!(late.is_ok(), "the block comes to its end");
+        let late = with!(timeout(10 * MS) => {
+            let ended = stacked(&trace).await;
+            trace.add(format!("stacked {ended:?}"));
+        });
+        assert!(late.is_ok(), "the block comes to its end");
+        let suppresses = "suppresses Failed(\"of leaving\")";
+        assert_eq!(
+            trace.take(),
+            [
+                format!("10 {suppresses}"),
+                "10 nested Ok(None)".to_string(),
+                format!("20 {suppresses}"),
+                "20 stacked Ok(None)".to_string()
+            ]
+        );
+    }
+
     #[tokio::test(start_paused = true)]
     async fn that_is_entering_a_manager_gives_that_up() {
         let trace = Trace::new();
