@@ -93,16 +93,13 @@ pub(crate) fn with(
     // The managers after the first are in its block.
     exits.may_return |= entries.len() > 1;
     let span = braces_span(&block);
-    let (block, end) = match block {
+    let end = last_span(&block.to_token_stream());
+    let block = match block {
         Expr::Block(block) if block.label.is_none() && block.attrs.is_empty() => match braces {
-            Some(braces) if !keywords.has_jump => (braces.into_token_stream(), span),
-            _ => (block.into_token_stream(), span),
+            Some(braces) if !keywords.has_jump => braces.into_token_stream(),
+            _ => block.into_token_stream(),
         },
-        other => {
-            let other = other.into_token_stream();
-            let end = last_span(&other);
-            (quote_spanned!(Span::mixed_site()=> { #other }), end)
-        }
+        other => quote_spanned!(Span::mixed_site()=> { #other }),
     };
     With { braces: span, end, ..With::new(entries, private, exits, enclosing) }.level(0, &block)
 }
@@ -200,7 +197,7 @@ impl With {
         let HeaderManager { entry, site, private, frame, .. } = level;
         let manager = &entry.manager;
         let open = Ident::new(if index + 1 == self.managers.len() { "open" } else { "open_around" }, *site);
-        let lent = lent_name(entry, self.end);
+        let lent = lent_name(entry);
         let shadows = shadows(*site);
         let body = self.opened(index, &self.run(index, block));
         let body = quote_spanned! {*site=>
@@ -358,16 +355,13 @@ impl With {
 }
 
 /// Returns the name of the token that the lent value borrows from. Errors about a lent value that escapes show this name,
-/// so it is that of the user's pattern, and not hygienic. A name that may be one of a constant can't be bound. The name is
-/// located where no editor looks for it.
-fn lent_name(HeaderEntry { pattern, span, .. }: &HeaderEntry, end: Span) -> Ident {
+/// so it is that of the user's pattern, and not hygienic. A name that may be one of a constant can't be bound.
+fn lent_name(HeaderEntry { pattern, span, .. }: &HeaderEntry) -> Ident {
     let is_variable = |name: &Ident| name.to_string().starts_with(|first: char| first.is_lowercase());
-    let mut name = match pattern {
+    match pattern {
         Some(Pat::Ident(pattern)) if is_variable(&pattern.ident) => pattern.ident.clone(),
-        _ => Ident::new("__lent_value", *span),
-    };
-    name.set_span(name.span().located_at(end));
-    name
+        _ => Ident::new("__lent_value", Span::mixed_site().located_at(*span)),
+    }
 }
 
 /// Returns the attribute of a `let` that shadows a token with the name of the lent value.
@@ -375,9 +369,14 @@ fn shadows(site: Span) -> TokenStream {
     quote_spanned!(site=> #[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)])
 }
 
-/// Returns the span of the last token.
+/// Returns the span of the last token. For code in braces, it is that of the closing brace: generated code at the whole block
+/// would count as code of the block in the coverage.
 fn last_span(tokens: &TokenStream) -> Span {
-    tokens.clone().into_iter().last().map_or_else(Span::mixed_site, |last| last.span())
+    match tokens.clone().into_iter().last() {
+        Some(TokenTree::Group(group)) => group.span_close(),
+        Some(last) => last.span(),
+        None => Span::mixed_site(),
+    }
 }
 
 fn frame(index: usize, site: Span) -> Ident {
