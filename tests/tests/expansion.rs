@@ -426,9 +426,9 @@ fn editor_sees_the_block_as_it_was_written() {
             expand_in_crate(&quote!(a(x) as mut conn, b() => { if conn.x { break 'outer 5; } conn.execute()?; }));
         let expected = "{
             let __acm_manager0 = &(a(x));
-            let mut conn = ::async_context_manager::__private::stub_value(__acm_manager0);
+            let mut conn = ::async_context_manager::__private::stub_lent(__acm_manager0);
             let __acm_manager1 = &(b());
-            let _ = ::async_context_manager::__private::stub_value(__acm_manager1);
+            let _ = ::async_context_manager::__private::stub_lent(__acm_manager1);
             if true {
                 ::async_context_manager::__private::stub_with().around(__acm_manager1).around(__acm_manager0).value({
                     if conn.x { break 'outer 5; } conn.execute()?;
