@@ -1,0 +1,67 @@
+//! Runs a web server whose clients hang up, and looks at what that leaves in `PostgreSQL`: with the transactions of `sqlx`
+//! alone, with managers, with shielded managers, and with managers inside `graceful`.
+//!
+//! `.ci/services cargo run --release -p examples --example storm`
+
+#![forbid(unsafe_code)]
+
+use std::env;
+
+mod clients;
+mod probe;
+mod server;
+
+use clients::{SCENARIOS, Scenario};
+use probe::{Probe, Report};
+use server::{Mode, Server};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs one scenario against a new server with a new pool.
+async fn run(url: &str, log: &str, mode: Mode, scenario: &Scenario) -> Result<Report, Error> {
+    let mut probe = Probe::new(url, log).await?;
+    let server = Server::start(url, mode, scenario.time_limit).await?;
+    probe.begin().await?;
+    scenario.run(server.address).await?;
+    let report = probe.end(&server).await?;
+    server.stop().await?;
+    Ok(report)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let (Ok(url), Ok(log)) = (env::var("POSTGRES_URL"), env::var("POSTGRES_LOG")) else {
+        println!("needs PostgreSQL: .ci/services cargo run --release -p examples --example storm");
+        return Ok(());
+    };
+    for scenario in &SCENARIOS {
+        println!("{}", scenario.what);
+        println!("{}", Report::HEADER);
+        for mode in Mode::ALL {
+            println!("{:<10}{}", mode.name(), run(&url, &log, mode, scenario).await?);
+        }
+        println!();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn shielded_managers_lose_no_connection() {
+        let (Ok(url), Ok(log)) = (env::var("POSTGRES_URL"), env::var("POSTGRES_LOG")) else { return };
+        for scenario in &SCENARIOS {
+            let report = run(&url, &log, Mode::Shielded, &scenario.with_clients(60)).await.expect("it runs");
+            assert!(report.is_clean(), "{}: {report}", scenario.what);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn graceful_loses_no_connection_of_a_block() {
+        let (Ok(url), Ok(log)) = (env::var("POSTGRES_URL"), env::var("POSTGRES_LOG")) else { return };
+        let report = run(&url, &log, Mode::Graceful, &SCENARIOS[0].with_clients(60)).await.expect("it runs");
+        assert!(report.is_clean(), "{report}");
+    }
+}
