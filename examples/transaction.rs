@@ -62,7 +62,7 @@ async fn price(product: &str) -> Result<i64, Error> {
         "apple" => Ok(120),
         "bread" => Ok(390),
         "caviar" => {
-            sleep(Duration::from_secs(60)).await;
+            sleep(Duration::from_mins(1)).await;
             Ok(9900)
         }
         _ => Err(Error::NoSuchProduct(product.to_string())),

@@ -67,7 +67,7 @@ async fn import(pool: Pool, orders: &[(&str, Duration)]) -> Result<Vec<String>, 
 async fn hang(pool: Pool) -> Result<(), Error> {
     with!(transaction(pool) as tx, {
         tx.execute("INSERT INTO imported VALUES ('dodo')", &[]).await?;
-        pending().await
+        pending::<()>().await;
     })
 }
 
