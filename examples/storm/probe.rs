@@ -58,6 +58,11 @@ impl Report {
         let left = (self.in_transaction, self.locks, self.warnings);
         (self.kept, self.idle, left) == (all, all, (0, 0, 0)) && self.settled.is_some()
     }
+
+    #[cfg(test)]
+    pub(crate) fn completed_each_exit_phase(&self) -> bool {
+        self.cut_off == 0
+    }
 }
 
 impl fmt::Display for Report {
