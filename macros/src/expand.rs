@@ -272,7 +272,7 @@ fn this_manager(name: &Ident, markers: &[Marker], private: &CratePath) -> TokenS
 /// Output: `if false { return expected::<Result<(), E>>().value; }`
 pub(crate) fn expected_output(output: &syn::Type, private: &CratePath) -> TokenStream {
     // Errors about the value of the body show the return type.
-    let site = Span::mixed_site().located_at(output.span());
+    let site = tokens::site(output.span());
     let private = private.respan(site);
     quote_spanned! {site=>
         if false {
