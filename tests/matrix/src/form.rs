@@ -49,6 +49,10 @@ pub struct Form {
     pub result: bool,
     /// Whether it is a `&T` or a `&mut T` that lives as long as the block, of a `T` that does not.
     pub reference: bool,
+    /// Whether it is a tuple of such references.
+    pub several: bool,
+    /// Whether it borrows for the block, and can be used as a value that borrows for a shorter time.
+    pub covariant: bool,
     /// Whether it may stand for the error of a `catch`.
     pub error: bool,
 }
@@ -73,6 +77,8 @@ impl Form {
             send: true,
             result: false,
             reference: false,
+            several: false,
+            covariant: false,
             error: false,
         }
     }
@@ -118,7 +124,15 @@ impl Form {
     }
 
     fn reference(self) -> Self {
-        Self { reference: true, ..self }
+        Self { reference: true, covariant: true, ..self }
+    }
+
+    fn several(self) -> Self {
+        Self { several: true, covariant: true, ..self }
+    }
+
+    fn covariant(self) -> Self {
+        Self { covariant: true, ..self }
     }
 
     fn error(self) -> Self {
@@ -175,22 +189,30 @@ fn references() -> Vec<Form> {
 fn paths() -> Vec<Form> {
     let locked = "let lock = Mutex::new(local);";
     vec![
-        block("path, `'_`", "Tx<'_>", "Tx<'t>").local("", "Tx { text: &local }").read("$.text.to_string()").error(),
+        block("path, `'_`", "Tx<'_>", "Tx<'t>")
+            .covariant()
+            .local("", "Tx { text: &local }")
+            .read("$.text.to_string()")
+            .error(),
         block("mutable reference to a path, `'_`", "&mut Tx<'_>", "&'t str")
             .local("let mut tx = Tx { text: &local };", "&mut tx")
             .gives("v.text")
             .store("v.text = $", "tx.text.to_string();"),
         block("reference to a path, `'_`", "&Tx<'_>", "&'t str")
+            .covariant()
             .local("let tx = Tx { text: &local };", "&tx")
             .gives("v.text"),
         block("guard, `'_`", "MutexGuard<'_, String>", "MutexGuard<'t, String>")
+            .covariant()
             .local(locked, "lock.lock().unwrap()")
             .not_send(),
         block("iterator, `'_`", "Chars<'_>", "Chars<'t>")
+            .covariant()
             .local("", "local.chars()")
             .read("$.collect::<String>()")
             .error(),
         block("alias, `'_`", "Alias<'_>", "Option<&'t String>")
+            .covariant()
             .local("", "Some(&local)")
             .read("$.unwrap().clone()")
             .error(),
@@ -204,10 +226,12 @@ fn paths() -> Vec<Form> {
             "Box<dyn Fn() -> String + Send + '_>",
             "Box<dyn Fn() -> String + Send + 't>",
         )
+        .covariant()
         .local("", "Box::new(|| local.clone())")
         .read("$()")
         .error(),
         block("pinned future, `'_`", "BoxFuture<'_, String>", "BoxFuture<'t, String>")
+            .covariant()
             .local("", "Box::pin(async { local.clone() })")
             .read("block_on($)")
             .not_send(),
@@ -223,10 +247,15 @@ fn nested() -> Vec<Form> {
     let after = "list.borrow().concat();";
     vec![
         block("option", "Option<&String>", "Option<&'t String>")
+            .covariant()
             .local("", "Some(&local)")
             .read("$.unwrap().clone()")
             .error(),
-        block("list", "Vec<&String>", "Vec<&'t String>").local("", "vec![&local]").read("$[0].clone()").error(),
+        block("list", "Vec<&String>", "Vec<&'t String>")
+            .covariant()
+            .local("", "vec![&local]")
+            .read("$[0].clone()")
+            .error(),
         block("cell", "Cell<Option<&String>>", "Cell<Option<&'t String>>")
             .local("", "Cell::new(Some(&local))")
             .read("$.get().unwrap().clone()")
@@ -235,15 +264,21 @@ fn nested() -> Vec<Form> {
             .local("let cell = Cell::new(Some(local.as_str()));", "&cell")
             .gives("v.get().unwrap()")
             .store("v.set(Some($))", "cell.get().map(str::to_string);"),
-        block("array", "[&String; 2]", "[&'t String; 2]").local("", "[&local; 2]").read("$[1].clone()").error(),
+        block("array", "[&String; 2]", "[&'t String; 2]")
+            .covariant()
+            .local("", "[&local; 2]")
+            .read("$[1].clone()")
+            .error(),
         block("tuple", "(&String, &mut u32)", "(&'t String, &'t mut u32)")
+            .several()
             .local("let mut number = 5;", "(&local, &mut number)")
             .read("$.0.clone()"),
         block("tuple with a path, `'_`", "(Tx<'_>, u32)", "(Tx<'t>, u32)")
+            .covariant()
             .local("", "(Tx { text: &local }, 5)")
             .read("$.0.text.to_string()")
             .error(),
-        block("box", "Box<&String>", "Box<&'t String>").local("", "Box::new(&local)").error(),
+        block("box", "Box<&String>", "Box<&'t String>").covariant().local("", "Box::new(&local)").error(),
         block("shared list", "Rc<RefCell<Vec<&str>>>", seen)
             .local(list, "list.clone()")
             .read("$.borrow().concat()")

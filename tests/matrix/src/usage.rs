@@ -91,12 +91,13 @@ impl Usage {
     /// Whether the compiler is to take a manager of this form at all.
     #[must_use]
     pub fn offers(&self, form: &Form) -> bool {
-        let keeps = form.send && (form.reference || form.meaning != Meaning::Block);
+        let keeps = |lends: bool| form.send && (lends || form.meaning != Meaning::Block);
         match (self.style, self.kind) {
-            // It may go on when its caller is gone, and so it owns what it has.
-            (Style::Owned(_), _) => keeps && form.meaning != Meaning::Argument,
-            // A stack keeps what is `Send`; of what borrows from a manager, references.
-            (_, Kind::Stack | STACK) => keeps,
+            // It may go on when its caller is gone, and so it owns what it has. The option knows what is covariant.
+            (Style::Owned("(shielded)"), _) => keeps(form.covariant) && form.meaning != Meaning::Argument,
+            (Style::Owned(_), _) => keeps(form.reference || form.several) && form.meaning != Meaning::Argument,
+            // A stack keeps what is `Send`; of what borrows from a manager, references and tuples of them.
+            (_, Kind::Stack | STACK) => keeps(form.reference || form.several),
             _ => true,
         }
     }
