@@ -555,10 +555,9 @@ impl<'env, E: Send + 'env, X: StackType<E>> IntoManager for AsyncExitStack<'env,
             let this = BodyToken::new();
             let outcome = lend1(contract.point(&handle, &this), &mut self).await;
             let outcome = StackOutcome::of_block(outcome, handle.outcome());
-            let is_cancelled = matches!(outcome, StackOutcome::Cancelled);
             // A rescue awaits each manager; without a rescue, each is dropped.
             let left = self.entries.leave(outcome, Receiver::Scope).await;
-            if is_cancelled && matches!(left, StackOutcome::Completed) {
+            if matches!(left, StackOutcome::Completed) && handle.outcome() == Some(Outcome::Cancelled) {
                 handle.forget_stop();
             }
             left.into_result()
