@@ -80,9 +80,8 @@ impl Escape {
         let (header, begin) = (fill(header), fill(begin));
         let (ok, unwrap) = match (begin.is_empty() || !header.contains("stack"), fallible) {
             (true, false) => ("$", ""),
-            (true, true) => ("Ok::<_, String>($)", ".unwrap()"),
+            (_, true) => ("Ok::<_, String>($)", ".unwrap()"),
             (false, false) => ("Ok::<_, Infallible>($)", ".unwrap()"),
-            (false, true) => ("Ok::<_, String>($)", ".unwrap()"),
         };
         let ok = ok.replace('$', gives);
         let with = |block: &str| format!("with!({header} => {{ {begin} {block} }})");
