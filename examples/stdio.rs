@@ -47,7 +47,7 @@ async fn process(script: &str, log: &mut Vec<String>) -> Result<(ChildStdin, Chi
     Ok(())
 }
 
-/// What the block uses.
+/// The connection to a server, which the block uses.
 struct Client {
     requests: ChildStdin,
     answers: mpsc::Receiver<String>,

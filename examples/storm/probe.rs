@@ -32,7 +32,7 @@ pub(crate) struct Probe {
     before: (BTreeSet<i32>, usize, usize),
 }
 
-/// What a storm has left.
+/// The state of the database server after a storm, compared with the state before.
 pub(crate) struct Report {
     /// How many of the connections are still the same.
     kept: usize,

@@ -29,8 +29,8 @@ pub struct Mut<T: ?Sized>(PhantomData<fn(&mut T) -> &mut T>);
 
 /// The kind of value that a manager lends: [`Owned`], [`Ref`], [`Mut`], or a tuple of these. The block runs for `'v`.
 ///
-/// This trait is sealed. Do not name the parameter `Implied`. Its default tells the compiler that `Self` outlives `'v`,
-/// also in the bound `for<'v> Kind<'v>`.
+/// This trait is sealed. Leave the parameter `Implied` at its default. The default tells the compiler that `Self` outlives
+/// `'v`, which a bound such as `for<'v> Kind<'v>` cannot say.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say how a manager lends",
     label = "expected a type of `lent`",

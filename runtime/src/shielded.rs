@@ -118,7 +118,7 @@ for_tuples!(lends_tuples);
 ///
 /// `shorten` must return its first argument. This compiles only if the lent type is covariant in the `N` lifetimes that
 /// are elided in it: code that has the value for a shorter time can't store anything in it that the manager could use
-/// afterwards. The second argument tells the compiler that `'l` outlives `'s`.
+/// afterwards. The second argument of `shorten` is not used. Its type says that `'l` outlives `'s`.
 #[doc(hidden)]
 #[inline]
 pub fn shielded<M, B, F, L, const N: usize, X, S>(

@@ -49,7 +49,8 @@ pub(crate) type Value<S, T> =
 pub type ScopeValue<X, T> =
     <<X as Exit>::Output as BodyOutput>::Value<<<X as Exit>::Suppression as Suppression>::Value<T>>;
 
-/// What entering a manager returns: `V`, or `Result<V, E>` if it can fail. `X` is the exit type of the manager.
+/// The result of entering a manager that lends a `V` and has the exit type `X`: `V`, or `Result<V, E>` if the manager can
+/// fail.
 pub type Entered<X, V> = <<X as Exit>::Output as BodyOutput>::Value<V>;
 
 /// The same as a [`Value`], always with both parts. A part that is not possible has the type `Infallible`.
@@ -73,8 +74,8 @@ impl<X: Catches<OutputKind<S>, OutputError<S>>, S: Shape> CatchesShape<S> for X 
 
 /// Implemented by the shape of a `with!` that evaluates to an `Expected`, with a block of type `T`.
 ///
-/// It stands for the equality of two types where `rustc` learns too late what the managers are. It would report an
-/// unequal type twice.
+/// This bound takes the place of `Value<Self, T> == Expected`. `rustc` would report a mismatch of that equality twice, because
+/// it infers the types of the managers after those of the `with!`.
 #[diagnostic::on_unimplemented(
     message = "mismatched types: this `with!` does not evaluate to `{Expected}`",
     label = "expected `{Expected}`, found the type to which a `with!` with these managers evaluates",

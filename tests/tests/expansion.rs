@@ -312,10 +312,10 @@ fn function_without_documentation_gets_none() {
     assert_eq!(added_to_docs("", "#[inline] async fn a() { r#yield!(); }"), None);
 }
 
-/// What rust-analyzer sets for the process of the macros.
+/// The environment variable that rust-analyzer sets for the process in which it runs macros.
 const EDITOR: &str = "RUST_ANALYZER_INTERNALS_DO_NOT_USE";
 
-/// Where the cursor is, and the identifier that an editor puts there.
+/// The identifier that stands for the cursor in a test, and that an editor inserts at the cursor.
 const CURSOR: &str = "cursor";
 
 /// What is typed in a block.

@@ -111,8 +111,8 @@ impl<B: Body> InBox<B> {
         // started is not pinned.
         match unsafe { self.get_unchecked_mut() } {
             Self::NotStarted(body) => Content::NotStarted(body),
-            // SAFETY: `self` is pinned, so the future stays in its place until it is dropped there. Only this function gives
-            // access to it. `start` replaces a body by the future, and nothing replaces the future.
+            // SAFETY: `self` is pinned, and the future is in it. No code moves the future: only this function returns a reference
+            // to it, which is pinned, and `start` writes the future once, in the place of a body.
             Self::Started(future) => Content::Started(unsafe { Pin::new_unchecked(future) }),
         }
     }

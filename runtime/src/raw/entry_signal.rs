@@ -118,7 +118,7 @@ pub(super) struct EntryShared<K, E> {
 
 pub(super) struct EntryState<K, E> {
     value: Option<K>,
-    /// What lies between the stack and the marker of the manager. `Detached` until the manager has lent.
+    /// The route from the stack to the marker of the manager. It is `Detached` until the manager has lent its value.
     route: Route,
     outcome: Option<StackOutcome<E>>,
     bypassing: Option<Outcome>,

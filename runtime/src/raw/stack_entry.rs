@@ -194,10 +194,9 @@ impl<'env, E> StackEntries<'env, E> {
         outcome: StackOutcome<E>,
         receiver: Receiver,
     ) -> impl Future<Output = StackOutcome<E>> {
-        let bypassing = outcome.bypassing().filter(|outcome| {
-            let is_failed = matches!(outcome, Outcome::Failed(()));
-            is_failed || receiver == Receiver::Caller
-        });
+        // In a scope, an error replaces the cancellation, even if a manager then suppresses that error.
+        let bypassing =
+            outcome.bypassing().filter(|&outcome| outcome != Outcome::Cancelled || receiver == Receiver::Caller);
         let mut outcome = Some(outcome);
         async move {
             if matches!(outcome, Some(StackOutcome::Cancelled)) {

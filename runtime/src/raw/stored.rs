@@ -50,7 +50,7 @@ where
     L: for<'a, 'b> Lends<'a, 'b, Value = T>,
 {
     fn store(value: T) -> StoredOwned<T> {
-        StoredOwned(value)
+        value.into()
     }
 }
 
@@ -59,7 +59,7 @@ where
     L: for<'a, 'b> Lends<'a, 'b, Value = &'a T>,
 {
     fn store(value: &T) -> StoredRef<T> {
-        StoredRef(TaskPtr(NonNull::from(value)))
+        value.into()
     }
 }
 
@@ -68,7 +68,7 @@ where
     L: for<'a, 'b> Lends<'a, 'b, Value = &'a mut T>,
 {
     fn store(value: &mut T) -> StoredMut<T> {
-        StoredMut(TaskPtr(NonNull::from(value)))
+        value.into()
     }
 }
 
