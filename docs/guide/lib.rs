@@ -1,0 +1,7 @@
+//! Compiles and runs the code of the guide: each page is the text of a module.
+
+#![allow(clippy::doc_markdown, reason = "it is not written for rustdoc alone")]
+#![forbid(unsafe_code)]
+
+#[doc = include_str!("src/introduction.md")]
+pub mod introduction {}
