@@ -12,8 +12,8 @@
 use std::num::ParseIntError;
 
 use async_context_manager::__private::{
-    Body, BodyToken, BorrowToken, End, FnContract, IntoManager, Lend1, Named, SameContract, ValueToken, assert_manager,
-    expected, lend1, open, run,
+    Body, BodyToken, BorrowToken, Captures, End, FnContract, IntoManager, Lend1, Named, SameContract, ValueToken,
+    assert_manager, expected, lend1, open, run,
 };
 use async_context_manager::Manager;
 use tokio::task::yield_now;
@@ -26,10 +26,13 @@ use tokio::task::yield_now;
 /// `FnContract` contains the lent type. The elided lifetime of `&mut Vec<u32>` means "while the block runs". The caller does
 /// not know this lifetime yet, so the type is generic over it: `for<'y>`. Only a `dyn` type can contain a `for<'y>` here. No
 /// such trait object is ever created.
-fn welcome(
-    name: &str,
+///
+/// `Captures` names the lifetimes that the manager has from its arguments, because `rustc` would suggest to change the
+/// `impl` otherwise. Each type has this trait.
+fn welcome<'name>(
+    name: &'name str,
 ) -> Manager<
-    impl Body<Future = impl Future<Output = ()>>,
+    impl Body<Future = impl Future<Output = ()> + Captures<'name>> + Captures<'name>,
     FnContract<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1, ()>,
 > {
     // A value without size. The body and the signature use the same value, so they agree on every lifetime of the lent

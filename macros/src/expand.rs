@@ -17,7 +17,7 @@ use crate::marker::{self, Marker};
 use crate::returns::Returns;
 use crate::tokens::{CratePath, Respelled};
 use crate::yields;
-use crate::{doc, fallback, instrument, misplaced, recursion, tokens, validate};
+use crate::{doc, fallback, instrument, lifetime, misplaced, recursion, tokens, validate};
 
 /// Expands the attribute. The output has the errors, if any, and always the item.
 pub(crate) fn manager_fn(args: &TokenStream, item: &TokenStream) -> TokenStream {
@@ -290,6 +290,9 @@ fn signature(header: FnHeader, returns: &Returns, krate: &CratePath) -> TokenStr
     sig.constness = None;
     sig.variadic = None;
     let site = Span::mixed_site();
+    if !tokens::in_editor() {
+        lifetime::name_arguments(&mut sig);
+    }
     let captures = captures(&sig, &private);
     // With this span, `impl` captures all lifetimes, even in crates of edition 2021.
     let manager = quote_spanned! {site=>

@@ -1,11 +1,14 @@
-//! Names the elided lifetimes of a return type. They mean "while the block runs".
+//! Names the elided lifetimes of a return type, which mean "while the block runs", and those of arguments.
 
 use proc_macro2::Span;
-use syn::visit_mut::VisitMut;
+use syn::ext::IdentExt;
+use syn::visit_mut::{self, VisitMut};
 use syn::{
-    GenericArgument, Lifetime, PathArguments, Type, TypeFnPtr, TypeParamBound, TypeReference, TypeTraitObject,
-    parse_quote,
+    FnArg, GenericArgument, GenericParam, Lifetime, LifetimeParam, ParenthesizedGenericArguments, Pat, PathArguments,
+    Signature, Type, TypeFnPtr, TypeParamBound, TypeReference, TypeTraitObject, parse_quote,
 };
+
+use crate::tokens;
 
 /// Names the elided lifetimes in `ty`, and returns the names. Those inside a type that has a lifetime get a second
 /// name: see `Lends` in the runtime crate.
@@ -70,6 +73,62 @@ impl VisitMut for Elided {
 
     // `fn(&T) -> &U` and `Fn(&T) -> &U` have elision rules of their own.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+}
+
+/// Names the elided lifetimes of all arguments but `self` after the arguments, so that the return type can name them.
+///
+/// Input:  `fn connection(pool: &Pool)`
+///
+/// Output: `fn connection<'__pool>(pool: &'__pool Pool)`
+pub(crate) fn name_arguments(sig: &mut Signature) {
+    let mut names = Vec::new();
+    for (index, argument) in sig.inputs.iter_mut().enumerate() {
+        let FnArg::Typed(argument) = argument else { continue };
+        let prefix = match &*argument.pat {
+            Pat::Ident(simple) => format!("'__{}", simple.ident.unraw().to_string().trim_start_matches('_')),
+            _ => format!("'__argument{index}"),
+        };
+        let mut elided = ElidedInArgument { prefix, names: Vec::new() };
+        elided.visit_type_mut(&mut argument.ty);
+        names.append(&mut elided.names);
+    }
+    for (index, name) in names.into_iter().enumerate() {
+        sig.generics.params.insert(index, GenericParam::Lifetime(LifetimeParam::new(name)));
+    }
+}
+
+struct ElidedInArgument {
+    prefix: String,
+    names: Vec<Lifetime>,
+}
+
+impl ElidedInArgument {
+    fn name(&mut self, span: Span) -> Lifetime {
+        let number = self.names.len();
+        let suffix = if number == 0 { String::new() } else { (number + 1).to_string() };
+        let name = Lifetime::new(&format!("{}{suffix}", self.prefix), tokens::site(span));
+        self.names.push(name.clone());
+        name
+    }
+}
+
+impl VisitMut for ElidedInArgument {
+    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+        if reference.lifetime.is_none() {
+            reference.lifetime = Some(self.name(reference.and_token.span));
+        }
+        visit_mut::visit_type_reference_mut(self, reference);
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "_" {
+            *lifetime = self.name(lifetime.span());
+        }
+    }
+
+    // `fn(&T)` and `Fn(&T)` take any lifetime.
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
 }
 
 /// Returns each `&mut T` in `ty` whose `T` has an elided lifetime: `&mut Tx<'_>`. Such a type is invariant. The exception is
