@@ -44,6 +44,7 @@ async fn connection(pool: &PgPool) -> Result<&mut PgConnection, Error> {
     Ok(())
 }
 
+// ANCHOR: atomic
 /// A transaction, or a savepoint if the connection is in a transaction. It is rolled back unless the block reaches its end.
 #[async_context_manager]
 async fn atomic(conn: &mut PgConnection) -> Result<&mut PgConnection, Error> {
@@ -51,6 +52,7 @@ async fn atomic(conn: &mut PgConnection) -> Result<&mut PgConnection, Error> {
     let ended = if r#yield!(&mut *tx).is_completed() { tx.commit().await } else { tx.rollback().await };
     Ok(ended?)
 }
+// ANCHOR_END: atomic
 
 // ---- The import --------------------------------------------------------------
 
@@ -69,6 +71,7 @@ async fn price(product: &str) -> Result<i64, Error> {
     }
 }
 
+// ANCHOR: import_one
 /// Imports one order. Returns its price, or `None` if the service is too slow. An order without a price is rolled back, and
 /// the others are not.
 async fn import_one(tx: &mut PgConnection, product: &str) -> Result<Option<i64>, Error> {
@@ -80,6 +83,7 @@ async fn import_one(tx: &mut PgConnection, product: &str) -> Result<Option<i64>,
         cents
     })
 }
+// ANCHOR_END: import_one
 
 /// Imports a list of orders. All are rolled back if the list is too short.
 async fn import(conn: &mut PgConnection, list: &[&str]) -> Result<Vec<String>, Error> {

@@ -23,6 +23,7 @@ enum Error {
 
 // ---- The managers ------------------------------------------------------------
 
+// ANCHOR: transaction
 /// A transaction on a connection of the pool. It is rolled back unless the block reaches its end.
 #[async_context_manager(shielded)]
 async fn transaction(pool: Pool) -> Result<&Transaction<'_>, Error> {
@@ -31,7 +32,9 @@ async fn transaction(pool: Pool) -> Result<&Transaction<'_>, Error> {
     let ended = if r#yield!(&tx).is_completed() { tx.commit().await } else { tx.rollback().await };
     Ok(ended?)
 }
+// ANCHOR_END: transaction
 
+// ANCHOR: savepoint
 /// A savepoint. The block uses the transaction.
 #[async_context_manager]
 async fn savepoint(tx: &Transaction<'_>) -> Result<(), Error> {
@@ -39,6 +42,7 @@ async fn savepoint(tx: &Transaction<'_>) -> Result<(), Error> {
     let end = if r#yield!().is_completed() { "RELEASE one" } else { "ROLLBACK TO one" };
     Ok(tx.batch_execute(end).await?)
 }
+// ANCHOR_END: savepoint
 
 // ---- The import --------------------------------------------------------------
 
@@ -81,11 +85,13 @@ async fn run(url: &str) -> Result<Vec<String>, Error> {
         let (long, short) = (Duration::from_secs(9), Duration::from_millis(20));
         let mut lines = import(pool.clone(), &[("apple", long), ("caviar", short), ("bread", long)]).await?;
 
+        // ANCHOR: abort
         let task = tokio::spawn(hang(pool.clone()));
         tokio::time::sleep(Duration::from_millis(50)).await;
         task.abort();
         _ = task.await;
         rescue::drain().await;
+        // ANCHOR_END: abort
         lines.push("aborted, and rolled back in the background".to_string());
 
         let client = pool.get().await?;
