@@ -44,8 +44,8 @@ async fn connection(pool: &PgPool) -> Result<&mut PgConnection, Error> {
     Ok(())
 }
 
-// ANCHOR: atomic
 /// A transaction, or a savepoint if the connection is in a transaction. It is rolled back unless the block reaches its end.
+// ANCHOR: atomic
 #[async_context_manager]
 async fn atomic(conn: &mut PgConnection) -> Result<&mut PgConnection, Error> {
     let mut tx = conn.begin().await?;
@@ -71,11 +71,12 @@ async fn price(product: &str) -> Result<i64, Error> {
     }
 }
 
-// ANCHOR: import_one
 /// Imports one order. Returns its price, or `None` if the service is too slow. An order without a price is rolled back, and
 /// the others are not.
+// ANCHOR: import_one
 async fn import_one(tx: &mut PgConnection, product: &str) -> Result<Option<i64>, Error> {
-    // The limit stops the block, and the rollback of the savepoint is awaited. A `timeout` of tokio would only drop both.
+    // The limit stops the block, and the rollback of the savepoint is awaited.
+    // A `timeout` of tokio would only drop both.
     with!(move_on_after(LIMIT), atomic(tx) as savepoint, {
         sqlx::query("INSERT INTO orders VALUES ($1, NULL)").bind(product).execute(&mut *savepoint).await?;
         let cents = price(product).await?;

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use async_context_manager::{async_context_manager, closing, move_on_after, rescue, with};
 use deadpool_postgres::{Manager, Pool, PoolError, Transaction};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tokio_postgres::NoTls;
 
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +77,16 @@ async fn hang(pool: Pool) -> Result<(), Error> {
     })
 }
 
+/// Aborts the task in the middle of its transaction, and waits for the rollback.
+// ANCHOR: abort
+async fn abort(task: JoinHandle<Result<(), Error>>) {
+    sleep(Duration::from_millis(50)).await;
+    task.abort();
+    _ = task.await;
+    rescue::drain().await;
+}
+// ANCHOR_END: abort
+
 // ---- The program -------------------------------------------------------------
 
 /// Returns the lines that the program prints.
@@ -85,13 +97,7 @@ async fn run(url: &str) -> Result<Vec<String>, Error> {
         let (long, short) = (Duration::from_secs(9), Duration::from_millis(20));
         let mut lines = import(pool.clone(), &[("apple", long), ("caviar", short), ("bread", long)]).await?;
 
-        // ANCHOR: abort
-        let task = tokio::spawn(hang(pool.clone()));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        task.abort();
-        _ = task.await;
-        rescue::drain().await;
-        // ANCHOR_END: abort
+        abort(tokio::spawn(hang(pool.clone()))).await;
         lines.push("aborted, and rolled back in the background".to_string());
 
         let client = pool.get().await?;
