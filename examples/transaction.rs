@@ -45,12 +45,14 @@ async fn connection(pool: &PgPool) -> Result<&mut PgConnection, Error> {
 }
 
 /// A transaction, or a savepoint if the connection is in a transaction. It is rolled back unless the block reaches its end.
+// ANCHOR: atomic
 #[async_context_manager]
 async fn atomic(conn: &mut PgConnection) -> Result<&mut PgConnection, Error> {
     let mut tx = conn.begin().await?;
     let ended = if r#yield!(&mut *tx).is_completed() { tx.commit().await } else { tx.rollback().await };
     Ok(ended?)
 }
+// ANCHOR_END: atomic
 
 // ---- The import --------------------------------------------------------------
 
@@ -71,8 +73,10 @@ async fn price(product: &str) -> Result<i64, Error> {
 
 /// Imports one order. Returns its price, or `None` if the service is too slow. An order without a price is rolled back, and
 /// the others are not.
+// ANCHOR: import_one
 async fn import_one(tx: &mut PgConnection, product: &str) -> Result<Option<i64>, Error> {
-    // The limit stops the block, and the rollback of the savepoint is awaited. A `timeout` of tokio would only drop both.
+    // The limit stops the block, and the rollback of the savepoint is awaited.
+    // A `timeout` of tokio would only drop both.
     with!(move_on_after(LIMIT), atomic(tx) as savepoint, {
         sqlx::query("INSERT INTO orders VALUES ($1, NULL)").bind(product).execute(&mut *savepoint).await?;
         let cents = price(product).await?;
@@ -80,6 +84,7 @@ async fn import_one(tx: &mut PgConnection, product: &str) -> Result<Option<i64>,
         cents
     })
 }
+// ANCHOR_END: import_one
 
 /// Imports a list of orders. All are rolled back if the list is too short.
 async fn import(conn: &mut PgConnection, list: &[&str]) -> Result<Vec<String>, Error> {

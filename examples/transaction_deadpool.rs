@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use async_context_manager::{async_context_manager, closing, move_on_after, rescue, with};
 use deadpool_postgres::{Manager, Pool, PoolError, Transaction};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tokio_postgres::NoTls;
 
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,7 @@ enum Error {
 
 // ---- The managers ------------------------------------------------------------
 
+// ANCHOR: transaction
 /// A transaction on a connection of the pool. It is rolled back unless the block reaches its end.
 #[async_context_manager(shielded)]
 async fn transaction(pool: Pool) -> Result<&Transaction<'_>, Error> {
@@ -31,7 +34,9 @@ async fn transaction(pool: Pool) -> Result<&Transaction<'_>, Error> {
     let ended = if r#yield!(&tx).is_completed() { tx.commit().await } else { tx.rollback().await };
     Ok(ended?)
 }
+// ANCHOR_END: transaction
 
+// ANCHOR: savepoint
 /// A savepoint. The block uses the transaction.
 #[async_context_manager]
 async fn savepoint(tx: &Transaction<'_>) -> Result<(), Error> {
@@ -39,6 +44,7 @@ async fn savepoint(tx: &Transaction<'_>) -> Result<(), Error> {
     let end = if r#yield!().is_completed() { "RELEASE one" } else { "ROLLBACK TO one" };
     Ok(tx.batch_execute(end).await?)
 }
+// ANCHOR_END: savepoint
 
 // ---- The import --------------------------------------------------------------
 
@@ -71,6 +77,16 @@ async fn hang(pool: Pool) -> Result<(), Error> {
     })
 }
 
+/// Aborts the task in the middle of its transaction, and waits for the rollback.
+// ANCHOR: abort
+async fn abort(task: JoinHandle<Result<(), Error>>) {
+    sleep(Duration::from_millis(50)).await;
+    task.abort();
+    _ = task.await;
+    rescue::drain().await;
+}
+// ANCHOR_END: abort
+
 // ---- The program -------------------------------------------------------------
 
 /// Returns the lines that the program prints.
@@ -81,11 +97,7 @@ async fn run(url: &str) -> Result<Vec<String>, Error> {
         let (long, short) = (Duration::from_secs(9), Duration::from_millis(20));
         let mut lines = import(pool.clone(), &[("apple", long), ("caviar", short), ("bread", long)]).await?;
 
-        let task = tokio::spawn(hang(pool.clone()));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        task.abort();
-        _ = task.await;
-        rescue::drain().await;
+        abort(tokio::spawn(hang(pool.clone()))).await;
         lines.push("aborted, and rolled back in the background".to_string());
 
         let client = pool.get().await?;

@@ -2,7 +2,7 @@
 //!
 //! Such code may panic, block, or run an executor. Its panics are contained. It runs outside of what is being dropped
 //! or polled on the thread, so that a rescue that begins in it does not count as part of that. It is never called under
-//! a lock. `docs/user-code.md` lists the places.
+//! a lock. `docs/guide/src/user-code.md` lists the places.
 
 use std::task::Waker;
 

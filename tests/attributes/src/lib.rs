@@ -1,2 +1,2 @@
-#![doc = include_str!("../../../docs/attributes.md")]
+#![doc = include_str!("../../../docs/guide/src/attributes.md")]
 #![forbid(unsafe_code)]

@@ -1,5 +1,4 @@
 #![doc = include_str!("../../../README.md")]
-#![doc = include_str!("../../../docs/usage.md")]
 #![allow(clippy::doc_markdown, reason = "it is not written for rustdoc alone")]
 #![allow(clippy::unused_async, reason = "there is no database")]
 
