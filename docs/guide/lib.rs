@@ -5,3 +5,6 @@
 
 #[doc = include_str!("src/introduction.md")]
 pub mod introduction {}
+
+#[doc = include_str!("src/exit-stacks.md")]
+pub mod exit_stacks {}
