@@ -8,3 +8,6 @@ pub mod introduction {}
 
 #[doc = include_str!("src/exit-stacks.md")]
 pub mod exit_stacks {}
+
+#[doc = include_str!("src/observability.md")]
+pub mod observability {}
