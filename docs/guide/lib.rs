@@ -11,3 +11,6 @@ pub mod exit_stacks {}
 
 #[doc = include_str!("src/observability.md")]
 pub mod observability {}
+
+#[doc = include_str!("src/how-it-works.md")]
+pub mod how_it_works {}
