@@ -14,3 +14,6 @@ pub mod observability {}
 
 #[doc = include_str!("src/how-it-works.md")]
 pub mod how_it_works {}
+
+#[doc = include_str!("src/from-python.md")]
+pub mod from_python {}
