@@ -17,3 +17,6 @@ pub mod how_it_works {}
 
 #[doc = include_str!("src/from-python.md")]
 pub mod from_python {}
+
+#[doc = include_str!("src/from-trio.md")]
+pub mod from_trio {}
