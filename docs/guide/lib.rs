@@ -20,3 +20,9 @@ pub mod from_python {}
 
 #[doc = include_str!("src/from-trio.md")]
 pub mod from_trio {}
+
+#[doc = include_str!("src/from-kotlin.md")]
+pub mod from_kotlin {}
+
+#[doc = include_str!("src/comparison.md")]
+pub mod comparison {}
