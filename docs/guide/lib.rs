@@ -6,6 +6,9 @@
 #[doc = include_str!("src/introduction.md")]
 pub mod introduction {}
 
+#[doc = include_str!("src/cookbook.md")]
+pub mod cookbook {}
+
 #[doc = include_str!("src/exit-stacks.md")]
 pub mod exit_stacks {}
 
@@ -26,3 +29,9 @@ pub mod from_kotlin {}
 
 #[doc = include_str!("src/comparison.md")]
 pub mod comparison {}
+
+#[doc = include_str!("src/faq.md")]
+pub mod faq {}
+
+#[doc = include_str!("src/limits.md")]
+pub mod limits {}
