@@ -1,4 +1,4 @@
-"""Lets a page of the book include a page of the crate's documentation: a preprocessor for mdBook.
+"""Lets a page of the book include a page of the crate's documentation: a preprocessor for mdBook 0.5.
 
 A line `{{#rustdoc FILE}}` is replaced by the file, whose path is relative to the page. What only `rustdoc` understands is
 rewritten: links to items become plain code, links to the two pages of the crate become links to those of the book, and a
