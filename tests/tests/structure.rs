@@ -195,7 +195,10 @@ impl<'ast> Visit<'ast> for Transitions {
     }
 
     fn visit_signature(&mut self, signature: &'ast syn::Signature) {
-        self.function = self.of.iter().map(|of| format!("{of}::")).collect::<String>() + &signature.ident.to_string();
+        self.function = match &self.of {
+            Some(of) => format!("{of}::{}", signature.ident),
+            None => signature.ident.to_string(),
+        };
     }
 
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
