@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use async_context_manager::{rescue, task_group, with};
+use async_context_manager::{rescue, task_group, timeout, with};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -18,11 +18,18 @@ use crate::lifespan::{CONNECTIONS, serve};
 use crate::log::Log;
 use crate::report::Report;
 
+/// How long the program may take.
+const LIMIT: Duration = Duration::from_mins(1);
+
 /// Waits for the row that is locked.
 const VAULT: &str = "/transfer/vault/bob/1";
 
-/// Runs the service, with so many clients in the storm.
+/// Runs the service, with so many clients in the storm. It fails if an event does not come.
 pub(crate) async fn run(url: &str, storm: u64) -> Result<Report, Error> {
+    with!(timeout(LIMIT), { run_to_the_end(url, storm).await? }).map_err(|_| "an event has not come".into())
+}
+
+async fn run_to_the_end(url: &str, storm: u64) -> Result<Report, Error> {
     let (mut report, log) = (Report::default(), Arc::new(Log::default()));
     let counts = report.counts.clone();
     rescue::set_hook(move |loss| {
