@@ -180,7 +180,7 @@ where
         // SAFETY: the driver is being polled, or was polled before, so it is pinned. The body is not moved before it is
         // dropped in place.
         let body = unsafe { Pin::new_unchecked(body) };
-        let panics = SetPanicked(self.header());
+        let panics = SetPanicked(self);
         let output = body.poll(cx);
         forget(panics);
         output
@@ -188,11 +188,12 @@ where
 }
 
 /// When dropped, records that the body has panicked and that its locals are gone.
-struct SetPanicked<'h>(&'h Header);
+struct SetPanicked<D: Cancel>(D);
 
-impl Drop for SetPanicked<'_> {
+impl<D: Cancel> Drop for SetPanicked<D> {
+    #[cold]
     fn drop(&mut self) {
-        self.0.set(Flag::Panicked, true);
+        self.0.header().set(Flag::Panicked, true);
     }
 }
 
@@ -313,15 +314,14 @@ where
     /// Records the end of the block, if this poll has ended it. Returns whether it has.
     #[inline]
     fn end_block(self, polled: Poll<S::Return>) -> bool {
-        let frame = self.frame();
+        let header = self.header();
         match polled {
-            Poll::Ready(value) => frame.set_return(value),
+            Poll::Ready(value) => self.frame().set_return(value),
             // The block has stored its end in the slot, and stays pending forever.
-            Poll::Pending if frame.is_over() => {}
+            Poll::Pending if header.outcome.get() != Outcome::Cancelled => {}
             Poll::Pending => return false,
         }
-        frame.header().outcome.set(frame.outcome());
-        frame.header().state.set(State::BlockDone);
+        header.state.set(State::BlockDone);
         true
     }
 
@@ -378,24 +378,30 @@ where
         }
     }
 
+    unsafe fn begin(this: NonNull<()>, value_ptr: NonNull<()>, cx: &mut Context<'_>) -> bool {
+        // SAFETY: guaranteed by the caller.
+        let live = unsafe { Live::<Self>::new(this.cast()) };
+        // SAFETY: as in `lend`.
+        let value_ptr = unsafe { value_ptr.cast::<Option<S::Lent>>().as_mut() };
+        // SAFETY: guaranteed by the caller.
+        live.frame().lend(unsafe { value_ptr.take().unwrap_unchecked() });
+        live.enclosing().has_lent(live.header().route.get());
+        // SAFETY: the block has not been dropped, because the marker has only begun to lend. The caller is the marker, which
+        // the block does not poll.
+        unsafe { live.run_block(cx) }
+    }
+
     unsafe fn poll(this: NonNull<()>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         // SAFETY: guaranteed by the caller.
         let live = unsafe { Live::<Self>::new(this.cast()) };
-        if live.header().has(Flag::Stopping) || is_scope(cx.waker()) {
-            // SAFETY: guaranteed by the caller.
-            return unsafe { live.poll_as_owner(value_ptr, cx) };
-        }
-        if let Some(value_ptr) = value_ptr {
-            // SAFETY: guaranteed by the caller, with the same conditions.
-            unsafe { <Self as BlockOwner>::lend(this, value_ptr) };
-        }
-        match live.header().state.get() {
+        let is_plain = value_ptr.is_none() && !live.header().has(Flag::Stopping) && !is_scope(cx.waker());
+        if is_plain && live.header().state.get().is_running() {
             // SAFETY: the state says that the block has not been dropped. The caller is a marker, which the block does
             // not poll.
-            State::Running | State::RunningDetached => unsafe { live.run_block(cx) },
-            // SAFETY: as above.
-            _ => unsafe { live.cancel_block() },
+            return unsafe { live.run_block(cx) };
         }
+        // SAFETY: guaranteed by the caller.
+        unsafe { live.poll_as_owner(value_ptr, cx) }
     }
 
     unsafe fn drop_block(this: NonNull<()>) {
@@ -440,7 +446,7 @@ where
             return unsafe { this.poll_in(cx) };
         }
         // SAFETY: as above.
-        unsafe { this.poll_plain(cx) }
+        unsafe { this.poll_plain(cx, State::EnteringPlain) }
     }
 }
 
@@ -453,16 +459,16 @@ where
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
-    /// Polls the driver, which no scope can stop.
+    /// Polls the driver, which no scope can stop. `entering` is its state while the body is in its enter phase.
     ///
     /// # Safety
     ///
     /// The driver must be pinned, and no other code may use the body.
     #[expect(clippy::inline_always, reason = "as for `run_block`")]
     #[inline(always)]
-    unsafe fn poll_plain(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
+    unsafe fn poll_plain(self, cx: &mut Context<'_>, entering: State) -> Poll<EndOf<S>> {
         match self.header().state.get() {
-            State::Unpolled => self.header().begin(self.driver),
+            State::Unpolled => self.header().begin(self.driver, entering),
             // SAFETY: the state says that the block has not been dropped, and that the body is suspended at its marker.
             State::Running if !unsafe { self.run_block(cx) } => return Poll::Pending,
             // The block contains the marker of a `with!` that is being dropped, and that needs this marker to be polled.
@@ -483,7 +489,7 @@ where
     #[inline(never)]
     unsafe fn poll_plain_outlined(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
         // SAFETY: guaranteed by the caller.
-        unsafe { self.poll_plain(cx) }
+        unsafe { self.poll_plain(cx, State::Entering) }
     }
 
     /// Polls the driver in a scope that can stop it.
@@ -494,6 +500,7 @@ where
     #[cold]
     #[inline(never)]
     unsafe fn poll_in(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
+        self.header().set_not_plain();
         let Some(scope) = StopScope::of(cx.waker()) else {
             // SAFETY: guaranteed by the caller.
             return unsafe { self.poll_plain_outlined(cx) };
@@ -543,7 +550,7 @@ where
     ///
     /// No other code may use the body or the block.
     unsafe fn abandon(self) {
-        if self.header().state.get() == State::Entering {
+        if self.header().state.get().is_entering() {
             // SAFETY: neither the body nor the block has been dropped. The state below says that they are now.
             unsafe { drop_unfinished(&self) };
             self.header().state.set(State::Done);
@@ -585,7 +592,7 @@ where
             || output.as_error().is_some()
             || matches!(self.frame().outcome(), Outcome::Failed(()) | Outcome::Panicked)
             || (self.enclosing().outcome().is_some() && self.frame().is_over())
-            || header.state.get() == State::Entering;
+            || header.state.get().is_entering();
         if has_result {
             return Poll::Ready(conclude::<N, _, _>(self.frame(), output, || self.named()));
         }
@@ -652,13 +659,30 @@ where
         }
         return finish(Err(error));
     }
+    match frame.take_value() {
+        Some(value) => finish(Ok(Ok(value))),
+        None => conclude_without_value(frame, before, named),
+    }
+}
+
+/// Same as `conclude`, for a body that has succeeded, and a block that has not ended in a value, or in a failure.
+#[inline]
+fn conclude_without_value<S: Scope>(
+    frame: &Frame<S>,
+    before: State,
+    named: impl Fn() -> Named<<S::Exit as Exit>::Output>,
+) -> EndOf<S>
+where
+    <S::Exit as Exit>::Output: JoinOutput<<S::Rest as Shape>::BodyOutput>,
+{
+    let finish = |own| End::Value(join::<S::Exit, S::Rest, _>(own));
     match frame.take_end() {
         Some(End::Value(rest)) => finish(Ok(Ok(rest))),
         Some(End::Jump(jump)) => End::Jump(jump),
         Some(End::Return(value)) => End::Return(value),
         None => match <S::Exit as Exit>::Suppression::MISSING {
-            _ if frame.header().was_stopped() => polled_after_stop(named().name()),
-            Some(missing) if before != State::Entering => finish(Ok(Err(missing))),
+            _ if before == State::BlockDone && frame.header().was_stopped() => polled_after_stop(named().name()),
+            Some(missing) if !before.is_entering() => finish(Ok(Err(missing))),
             _ => no_value(named().name(), before),
         },
     }
@@ -711,7 +735,7 @@ where
     fn drop(&mut self) {
         let driver = NonNull::from(self);
         let _done = SetDone(driver);
-        // SAFETY: the driver is live until `SetDone` makes it `Done`. It is pinned if it has been polled.
+        // SAFETY: the driver is live until it is `Done`. It is pinned if it has been polled.
         let this = unsafe { Live::new(driver) };
         // A body that has ended holds nothing that must be dropped. It is an `async` block, or a shielded body, which
         // is empty once it has ended.

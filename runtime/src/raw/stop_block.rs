@@ -84,7 +84,7 @@ pub(super) fn record_open(header: &Header, scope: &StopScope<'_>, is_open: bool)
 
 /// Records the result of a poll of a driver, which is pending, in the running scope that polls it.
 pub(super) fn driver_polled(header: &Header, scope: &StopScope<'_>, is_open: bool) {
-    if header.state.get() == State::Entering {
+    if header.state.get().is_entering() {
         let is_hidden = header.has(Flag::HasOpen) && scope.may_have_skipped();
         header.set(Flag::HasOpen, is_open || is_hidden);
     } else {
@@ -115,8 +115,8 @@ pub(super) fn begin_stop(header: &Header, can_stop: bool) -> Option<StopMode> {
     let state = header.state.get();
     let mode = match state {
         State::Unpolled | State::Done => return None,
-        State::Entering if !header.has(Flag::HasOpen) => return None,
-        State::Entering => StopMode::Stopping,
+        _ if state.is_entering() && !header.has(Flag::HasOpen) => return None,
+        _ if state.is_entering() => StopMode::Stopping,
         _ => StopMode::Leaving,
     };
     if can_stop && !header.has(Flag::Stopping) {
@@ -135,7 +135,7 @@ pub(super) fn body_polled(header: &Header, inner: &StopScope<'_>, scope: &StopSc
     pass_leaving(header, scope);
     let polled = match header.state.get() {
         _ if has_ended => None,
-        State::Entering => {
+        state if state.is_entering() => {
             let polled = inner.stop_poll();
             header.set(Flag::HasOpen, polled.is_some());
             polled
