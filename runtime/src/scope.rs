@@ -5,12 +5,11 @@ use core::future::Future;
 
 use crate::classify::{Classify, ReturnType};
 use crate::exit::{CatchesFrom, Exit};
-use crate::frame::{BorrowToken, End, Frame, Unbound, ValueToken};
+use crate::frame::{Frame, Unbound};
 use crate::lend::Lends;
 use crate::manager::{Manager, OutputOf, UndroppedManager};
-use crate::raw::{Body, run};
+use crate::raw::{Body, scope};
 use crate::scope_types::Types;
-use crate::show::GENERIC;
 use crate::value::{Block, CatchesShape, ScopeValue, Shape};
 
 /// A manager that is about to be moved into a `with!`, and the frame that is created next.
@@ -102,25 +101,13 @@ where
     /// # Cancel safety
     ///
     /// Same as `with!`: see [`async_context_manager`](crate::async_context_manager).
-    pub async fn scope<B, T>(self, block: B) -> ScopeValue<L::Exit, T>
+    pub fn scope<B, T>(self, block: B) -> impl Future<Output = ScopeValue<L::Exit, T>>
     where
         B: for<'a, 'b> AsyncFnOnce(<L as Lends<'a, 'b>>::Value) -> T,
         T: ScopeOutput,
         L::Exit: CatchesOutput<T>,
     {
-        let (manager, opened) = open::<_, _, _, _, T, Infallible, Infallible>(self);
-        let kept = ValueToken::new();
-        let first = BorrowToken::new();
-        let second = BorrowToken::inside(&first);
-        let frame = opened.until(&second, &kept);
-        let block = async {
-            let end = frame.block().end(block(frame.value()).await);
-            match frame.end(end, T::Literal::default()).await {}
-        };
-        match run(manager, &frame, (), block, 0_u8, GENERIC).await {
-            End::Value(value) => value,
-            End::Jump(never) | End::Return(never) => match never {},
-        }
+        scope(self, block)
     }
 }
 
