@@ -242,6 +242,19 @@ mod until_in_a_manager {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn sees_the_error_of_an_exit_phase_that_the_stop_runs() {
+        async fn run(trace: &Trace) -> Result<u8, String> {
+            with!(limited(trace) as trace => {
+                with!(failing(trace, "a") => sleep(LONG).await)?;
+                1
+            })
+        }
+        let trace = Trace::new();
+        assert_eq!(run(&trace).await, Err("a failed".to_string()));
+        assert_eq!(trace.take(), ["10 a Cancelled", "15 sees Failed(())", "17 left", "17 Ok(Failed(()))"]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn lets_a_block_in_time_pass() {
         let trace = Trace::new();
         let value: Result<u8, String> = with!(limited(&trace) => 1);
