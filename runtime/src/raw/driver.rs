@@ -446,7 +446,7 @@ where
             return unsafe { this.poll_in(cx) };
         }
         // SAFETY: as above.
-        unsafe { this.poll_plain(cx, State::EnteringPlain) }
+        unsafe { this.poll_plain(cx, true) }
     }
 }
 
@@ -459,16 +459,16 @@ where
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
-    /// Polls the driver, which no scope can stop. `entering` is its state while the body is in its enter phase.
+    /// Polls the driver, without a look at the scope that may poll it. `is_plain` says that no scope does.
     ///
     /// # Safety
     ///
     /// The driver must be pinned, and no other code may use the body.
     #[expect(clippy::inline_always, reason = "as for `run_block`")]
     #[inline(always)]
-    unsafe fn poll_plain(self, cx: &mut Context<'_>, entering: State) -> Poll<EndOf<S>> {
+    unsafe fn poll_plain(self, cx: &mut Context<'_>, is_plain: bool) -> Poll<EndOf<S>> {
         match self.header().state.get() {
-            State::Unpolled => self.header().begin(self.driver, entering),
+            State::Unpolled => self.header().begin(self.driver, is_plain),
             // SAFETY: the state says that the block has not been dropped, and that the body is suspended at its marker.
             State::Running if !unsafe { self.run_block(cx) } => return Poll::Pending,
             // The block contains the marker of a `with!` that is being dropped, and that needs this marker to be polled.
@@ -489,7 +489,7 @@ where
     #[inline(never)]
     unsafe fn poll_plain_outlined(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
         // SAFETY: guaranteed by the caller.
-        unsafe { self.poll_plain(cx, State::Entering) }
+        unsafe { self.poll_plain(cx, false) }
     }
 
     /// Polls the driver in a scope that can stop it.

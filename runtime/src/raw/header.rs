@@ -224,11 +224,12 @@ impl Header {
         self.flags.set(if is_set { others | flag as u8 } else { others });
     }
 
-    /// Records that the body of `owner`, which is pinned, is about to be polled for the first time.
+    /// Records that the body of `owner`, which is pinned, is about to be polled for the first time. `is_plain` says that no
+    /// scope polls it.
     #[inline]
-    pub(super) fn begin<O: BlockOwner>(&self, owner: NonNull<O>, entering: State) {
+    pub(super) fn begin<O: BlockOwner>(&self, owner: NonNull<O>, is_plain: bool) {
         self.owner.set(Some(Owner { pointer: TaskPtr(owner.cast()), vtable: O::VTABLE }));
-        self.state.set(entering);
+        self.state.set(if is_plain { State::EnteringPlain } else { State::Entering });
     }
 
     /// Records that a scope, or something that lies between driver and marker, may poll the marker.

@@ -8,7 +8,8 @@ use super::{Body, run};
 use crate::frame::{BorrowToken, End, ValueToken};
 use crate::lend::Lends;
 use crate::manager::{Manager, OutputOf};
-use crate::scope::{CatchesOutput, ScopeOutput, open};
+use crate::open::open;
+use crate::scope_output::{CatchesOutput, ScopeOutput};
 use crate::show::GENERIC;
 use crate::value::ScopeValue;
 
