@@ -65,14 +65,15 @@ unsafe fn leave_block(driver: &dyn StopBlock, cx: &mut Context<'_>) -> Option<St
     if scope.has_stopped_marker() {
         StopScope::of(cx.waker()).inspect(|around| around.set_stopped_marker());
     }
+    let is_leaving = scope.mode() == StopMode::Leaving;
+    if is_leaving {
+        // Also if the block has ended: the scope around the `with!` does not know it yet.
+        header.set(Flag::Leaving, true);
+    }
     if has_ended {
         return Some(StopPoll::Ended);
     }
-    if scope.mode() == StopMode::Leaving {
-        header.set(Flag::Leaving, true);
-        return Some(StopPoll::Open);
-    }
-    scope.stop_poll()
+    if is_leaving { Some(StopPoll::Open) } else { scope.stop_poll() }
 }
 
 /// Records whether the block, which was polled in a running scope, contains something open.
