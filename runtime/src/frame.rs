@@ -310,7 +310,7 @@ impl<S: Scope> Frame<S> {
     {
         match end.0 {
             ControlFlow::Continue(value) => self.set_value(value),
-            ControlFlow::Break(jump) => self.set(Slot::Jump(jump)),
+            ControlFlow::Break(jump) => self.set_end(Slot::Jump(jump), Outcome::Completed),
         }
         pending()
     }
@@ -321,12 +321,16 @@ impl<S: Scope> Frame<S> {
         S: Scope<Value: Classify<Literal>, Exit: CatchesFrom<S::Value, Literal> + CatchesShape<S::Rest>>,
     {
         let value = value::finished::<S::Rest, S::Value>(value);
-        self.set(if <S::Exit as Exit>::CATCHES {
-            value::split::<S::Exit, S::Rest, S::Value, _>(value).map_or_else(Slot::Caught, Slot::Value)
+        if <S::Exit as Exit>::CATCHES {
+            match value::split::<S::Exit, S::Rest, S::Value, _>(value) {
+                Ok(value) => self.set_end(Slot::Value(value), Outcome::Completed),
+                Err(error) => self.set_end(Slot::Caught(error), Outcome::Failed(())),
+            }
+        } else if value::failed::<S::Rest, S::Value, _>(&value) {
+            self.set_end(Slot::FailedValue(value), Outcome::Failed(()));
         } else {
-            let failed = value::failed::<S::Rest, S::Value, _>(&value);
-            if failed { Slot::FailedValue(value) } else { Slot::Value(value) }
-        });
+            self.set_end(Slot::Value(value), Outcome::Completed);
+        }
     }
 
     /// Ends the block by a `return`.
@@ -335,13 +339,21 @@ impl<S: Scope> Frame<S> {
     where
         S: Scope<Return: Classify<Literal>, Exit: CatchesFrom<S::Return, Literal>>,
     {
-        self.set(if <S::Exit as Exit>::CATCHES {
-            value
-                .without_error()
-                .map_or_else(|error| Slot::Caught(<S::Exit as Catches<_, _>>::take(error)), Slot::Return)
-        } else {
-            Slot::Return(value)
-        });
+        if !<S::Exit as Exit>::CATCHES {
+            let outcome = if value.failed() { Outcome::Failed(()) } else { Outcome::Completed };
+            return self.set_end(Slot::Return(value), outcome);
+        }
+        match value.without_error() {
+            Ok(value) => self.set_end(Slot::Return(value), Outcome::Completed),
+            Err(error) => self.set_end(Slot::Caught(<S::Exit as Catches<_, _>>::take(error)), Outcome::Failed(())),
+        }
+    }
+
+    /// Stores the end of a block, and its outcome.
+    #[inline]
+    fn set_end(&self, end: SlotOf<S>, outcome: Outcome) {
+        self.set(end);
+        self.header().set_outcome(outcome);
     }
 
     #[inline]
@@ -383,6 +395,18 @@ impl<S: Scope> Frame<S> {
                 self.set(other);
                 None
             }
+        }
+    }
+
+    /// Takes the value of the block. `None` if the block has ended in another way, or if the value is a failure.
+    #[inline]
+    pub(crate) fn take_value(&self) -> Option<Finished<S::Rest, S::Value>> {
+        if !self.slot.peek(|slot| matches!(**slot, Slot::Value(_))) {
+            return None;
+        }
+        match self.take() {
+            Slot::Value(value) => Some(value),
+            _ => None,
         }
     }
 

@@ -85,6 +85,12 @@ impl<B, L> Manager<B, L> {
         self.map(ManuallyDrop::new)
     }
 
+    /// Returns the manager with this body, which has the contract `L`.
+    #[inline]
+    pub(crate) const fn with_body(body: B) -> Self {
+        Self { body, contract: PhantomData }
+    }
+
     /// Returns the manager with another body and the same contract.
     #[inline]
     pub(crate) fn map<C>(self, map: impl FnOnce(B) -> C) -> Manager<C, L> {

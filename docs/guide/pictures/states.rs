@@ -7,9 +7,10 @@ use crate::svg::{Svg, WIDTH};
 struct Area(i32, i32, i32, i32);
 
 /// Where each state is drawn.
-const PLACES: [(&str, Area); 8] = [
+const PLACES: [(&str, Area); 9] = [
     ("Unpolled", Area(150, 16, 180, 32)),
-    ("Entering", Area(150, 88, 180, 32)),
+    ("EnteringPlain", Area(64, 88, 130, 32)),
+    ("Entering", Area(290, 88, 150, 32)),
     ("Running", Area(64, 182, 130, 32)),
     ("RunningDetached", Area(290, 182, 150, 32)),
     ("Cancelling", Area(310, 262, 130, 32)),
@@ -61,10 +62,20 @@ fn place(state: &str) -> Area {
 /// Returns the points of an arrow, and where its number stands.
 fn arrow(from: &str, to: &str) -> ([(i32, i32); 4], (i32, i32)) {
     let (begin, end) = (place(from), place(to));
-    if (from, to) == ("Entering", "Done") {
-        // Around what is between them.
-        let (top, bottom, x) = (begin.center().1, end.center().1, 24);
+    // Around what is between them.
+    let (top, bottom) = (begin.center().1, end.center().1);
+    if (from, to) == ("EnteringPlain", "Done") {
+        let x = 24;
         return ([(begin.0, top), (x, top), (x, bottom), (end.0, bottom)], (x, 230));
+    }
+    if (from, to) == ("Entering", "Done") {
+        let x = WIDTH - 12;
+        return ([(begin.0 + begin.2, top), (x, top), (x, bottom), (end.0 + end.2, bottom)], (x, 230));
+    }
+    if top == bottom {
+        let (left, right) = (begin.0 + begin.2, end.0);
+        let middle = (i32::midpoint(left, right), top);
+        return ([(left, top), middle, middle, (right, top)], middle);
     }
     let (begin, end) = (begin.border(end.center()), end.border(begin.center()));
     let middle = (i32::midpoint(begin.0, end.0), i32::midpoint(begin.1, end.1));
@@ -94,7 +105,7 @@ pub(crate) fn draw() -> String {
     }
     for (state, Area(x, y, width, height)) in PLACES {
         let class = match state {
-            "Entering" => "enter",
+            "EnteringPlain" | "Entering" => "enter",
             state if LENT.0.contains(&state) => "block",
             "BlockDone" | "BlockDropped" => "exit",
             _ => "rest",

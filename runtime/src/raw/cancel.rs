@@ -59,7 +59,7 @@ pub(super) trait Cancel {
 pub(super) unsafe fn drop_unfinished(driver: &dyn Cancel) {
     let header = driver.header();
     let has_block = header.state.get().is_lent() && !header.has(Flag::Panicked);
-    if !matches!(header.state.get(), State::Unpolled | State::Entering) {
+    if !matches!(header.state.get(), State::Unpolled | State::EnteringPlain | State::Entering) {
         count_dropped();
     }
     let cut = {
@@ -75,7 +75,7 @@ pub(super) unsafe fn drop_unfinished(driver: &dyn Cancel) {
     match header.state.get() {
         State::Running | State::RunningDetached | State::Cancelling => abort_leaked(driver.name()),
         // SAFETY: the block has not been dropped, because no marker has lent.
-        State::Unpolled | State::Entering => panics::contain(|| unsafe { driver.drop_block() }),
+        State::Unpolled | State::EnteringPlain | State::Entering => panics::contain(|| unsafe { driver.drop_block() }),
         State::BlockDone | State::BlockDropped | State::Done => {}
     }
     if header.has(Flag::Panicked) {
@@ -96,7 +96,7 @@ fn cut_at(driver: &dyn Cancel) -> Option<&'static str> {
         return None;
     }
     match header.state.get() {
-        State::Unpolled | State::Entering | State::Done => None,
+        State::Unpolled | State::EnteringPlain | State::Entering | State::Done => None,
         State::Running | State::RunningDetached | State::Cancelling => Some(NOT_AWAITED),
         State::BlockDone | State::BlockDropped => Some(CUT),
     }

@@ -13,9 +13,9 @@ use super::body::{AtWith, Body, FrameHandle};
 use super::cancel::{Cancel, drop_unfinished};
 use super::header::{BlockOwner, Flag, Header, State};
 use super::stop_block::{
-    StopBlock, begin_stop, body_polled, driver_polled, marker_polled, pass_leaving, record_open, stop_block,
+    StopBlock, begin_running, begin_stop, begin_stopping, body_polled, driver_polled, poll_for_marker,
 };
-use super::stop_scope::{StopMode, StopPoll, StopScope, is_scope};
+use super::stop_scope::{StopMode, StopScope, is_scope};
 use super::yield_point::Enclosing;
 use crate::classify::Classify;
 use crate::exit::{CatchesFrom, Exit};
@@ -180,7 +180,7 @@ where
         // SAFETY: the driver is being polled, or was polled before, so it is pinned. The body is not moved before it is
         // dropped in place.
         let body = unsafe { Pin::new_unchecked(body) };
-        let panics = SetPanicked(self.header());
+        let panics = SetPanicked(self);
         let output = body.poll(cx);
         forget(panics);
         output
@@ -188,11 +188,12 @@ where
 }
 
 /// When dropped, records that the body has panicked and that its locals are gone.
-struct SetPanicked<'h>(&'h Header);
+struct SetPanicked<D: Cancel>(D);
 
-impl Drop for SetPanicked<'_> {
+impl<D: Cancel> Drop for SetPanicked<D> {
+    #[cold]
     fn drop(&mut self) {
-        self.0.set(Flag::Panicked, true);
+        self.0.header().set(Flag::Panicked, true);
     }
 }
 
@@ -245,83 +246,17 @@ where
         unsafe { self.run_block(cx) }
     }
 
-    /// Same as `run_block`, in a scope that may stop the block later.
-    ///
-    /// # Safety
-    ///
-    /// See `run_block`.
-    unsafe fn run_block_in(self, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
-        // SAFETY: guaranteed by the caller.
-        let (has_ended, is_open) = scope.trace(|| unsafe { self.run_block_outlined(cx) });
-        if !has_ended {
-            record_open(self.header(), scope, is_open);
-        }
-        has_ended
-    }
-
-    /// Same as [`BlockOwner::poll`], in a scope that can stop the block, or for a block that is being stopped.
-    ///
-    /// # Safety
-    ///
-    /// See [`BlockOwner::poll`].
-    #[cold]
-    #[inline(never)]
-    unsafe fn poll_as_owner(self, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
-        let header = self.header();
-        let scope = StopScope::of(cx.waker());
-        let is_stopping = scope.is_some_and(|scope| scope.mode() == StopMode::Stopping);
-        let stops =
-            header.has(Flag::Stopping) || (is_stopping && (W::CAN_STOP || (value_ptr.is_none() && self.has_begun())));
-        if let Some(value_ptr) = value_ptr {
-            // SAFETY: guaranteed by the caller, with the same conditions.
-            unsafe { <Driver<'_, F, N, S, B, W, Literal> as BlockOwner>::lend(self.driver.cast(), value_ptr) };
-        }
-        match (header.state.get(), scope) {
-            (State::Running | State::RunningDetached, scope) if stops => {
-                // SAFETY: the state says that the block has not been dropped. The caller is a marker, which the block
-                // does not poll. What is lent is valid, because the marker is the caller.
-                let polled = unsafe { stop_block(&self, cx) };
-                scope.inspect(|scope| marker_polled(header, scope, polled));
-                polled == StopPoll::Ended
-            }
-            // SAFETY: as above.
-            (State::Running | State::RunningDetached, Some(scope)) => unsafe { self.run_block_in(scope, cx) },
-            // SAFETY: as above.
-            (State::Running | State::RunningDetached, None) => unsafe { self.run_block_outlined(cx) },
-            // SAFETY: as above.
-            _ => unsafe { self.cancel_block() },
-        }
-    }
-
-    /// Drops the block of a `with!` that is being dropped. Returns `true`, because the block has ended.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the block has ended before.
-    ///
-    /// # Safety
-    ///
-    /// Unless the block has ended, what is lent to it must be valid.
-    unsafe fn cancel_block(self) -> bool {
-        let header = self.header();
-        assert!(header.state.get() == State::Cancelling, "the future of a `yield!` was polled after completion");
-        // SAFETY: the state says that the block has not been dropped.
-        unsafe { TaskPtr(NonNull::from(header)).cancel_block() };
-        true
-    }
-
     /// Records the end of the block, if this poll has ended it. Returns whether it has.
     #[inline]
     fn end_block(self, polled: Poll<S::Return>) -> bool {
-        let frame = self.frame();
+        let header = self.header();
         match polled {
-            Poll::Ready(value) => frame.set_return(value),
+            Poll::Ready(value) => self.frame().set_return(value),
             // The block has stored its end in the slot, and stays pending forever.
-            Poll::Pending if frame.is_over() => {}
+            Poll::Pending if header.outcome.get() != Outcome::Cancelled => {}
             Poll::Pending => return false,
         }
-        frame.header().outcome.set(frame.outcome());
-        frame.header().state.set(State::BlockDone);
+        header.state.set(State::BlockDone);
         true
     }
 
@@ -378,24 +313,30 @@ where
         }
     }
 
+    unsafe fn begin(this: NonNull<()>, value_ptr: NonNull<()>, cx: &mut Context<'_>) -> bool {
+        // SAFETY: guaranteed by the caller.
+        let live = unsafe { Live::<Self>::new(this.cast()) };
+        // SAFETY: as in `lend`.
+        let value_ptr = unsafe { value_ptr.cast::<Option<S::Lent>>().as_mut() };
+        // SAFETY: guaranteed by the caller.
+        live.frame().lend(unsafe { value_ptr.take().unwrap_unchecked() });
+        live.enclosing().has_lent(live.header().route.get());
+        // SAFETY: the block has not been dropped, because the marker has only begun to lend. The caller is the marker, which
+        // the block does not poll.
+        unsafe { live.run_block(cx) }
+    }
+
     unsafe fn poll(this: NonNull<()>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         // SAFETY: guaranteed by the caller.
         let live = unsafe { Live::<Self>::new(this.cast()) };
-        if live.header().has(Flag::Stopping) || is_scope(cx.waker()) {
-            // SAFETY: guaranteed by the caller.
-            return unsafe { live.poll_as_owner(value_ptr, cx) };
-        }
-        if let Some(value_ptr) = value_ptr {
-            // SAFETY: guaranteed by the caller, with the same conditions.
-            unsafe { <Self as BlockOwner>::lend(this, value_ptr) };
-        }
-        match live.header().state.get() {
+        let is_plain = value_ptr.is_none() && !live.header().has(Flag::Stopping) && !is_scope(cx.waker());
+        if is_plain && live.header().state.get().is_running() {
             // SAFETY: the state says that the block has not been dropped. The caller is a marker, which the block does
             // not poll.
-            State::Running | State::RunningDetached => unsafe { live.run_block(cx) },
-            // SAFETY: as above.
-            _ => unsafe { live.cancel_block() },
+            return unsafe { live.run_block(cx) };
         }
+        // SAFETY: guaranteed by the caller.
+        unsafe { poll_for_marker(&live, W::CAN_STOP, value_ptr, cx) }
     }
 
     unsafe fn drop_block(this: NonNull<()>) {
@@ -440,7 +381,7 @@ where
             return unsafe { this.poll_in(cx) };
         }
         // SAFETY: as above.
-        unsafe { this.poll_plain(cx) }
+        unsafe { this.poll_plain(cx, true) }
     }
 }
 
@@ -453,16 +394,16 @@ where
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
-    /// Polls the driver, which no scope can stop.
+    /// Polls the driver, without a look at the scope that may poll it. `is_plain` says that no scope does.
     ///
     /// # Safety
     ///
     /// The driver must be pinned, and no other code may use the body.
     #[expect(clippy::inline_always, reason = "as for `run_block`")]
     #[inline(always)]
-    unsafe fn poll_plain(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
+    unsafe fn poll_plain(self, cx: &mut Context<'_>, is_plain: bool) -> Poll<EndOf<S>> {
         match self.header().state.get() {
-            State::Unpolled => self.header().begin(self.driver),
+            State::Unpolled => self.header().begin(self.driver, is_plain),
             // SAFETY: the state says that the block has not been dropped, and that the body is suspended at its marker.
             State::Running if !unsafe { self.run_block(cx) } => return Poll::Pending,
             // The block contains the marker of a `with!` that is being dropped, and that needs this marker to be polled.
@@ -472,7 +413,7 @@ where
         }
         // SAFETY: guaranteed by the caller.
         let output = ready!(unsafe { self.poll_body(cx) });
-        Poll::Ready(conclude::<N, _, _>(self.frame(), output, || self.named()))
+        Poll::Ready(self.conclude(output))
     }
 
     /// Same as `poll_plain`, for calls from rarely used code.
@@ -483,7 +424,7 @@ where
     #[inline(never)]
     unsafe fn poll_plain_outlined(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
         // SAFETY: guaranteed by the caller.
-        unsafe { self.poll_plain(cx) }
+        unsafe { self.poll_plain(cx, false) }
     }
 
     /// Polls the driver in a scope that can stop it.
@@ -494,6 +435,7 @@ where
     #[cold]
     #[inline(never)]
     unsafe fn poll_in(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
+        self.header().set_not_plain();
         let Some(scope) = StopScope::of(cx.waker()) else {
             // SAFETY: guaranteed by the caller.
             return unsafe { self.poll_plain_outlined(cx) };
@@ -522,14 +464,14 @@ where
     ///
     /// The driver must be pinned, and no other code may use the body.
     unsafe fn poll_running(self, scope: &StopScope<'_>, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
-        match self.header().state.get() {
-            State::Unpolled if scope.is_requested() => return Poll::Pending,
-            // SAFETY: as in `poll_plain`.
-            State::Running if !unsafe { self.run_block_in(scope, cx) } => return Poll::Pending,
-            _ => {}
+        // SAFETY: guaranteed by the caller. While the driver is `Running`, the block has not been dropped.
+        if !unsafe { begin_running(&self, scope, cx) } {
+            return Poll::Pending;
         }
+        let before = scope.begin_trace();
         // SAFETY: guaranteed by the caller. The driver is not `Running` any more.
-        let (polled, is_open) = scope.trace(|| unsafe { self.poll_plain_outlined(cx) });
+        let polled = unsafe { self.poll_plain_outlined(cx) };
+        let is_open = scope.end_trace(before);
         if polled.is_pending() {
             driver_polled(self.header(), scope, is_open);
         }
@@ -543,7 +485,7 @@ where
     ///
     /// No other code may use the body or the block.
     unsafe fn abandon(self) {
-        if self.header().state.get() == State::Entering {
+        if self.header().state.get().is_entering() {
             // SAFETY: neither the body nor the block has been dropped. The state below says that they are now.
             unsafe { drop_unfinished(&self) };
             self.header().state.set(State::Done);
@@ -563,15 +505,9 @@ where
             unsafe { self.abandon() };
             return Poll::Pending;
         };
-        if header.state.get() == State::Running {
-            // SAFETY: as in `Future::poll`. What is lent is valid, because the body is suspended at its marker.
-            let polled = unsafe { stop_block(&self, cx) };
-            if polled != StopPoll::Ended {
-                pass_leaving(header, scope);
-                scope.record(polled);
-                return Poll::Pending;
-            }
-        }
+        // SAFETY: guaranteed by the caller. While the driver is `Running`, what is lent is valid, because the body is suspended
+        // at its marker.
+        let Some(mode) = (unsafe { begin_stopping(&self, mode, scope, cx) }) else { return Poll::Pending };
         let inner = StopScope::new(cx.waker(), mode);
         // SAFETY: guaranteed by the caller.
         let polled = inner.poll(|cx| unsafe { self.poll_body(cx) });
@@ -585,11 +521,13 @@ where
             || output.as_error().is_some()
             || matches!(self.frame().outcome(), Outcome::Failed(()) | Outcome::Panicked)
             || (self.enclosing().outcome().is_some() && self.frame().is_over())
-            || header.state.get() == State::Entering;
+            || header.state.get().is_entering();
         if has_result {
-            return Poll::Ready(conclude::<N, _, _>(self.frame(), output, || self.named()));
+            return Poll::Ready(self.conclude(output));
         }
-        header.conclude(|| self.named().name());
+        if !header.conclude() {
+            header.conclude_without_end(self.named().name());
+        }
         panics::contain(|| drop(output));
         StopBlock::clear(&self);
         Poll::Pending
@@ -621,6 +559,11 @@ where
         unsafe { self.run_block_outlined(cx) }
     }
 
+    unsafe fn lend(&self, value_ptr: NonNull<()>) {
+        // SAFETY: guaranteed by the caller.
+        unsafe { <Driver<'_, F, N, S, B, W, Literal> as BlockOwner>::lend(self.driver.cast(), value_ptr) };
+    }
+
     fn has_begun(&self) -> bool {
         !self.frame().is_lent()
     }
@@ -632,51 +575,61 @@ where
     }
 }
 
-/// Returns the end of the `with!` for a body that returned `output`.
-#[inline]
-fn conclude<N, S: Scope, Literal>(
-    frame: &Frame<S>,
-    output: <S::Exit as Exit>::Output,
-    named: impl Fn() -> Named<<S::Exit as Exit>::Output> + Copy,
-) -> EndOf<S>
+impl<F, N, S, B, W, Literal> Live<'_, Driver<'_, F, N, S, B, W, Literal>>
 where
-    N: NameAt<S, Output = <S::Exit as Exit>::Output>,
-    S::Return: Classify<Literal>,
-    <S::Exit as Exit>::Output: JoinOutput<<S::Rest as Shape>::BodyOutput>,
-{
-    let before = frame.header().conclude(|| named().name());
-    let finish = |own| End::Value(join::<S::Exit, S::Rest, _>(own));
-    if let Err(error) = output.check() {
-        if let Err(parcel) = replace::<N, _, _>(frame, named) {
-            give_way(parcel, BodyOutput::failed(error), named());
-        }
-        return finish(Err(error));
-    }
-    match frame.take_end() {
-        Some(End::Value(rest)) => finish(Ok(Ok(rest))),
-        Some(End::Jump(jump)) => End::Jump(jump),
-        Some(End::Return(value)) => End::Return(value),
-        None => match <S::Exit as Exit>::Suppression::MISSING {
-            _ if frame.header().was_stopped() => polled_after_stop(named().name()),
-            Some(missing) if before != State::Entering => finish(Ok(Err(missing))),
-            _ => no_value(named().name(), before),
-        },
-    }
-}
-
-/// Discards the end of the block, which the error of the manager replaces. An error of the block is reported as lost.
-///
-/// # Errors
-///
-/// Returns the panic of the block if it panicked. An error does not replace a panic.
-#[cold]
-fn replace<N, S, Literal>(frame: &Frame<S>, named: impl Fn() -> Named<N::Output>) -> Result<(), Parcel>
-where
-    N: NameAt<S, Output: BodyOutput>,
+    F: Future<Output = <S::Exit as Exit>::Output>,
+    N: NameAt<S, Output = F::Output>,
     S: Scope<Return: Classify<Literal>>,
+    F::Output: JoinOutput<<S::Rest as Shape>::BodyOutput>,
+    B: Future<Output = S::Return>,
+    W: Enclosing,
 {
-    let what = "failed and replaced the error of its block";
-    frame.discard::<N, _>(&|show| rescue::replaced(named().name(), Lost::from(what).show(show)))
+    /// Returns the end of the `with!` for a body that returned `output`.
+    #[inline]
+    fn conclude(self, output: F::Output) -> EndOf<S> {
+        let before = if self.header().conclude() {
+            State::BlockDone
+        } else {
+            self.header().conclude_without_end(self.named().name())
+        };
+        if let Err(error) = output.check() {
+            return self.conclude_in_error(error);
+        }
+        match self.frame().take_value() {
+            Some(value) => End::Value(join::<S::Exit, S::Rest, _>(Ok(Ok(value)))),
+            None => self.conclude_without_value(before),
+        }
+    }
+
+    /// Same as `conclude`, for a body that has succeeded, and a block that has not ended in a value, or in a failure.
+    #[inline]
+    fn conclude_without_value(self, before: State) -> EndOf<S> {
+        let own = match self.frame().take_end() {
+            Some(End::Value(rest)) => Ok(rest),
+            Some(End::Jump(jump)) => return End::Jump(jump),
+            Some(End::Return(value)) => return End::Return(value),
+            None => match <S::Exit as Exit>::Suppression::MISSING {
+                _ if before == State::BlockDone && self.header().was_stopped() => {
+                    polled_after_stop(self.named().name())
+                }
+                Some(missing) if !before.is_entering() => Err(missing),
+                _ => no_value(self.named().name(), before),
+            },
+        };
+        End::Value(join::<S::Exit, S::Rest, _>(Ok(own)))
+    }
+
+    /// Same as `conclude`, for a body that has returned an error, which replaces the end of the block. An error of the block
+    /// is reported as lost. An error does not replace a panic.
+    #[cold]
+    fn conclude_in_error(self, error: <F::Output as BodyOutput>::Error) -> EndOf<S> {
+        let what = "failed and replaced the error of its block";
+        let report = |show: Show<'_>| rescue::replaced(self.named().name(), Lost::from(what).show(show));
+        if let Err(parcel) = self.frame().discard::<N, _>(&report) {
+            give_way(parcel, BodyOutput::failed(error), self.named());
+        }
+        End::Value(join::<S::Exit, S::Rest, _>(Err(error)))
+    }
 }
 
 /// Resumes the panic of the block. The error of the manager is reported as lost.
@@ -711,7 +664,7 @@ where
     fn drop(&mut self) {
         let driver = NonNull::from(self);
         let _done = SetDone(driver);
-        // SAFETY: the driver is live until `SetDone` makes it `Done`. It is pinned if it has been polled.
+        // SAFETY: the driver is live until it is `Done`. It is pinned if it has been polled.
         let this = unsafe { Live::new(driver) };
         // A body that has ended holds nothing that must be dropped. It is an `async` block, or a shielded body, which
         // is empty once it has ended.

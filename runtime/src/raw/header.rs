@@ -14,6 +14,9 @@ use crate::rescue;
 pub(super) enum State {
     /// The body has not been polled.
     Unpolled,
+    /// The body has been polled and has not reached its marker. No scope has polled the driver, and nothing is known to lie
+    /// between the driver and the marker.
+    EnteringPlain,
     /// The body has been polled and has not reached its marker.
     Entering,
     /// The marker has lent a value, and the block has not been dropped. The body itself is suspended at the marker.
@@ -31,6 +34,18 @@ pub(super) enum State {
 }
 
 impl State {
+    /// Returns whether the body has been polled and has not reached its marker.
+    #[inline]
+    pub(super) const fn is_entering(self) -> bool {
+        matches!(self, Self::EnteringPlain | Self::Entering)
+    }
+
+    /// Returns whether the block is to be polled with the `with!`.
+    #[inline]
+    pub(super) const fn is_running(self) -> bool {
+        matches!(self, Self::Running | Self::RunningDetached)
+    }
+
     /// Returns whether a value is lent and the block has not been dropped.
     #[inline]
     pub(super) const fn is_lent(self) -> bool {
@@ -85,7 +100,7 @@ pub(crate) struct Header {
     pub(super) state: Cell<State>,
     /// The position of the marker in its body, combined with the routes of the managers around it.
     pub(super) route: Cell<Route>,
-    /// The outcome of the block. It is only meaningful once the block has ended.
+    /// The outcome of the block. `Cancelled` before the block has ended.
     pub(super) outcome: Cell<Outcome>,
     flags: Cell<u8>,
 }
@@ -109,6 +124,7 @@ pub(super) unsafe trait BlockOwner: Sized {
     const VTABLE: &'static Vtable = &Vtable {
         name: Self::name,
         lend: Self::lend,
+        begin: Self::begin,
         poll: Self::poll,
         drop_block: Self::drop_block,
         set_panic: Self::set_panic,
@@ -131,6 +147,15 @@ pub(super) unsafe trait BlockOwner: Sized {
     ///
     /// The owner must be alive.
     unsafe fn lend(this: NonNull<()>, value_ptr: NonNull<()>);
+
+    /// Lends the value in `value_ptr`, and polls the block, which no scope can stop. Returns whether the block has ended. A
+    /// block that has ended has been dropped, and the header holds its outcome.
+    ///
+    /// # Safety
+    ///
+    /// Same as `lend`. The caller must be a marker for which [`Header::try_begin_plain`] has just returned `true`, and
+    /// `value_ptr` must point to a `Some`.
+    unsafe fn begin(this: NonNull<()>, value_ptr: NonNull<()>, cx: &mut Context<'_>) -> bool;
 
     /// Polls the block, or drops it if the `with!` is being cancelled. Returns whether the block has ended. A block
     /// that has ended has been dropped, and the header holds its outcome. If `value_ptr` is `Some`, the value in it is
@@ -167,6 +192,7 @@ pub(super) unsafe trait BlockOwner: Sized {
 pub(super) struct Vtable {
     name: unsafe fn(NonNull<()>) -> &'static str,
     lend: unsafe fn(NonNull<()>, NonNull<()>),
+    begin: unsafe fn(NonNull<()>, NonNull<()>, &mut Context<'_>) -> bool,
     poll: unsafe fn(NonNull<()>, Option<NonNull<()>>, &mut Context<'_>) -> bool,
     drop_block: unsafe fn(NonNull<()>),
     set_panic: unsafe fn(NonNull<()>, Payload),
@@ -182,7 +208,7 @@ impl Header {
             owner: Cell::new(None),
             state: Cell::new(State::Unpolled),
             route: Cell::new(Route::Direct),
-            outcome: Cell::new(Outcome::Completed),
+            outcome: Cell::new(Outcome::Cancelled),
             flags: Cell::new(0),
         }
     }
@@ -198,11 +224,19 @@ impl Header {
         self.flags.set(if is_set { others | flag as u8 } else { others });
     }
 
-    /// Records that the body of `owner`, which is pinned, is about to be polled for the first time.
+    /// Records that the body of `owner`, which is pinned, is about to be polled for the first time. `is_plain` says that no
+    /// scope polls it.
     #[inline]
-    pub(super) fn begin<O: BlockOwner>(&self, owner: NonNull<O>) {
+    pub(super) fn begin<O: BlockOwner>(&self, owner: NonNull<O>, is_plain: bool) {
         self.owner.set(Some(Owner { pointer: TaskPtr(owner.cast()), vtable: O::VTABLE }));
-        self.state.set(State::Entering);
+        self.state.set(if is_plain { State::EnteringPlain } else { State::Entering });
+    }
+
+    /// Records that a scope, or something that lies between driver and marker, may poll the marker.
+    pub(super) fn set_not_plain(&self) {
+        if self.state.get() == State::EnteringPlain {
+            self.state.set(State::Entering);
+        }
     }
 
     /// # Panics
@@ -216,7 +250,10 @@ impl Header {
     /// Records that `route` lies between the owner and the marker.
     #[inline]
     pub(super) fn set_route(&self, route: Route) {
-        self.route.set(route.max(self.route.get()));
+        if route > self.route.get() {
+            self.route.set(route);
+            self.set_not_plain();
+        }
     }
 
     /// Records that the marker lends its value.
@@ -226,11 +263,22 @@ impl Header {
     /// Panics if another marker has lent before.
     #[inline]
     pub(super) fn begin_lending(&self) {
-        if self.state.get() != State::Entering {
+        if !self.state.get().is_entering() {
             self.yielded_twice();
         }
         let is_direct = self.route.get() == Route::Direct;
         self.state.set(if is_direct { State::Running } else { State::RunningDetached });
+    }
+
+    /// Records that the marker lends its value, if it is polled by the driver alone and in no scope. Returns whether it is.
+    /// If it is not, nothing has changed.
+    #[inline]
+    pub(super) fn try_begin_plain(&self) -> bool {
+        let is_plain = self.state.get() == State::EnteringPlain;
+        if is_plain {
+            self.state.set(State::Running);
+        }
+        is_plain
     }
 
     #[cold]
@@ -245,33 +293,40 @@ impl Header {
         unsafe { (vtable.name)(pointer.0) }
     }
 
-    /// Records that the body has ended. Returns the state before that.
+    /// Records that the body has ended, with the block. Returns whether it is so. If it is not, nothing has changed.
     #[inline]
-    pub(super) fn conclude(&self, name: impl FnOnce() -> &'static str) -> State {
-        let before = self.state.get();
-        if before == State::BlockDone {
+    pub(super) fn conclude(&self) -> bool {
+        let has_ended = self.state.get() == State::BlockDone;
+        if has_ended {
             self.state.set(State::Done);
-        } else {
-            self.conclude_without_end(before, name);
         }
-        before
+        has_ended
     }
 
-    /// Records that the body has ended although the block did not. Aborts the process if the block has not been
-    /// dropped.
+    /// Records that the body of the manager with this name has ended although the block did not. Returns the state before
+    /// that. Aborts the process if the block has not been dropped.
     #[cold]
-    fn conclude_without_end(&self, before: State, name: impl FnOnce() -> &'static str) {
+    #[inline(never)]
+    pub(super) fn conclude_without_end(&self, name: &str) -> State {
+        let before = self.state.get();
         if before.is_lent() {
-            abort_leaked(name());
+            abort_leaked(name);
         }
-        if before != State::Entering {
+        if !before.is_entering() {
             self.state.set(State::Done);
         }
+        before
     }
 
     /// Returns whether a scope around the `with!` has stopped it, so that it has no value.
     pub(super) fn was_stopped(&self) -> bool {
         self.has(Flag::Stopping) && self.has(Flag::Cut) && self.outcome.get() == Outcome::Cancelled
+    }
+
+    /// Records the outcome with which the block ends.
+    #[inline]
+    pub(crate) fn set_outcome(&self, outcome: Outcome) {
+        self.outcome.set(outcome);
     }
 
     /// Returns the outcome of the block. `None` if the block has not ended.
@@ -302,6 +357,21 @@ impl TaskPtr<Header> {
         let Owner { pointer, vtable } = unsafe { self.header() }.owner();
         // SAFETY: these are the functions of this owner. The rest is guaranteed by the caller.
         unsafe { (vtable.lend)(pointer.0, value_ptr) };
+    }
+
+    /// See [`BlockOwner::begin`].
+    ///
+    /// # Safety
+    ///
+    /// The same conditions as there. The header must be alive.
+    #[inline]
+    pub(super) unsafe fn begin(self, value_ptr: NonNull<()>, cx: &mut Context<'_>) -> bool {
+        // SAFETY: guaranteed by the caller.
+        let owner = unsafe { self.header() }.owner.get();
+        // SAFETY: the marker has begun to lend, so the driver has called `Header::begin`, which sets the owner.
+        let Owner { pointer, vtable } = unsafe { owner.unwrap_unchecked() };
+        // SAFETY: as in `lend`.
+        unsafe { (vtable.begin)(pointer.0, value_ptr, cx) }
     }
 
     /// See [`BlockOwner::poll`].

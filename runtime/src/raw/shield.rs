@@ -242,7 +242,7 @@ impl<F: Future, L: Contract> ShieldedState<F, L> {
         let Some(body) = body.as_pin_mut() else { return };
         if !replace(&mut self.is_begun, true) {
             self.origin = Some(Origin::here());
-            self.proxy.header.begin(NonNull::from(&self.proxy));
+            self.proxy.header.begin(NonNull::from(&self.proxy), false);
         }
         let (polled, is_pending) = poll_watched(self.proxy.phase(), cx, |cx| body.poll(cx));
         if is_pending {
@@ -350,12 +350,12 @@ impl<L: Contract> Proxy<L> {
     }
 
     fn has_lent(&self) -> bool {
-        !matches!(self.header.state.get(), State::Unpolled | State::Entering)
+        !matches!(self.header.state.get(), State::Unpolled | State::EnteringPlain | State::Entering)
     }
 
     fn phase(&self) -> Phase {
         match self.header.state.get() {
-            State::Unpolled | State::Entering => Phase::Entering,
+            State::Unpolled | State::EnteringPlain | State::Entering => Phase::Entering,
             State::Running | State::RunningDetached | State::Cancelling => Phase::Lent,
             State::BlockDone | State::BlockDropped | State::Done => Phase::Leaving,
         }
@@ -444,6 +444,11 @@ unsafe impl<L: Contract> BlockOwner for Proxy<L> {
             // SAFETY: guaranteed by the caller. The driver is alive: see `connected`.
             unsafe { outer.lend(value_ptr) };
         }
+    }
+
+    unsafe fn begin(this: NonNull<()>, value_ptr: NonNull<()>, cx: &mut Context<'_>) -> bool {
+        // SAFETY: guaranteed by the caller.
+        unsafe { Self::poll(this, Some(value_ptr), cx) }
     }
 
     unsafe fn poll(this: NonNull<()>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {

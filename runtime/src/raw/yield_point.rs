@@ -216,14 +216,21 @@ impl<L: Contract, H: Placement, V> Future for Yield<'_, L, H, V> {
             }
             header.set(Flag::WantsMarker, false);
         }
-        if this.value.is_some() {
-            header.begin_lending();
-        }
-        let value_ptr = this.value.is_some().then(|| NonNull::from(&mut this.value).cast());
-        // SAFETY: the value is what `L` lends (guaranteed by the callers of `new`: `lend0` to `lend2`). What it borrows
-        // stays borrowed for as long as `self` lives, because `self` has `V` in its type. `self` drops the block when
+        // SAFETY of both blocks: the value is what `L` lends (guaranteed by the callers of `new`: `lend0` to `lend2`). What it
+        // borrows stays borrowed for as long as `self` lives, because `self` has `V` in its type. `self` drops the block when
         // it is dropped (fact 2). The header and the owner are alive, because the body is (fact 1).
-        if header.state.get() != State::BlockDone && !unsafe { point.header.poll(value_ptr, cx) } {
+        let has_ended = if this.value.is_some() && header.try_begin_plain() {
+            // SAFETY: see above.
+            unsafe { point.header.begin(NonNull::from(&mut this.value).cast(), cx) }
+        } else {
+            let value_ptr = this.value.is_some().then(|| NonNull::from(&mut this.value).cast());
+            if value_ptr.is_some() {
+                header.begin_lending();
+            }
+            // SAFETY: see above.
+            header.state.get() == State::BlockDone || unsafe { point.header.poll(value_ptr, cx) }
+        };
+        if !has_ended {
             return Poll::Pending;
         }
         let outcome = point.outcome();
