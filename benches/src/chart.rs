@@ -50,11 +50,13 @@ pub(crate) fn instructions(path: &Path, rows: &[Row], baseline: &Row) -> Result<
 
 /// Lines, a panel for each thing that there are more and more of.
 pub(crate) fn growth(path: &Path, series: &[Series]) -> Result<(), Box<dyn Error>> {
-    let root = SVGBackend::new(path, (1200, 450)).into_drawing_area();
-    root.fill(&WHITE)?;
+    const IN_A_ROW: usize = 2;
     let mut panels: Vec<&str> = series.iter().map(|it| it.more_of).collect();
     panels.dedup();
-    for (area, &more_of) in root.split_evenly((1, panels.len())).iter().zip(&panels) {
+    let rows = panels.len().div_ceil(IN_A_ROW);
+    let root = SVGBackend::new(path, (1200, 400 * u32::try_from(rows)?)).into_drawing_area();
+    root.fill(&WHITE)?;
+    for (area, &more_of) in root.split_evenly((rows, IN_A_ROW)).iter().zip(&panels) {
         let series: Vec<_> = series.iter().filter(|it| it.more_of == more_of).collect();
         panel(area, more_of, &series)?;
     }
