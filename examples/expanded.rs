@@ -32,7 +32,7 @@ use tokio::task::yield_now;
 fn welcome<'name>(
     name: &'name str,
 ) -> Manager<
-    impl Body<Future = impl Future<Output = ()> + Captures<'name>> + Captures<'name>,
+    impl Body<Future = impl Future<Output = ()> + Captures<(&'name (),)>> + Captures<(&'name (),)>,
     FnContract<dyn for<'y> Lend1<'y, Out = &'y mut Vec<u32>>, 1, ()>,
 > {
     // A value without size. The body and the signature use the same value, so they agree on every lifetime of the lent

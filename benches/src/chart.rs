@@ -1,6 +1,7 @@
 //! The charts.
 
 use std::error::Error;
+use std::fs;
 use std::path::Path;
 
 use plotters::coord::Shift;
@@ -34,7 +35,7 @@ pub(crate) fn instructions(path: &Path, rows: &[Row], baseline: &Row) -> Result<
         .x_label_formatter(&name)
         .draw()?;
     for (scenario, which) in Scenario::ALL.iter().enumerate() {
-        let color = Palette99::pick(scenario).filled();
+        let color = COLORS[scenario % COLORS.len()].filled();
         let bars = rows.iter().enumerate().filter_map(|(row, it)| {
             let ratio = it.instructions[scenario]? / baseline.instructions[scenario]?;
             let left = float(row) - 0.4 + 0.11 * float(scenario);
@@ -45,7 +46,7 @@ pub(crate) fn instructions(path: &Path, rows: &[Row], baseline: &Row) -> Result<
     }
     chart.configure_series_labels().background_style(WHITE).border_style(BLACK).label_font(FONT).draw()?;
     root.present()?;
-    Ok(())
+    follow_scheme(path, "Instructions of each contestant in each scenario")
 }
 
 /// Lines, a panel for each thing that there are more and more of.
@@ -61,8 +62,34 @@ pub(crate) fn growth(path: &Path, series: &[Series]) -> Result<(), Box<dyn Error
         panel(area, more_of, &series)?;
     }
     root.present()?;
+    follow_scheme(path, "The cost of one more, by how many there are")
+}
+
+/// Gives a chart a title, and other colours for readers who prefer a dark scheme.
+fn follow_scheme(path: &Path, title: &str) -> Result<(), Box<dyn Error>> {
+    let chart = fs::read_to_string(path)?;
+    let (head, rest) = chart.split_once('\n').ok_or("an empty chart")?;
+    fs::write(path, format!("{head}\n<title>{title}</title>\n{DARK}\n{rest}"))?;
     Ok(())
 }
+
+/// The colours of the panel, the text and the lines for a dark scheme.
+const DARK: &str = r##"<style>@media (prefers-color-scheme:dark){
+[fill="#FFFFFF"]{fill:#141a2e}
+[fill="#000000"]{fill:#e6e9f2}
+[stroke="#000000"]{stroke:#e6e9f2}
+}</style>"##;
+
+/// Colours with a contrast of at least 3 on white and on the dark panel.
+const COLORS: [RGBColor; 7] = [
+    RGBColor(214, 69, 91),
+    RGBColor(46, 139, 87),
+    RGBColor(166, 124, 0),
+    RGBColor(59, 127, 196),
+    RGBColor(200, 100, 30),
+    RGBColor(162, 89, 196),
+    RGBColor(31, 138, 148),
+];
 
 fn panel<B>(area: &DrawingArea<B, Shift>, more_of: &str, series: &[&Series]) -> Result<(), Box<dyn Error>>
 where
@@ -77,15 +104,23 @@ where
         .margin(10)
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .build_cartesian_2d((1..last + last / 2).log_scale(), 0.0..most * 1.4)?;
+        .build_cartesian_2d((1..last + last / 2).log_scale(), 0.0..most * 2.0)?;
     chart.configure_mesh().x_desc(more_of).label_style(FONT).draw()?;
     for (index, it) in series.iter().enumerate() {
-        let color = Palette99::pick(index).stroke_width(2);
+        let color = COLORS[index % COLORS.len()].stroke_width(2);
         let line = LineSeries::new(it.points.iter().copied(), color).point_size(3);
         let legend = move |(x, y)| PathElement::new([(x, y), (x + 12, y)], color);
         chart.draw_series(line)?.label(format!("{}, {}", it.name.replace('`', ""), it.unit)).legend(legend);
     }
-    chart.configure_series_labels().background_style(WHITE).border_style(BLACK).label_font(FONT).draw()?;
+    // There is nothing above the lines on the right.
+    let labels = SeriesLabelPosition::UpperRight;
+    chart
+        .configure_series_labels()
+        .position(labels)
+        .background_style(WHITE)
+        .border_style(BLACK)
+        .label_font(FONT)
+        .draw()?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Runs a web server whose clients hang up, and looks at what that leaves in `PostgreSQL`: with the transactions of `sqlx`
-//! alone, with managers, with shielded managers, and with managers inside `graceful`.
+//! alone, with managers, with shielded managers, and with managers inside `graceful`. Then it measures how many requests
+//! each of them serves, and their CPU time, when nobody hangs up.
 //!
 //! `.ci/services cargo run --release -p examples --example storm`
 
@@ -10,17 +11,23 @@ use std::env;
 mod clients;
 mod probe;
 mod server;
+mod speed;
 
 use clients::{SCENARIOS, Scenario};
 use probe::{Probe, Report};
 use server::{Mode, Server};
+use sqlx::postgres::PgConnectOptions;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The number of requests in a round that measures the speed.
+const REQUESTS: u32 = 2000;
 
 /// Runs one scenario against a new server with a new pool.
 async fn run(url: &str, log: &str, mode: Mode, scenario: &Scenario) -> Result<Report, Error> {
     let mut probe = Probe::new(url, log).await?;
-    let server = Server::start(url, mode, scenario.time_limit).await?;
+    let options = url.parse::<PgConnectOptions>()?.options([("log_statement", "all")]);
+    let server = Server::start(options, mode, scenario.time_limit).await?;
     probe.begin().await?;
     scenario.run(server.address).await?;
     let report = probe.end(&server).await?;
@@ -42,6 +49,9 @@ async fn main() -> Result<(), Error> {
         }
         println!();
     }
+    println!("{REQUESTS} requests in each round, by turns, of 20 clients that wait for the answer");
+    Probe::new(&url, &log).await?; // empties the table
+    print!("{}", speed::measure(&url, REQUESTS).await?);
     Ok(())
 }
 
@@ -58,5 +68,7 @@ mod tests {
             let report = run(&url, &log, Mode::Graceful, &scenario.with_clients(60)).await.expect("it runs");
             assert!(report.completed_each_exit_phase(), "{}: {report}", scenario.what);
         }
+        Probe::new(&url, &log).await.expect("it empties the table");
+        speed::measure(&url, 40).await.expect("each request is answered");
     }
 }

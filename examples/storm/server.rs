@@ -68,7 +68,9 @@ async fn shielded(pool: PgPool) -> sqlx::Result<&mut PgConnection> {
 
 async fn work(tx: &mut PgConnection, millis: u64) -> sqlx::Result<()> {
     sqlx::query("INSERT INTO storm VALUES (1)").execute(&mut *tx).await?;
-    sleep(Duration::from_millis(millis)).await;
+    if millis > 0 {
+        sleep(Duration::from_millis(millis)).await;
+    }
     sqlx::query("INSERT INTO storm VALUES (2)").execute(&mut *tx).await?;
     Ok(())
 }
@@ -102,15 +104,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(url: &str, mode: Mode, time_limit: Duration) -> Result<Self, Error> {
-        let options =
-            url.parse::<PgConnectOptions>()?.application_name(APPLICATION).options([("log_statement", "all")]);
+    pub(crate) async fn start(options: PgConnectOptions, mode: Mode, time_limit: Duration) -> Result<Self, Error> {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .min_connections(CONNECTIONS)
-            .connect_with(options)
+            .connect_with(options.application_name(APPLICATION))
             .await?;
-        while pool.size() < CONNECTIONS {
+        while pool.num_idle() < CONNECTIONS as usize {
             sleep(Duration::from_millis(5)).await;
         }
         let mut app = Router::new().route("/{millis}", get(handler)).with_state((mode, pool.clone()));

@@ -303,19 +303,20 @@ fn signature(header: FnHeader, returns: &Returns, krate: &CratePath) -> TokenStr
 }
 
 /// Names the lifetimes that the manager captures, as far as they can be named. Without it, errors about borrowed arguments
-/// suggest to change the `impl` of the expansion.
+/// suggest to change the `impl` of the expansion. One bound names all of them: in a trait, the compiler could not tell two
+/// bounds apart.
 ///
 /// Input:  `fn connection<'a>(&self, pool: &'a Pool)`
 ///
-/// Output: `+ Captures<'a> + Captures<'_>`
-fn captures(sig: &Signature, private: &CratePath) -> TokenStream {
+/// Output: `+ Captures<(&'a (), &'_ ())>`
+fn captures(sig: &Signature, private: &CratePath) -> Option<TokenStream> {
     let site = Span::mixed_site();
     let of_self = sig.receiver().and_then(|this| match &this.kind {
         ReceiverKind::Reference(_, lifetime, _) => Some(lifetime.clone().unwrap_or_else(|| Lifetime::new("'_", site))),
         _ => None,
     });
-    let named = sig.generics.lifetimes().map(|lifetime| lifetime.lifetime.clone());
-    named.chain(of_self).map(|name| quote_spanned!(site=> + #private::Captures<#name>)).collect()
+    let names: Vec<_> = sig.generics.lifetimes().map(|lifetime| lifetime.lifetime.clone()).chain(of_self).collect();
+    (!names.is_empty()).then(|| quote_spanned!(site=> + #private::Captures<(#(&#names (),)*)>))
 }
 
 /// Moves all arguments whole into the body, which drops them in reverse order, like an `async fn`.

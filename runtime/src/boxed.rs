@@ -8,7 +8,8 @@ use crate::lend::{Contract, Lends};
 use crate::lent::{HasContract, Mut, Owned, Ref, for_tuples, lent_value};
 use crate::manager::{Manager, OutputOf};
 use crate::raw::Body;
-use crate::raw::boxed::{AnyBody, BoxBody, InBox};
+use crate::raw::boxed::{AnyBody, BoxBody};
+use crate::raw::in_place::InPlace;
 
 /// A manager on the heap, whose type can be named: in the fields of a struct, in a list, as the two branches of an `if`,
 /// in a recursive function, and as the return type of a method of a `dyn` trait.
@@ -81,7 +82,9 @@ impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Contract> Manager<B, L> {
         L: LendsKind<K>,
         K: HasContract,
     {
-        L::with_kind(self.map(|body| BoxBody::<dyn AnyBody<Output = _> + Send + 'env>::new(Box::pin(InBox::new(body)))))
+        L::with_kind(
+            self.map(|body| BoxBody::<dyn AnyBody<Output = _> + Send + 'env>::new(Box::pin(InPlace::new(body)))),
+        )
     }
 
     /// The same for a manager that is not `Send`.
@@ -91,7 +94,7 @@ impl<B: Body<Future: Future<Output = OutputOf<L>>>, L: Contract> Manager<B, L> {
         L: LendsKind<K>,
         K: HasContract,
     {
-        L::with_kind(self.map(|body| BoxBody::<dyn AnyBody<Output = _> + 'env>::new(Box::pin(InBox::new(body)))))
+        L::with_kind(self.map(|body| BoxBody::<dyn AnyBody<Output = _> + 'env>::new(Box::pin(InPlace::new(body)))))
     }
 }
 

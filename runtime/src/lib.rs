@@ -82,6 +82,7 @@ mod manager;
 mod manager_type;
 mod managers;
 mod named;
+mod open;
 mod outcome;
 mod output;
 mod panics;
@@ -93,6 +94,7 @@ pub mod rescue;
 #[path = "rescue/no_std.rs"]
 mod rescue;
 mod scope;
+mod scope_output;
 mod scope_types;
 #[cfg(feature = "std")]
 mod shielded;
@@ -153,7 +155,7 @@ pub use managers::{CancelScope, Graceful, cancel_scope, cut_short, stop_when, un
 pub use managers::{GracefulTask, Task, TaskGroup, TaskGroupError, move_on_after, move_on_at, timeout, timeout_at};
 pub use managers::{nullcontext, suppress};
 pub use outcome::Outcome;
-pub use scope::ScopeOutput;
+pub use scope_output::ScopeOutput;
 #[cfg(feature = "std")]
 #[doc(alias = "DisposableStack")]
 pub use stack::AsyncExitStack;

@@ -85,6 +85,12 @@ impl<B, L> Manager<B, L> {
         self.map(ManuallyDrop::new)
     }
 
+    /// Returns the manager with this body, which has the contract `L`.
+    #[inline]
+    pub(crate) const fn with_body(body: B) -> Self {
+        Self { body, contract: PhantomData }
+    }
+
     /// Returns the manager with another body and the same contract.
     #[inline]
     pub(crate) fn map<C>(self, map: impl FnOnce(B) -> C) -> Manager<C, L> {
@@ -119,10 +125,11 @@ impl<B: Body, L> fmt::Debug for Manager<B, L> {
     }
 }
 
-/// Mentions a lifetime in the bounds of a hidden type, for the errors of `rustc` about the type. All types implement it.
-pub trait Captures<'a> {}
+/// Mentions the lifetimes in `L` in the bounds of a hidden type, for the errors of `rustc` about the type. All types implement
+/// it.
+pub trait Captures<L> {}
 
-impl<T: ?Sized> Captures<'_> for T {}
+impl<L, T: ?Sized> Captures<L> for T {}
 
 /// A value that `with!` can enter.
 #[diagnostic::on_unimplemented(

@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 use crate::output::BodyOutput;
 use crate::raw::body::TypeName;
 use crate::raw::{Body, SameContract, lend_from_type};
-use crate::scope::{CatchesOutput, ScopeOutput};
+use crate::scope_output::{CatchesOutput, ScopeOutput};
 use crate::value::{Entered, ScopeValue};
 
 /// A context manager that is a type of your own, like a Python class with `__aenter__` and `__aexit__`.

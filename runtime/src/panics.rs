@@ -50,6 +50,17 @@ mod imp {
     /// Runs `f` where a panic must not propagate. The panic hook has already reported the panic.
     #[inline]
     pub(crate) fn contain(f: impl FnOnce()) {
+        let mut f = Some(f);
+        contain_any(&mut || {
+            if let Some(f) = f.take() {
+                f();
+            }
+        });
+    }
+
+    /// Same as `contain`, compiled only once.
+    #[inline(never)]
+    fn contain_any(f: &mut dyn FnMut()) {
         let Err(payload) = catch(f) else { return };
         if let Err(payload) = catch(move || drop(payload)) {
             // The new payload may panic when it is dropped, too, and so on.

@@ -6,11 +6,11 @@ pub use crate::frame::{BlockTypes, BodyToken, BorrowToken, Either, End, Frame, L
 pub use crate::lend::{FnContract, Lend0, Lend1, Lend2};
 pub use crate::manager::{Captures, IntoManager, assert_manager};
 pub use crate::named::Named;
+pub use crate::open::{open, open_around};
 pub use crate::output::BodyOutput;
 pub use crate::raw::body::AtWith;
 pub use crate::raw::detached::{DetachedGuard, Inline, Placement};
 pub use crate::raw::{Body, Driver, Enclosing, SameContract, YieldPoint, finish, lend0, lend1, lend2, run};
-pub use crate::scope::{open, open_around};
 pub use crate::scope_types::{Scope, Types};
 #[cfg(feature = "std")]
 pub use crate::shielded::shielded;

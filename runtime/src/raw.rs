@@ -64,6 +64,8 @@ mod driver;
 pub(crate) mod entry_signal;
 mod finish;
 mod header;
+pub(crate) mod in_place;
+mod scope;
 #[cfg(feature = "std")]
 pub(crate) mod shield;
 #[cfg(feature = "std")]
@@ -83,6 +85,7 @@ pub(crate) use self::body::{FrameHandle, FunctionBody};
 pub use self::driver::{Driver, run};
 pub use self::finish::finish;
 pub(crate) use self::header::Header;
+pub(crate) use self::scope::scope;
 pub(crate) use self::yield_point::lend_from_type;
 pub use self::yield_point::{Enclosing, YieldPoint, lend0, lend1, lend2};
 use crate::exit::Exit;

@@ -497,3 +497,30 @@ mod boxed {
         assert_eq!(format!("{:?}", counter(&log, 1).boxed()), "Manager { boxed: \"counter\", .. }");
     }
 }
+
+/// A manager of a trait that borrows from several arguments, some with a named lifetime.
+trait Copies {
+    #[async_context_manager]
+    async fn copy<'to>(&self, from: &str, to: &'to Log) -> u32;
+}
+
+struct Copier(u32);
+
+impl Copies for Copier {
+    #[async_context_manager]
+    async fn copy<'to>(&self, from: &str, to: &'to Log) -> u32 {
+        to.add(from);
+        r#yield!(self.0);
+        to.add("copied");
+    }
+}
+
+#[test]
+fn manager_of_a_trait_borrows_from_several_arguments() {
+    async fn twice(copies: &impl Copies, log: &Log) -> u32 {
+        with!(copies.copy("a", log) as first => { with!(copies.copy("b", log) as second => { first + second }) })
+    }
+    let log = Log::default();
+    assert_eq!(block_on(twice(&Copier(2), &log)), 4);
+    assert_eq!(log.take(), ["a", "b", "copied", "copied"]);
+}

@@ -176,3 +176,84 @@ fn the_architecture_knows_every_module_and_every_name() {
     }
     assert!(unknown.is_empty(), "ARCHITECTURE.md does not say what these are: {unknown:?}");
 }
+
+/// Collects which function sets which `State` of a header.
+#[derive(Default)]
+struct Transitions {
+    /// The type of the `impl` around it.
+    of: Option<String>,
+    function: String,
+    found: BTreeSet<(String, String)>,
+}
+
+impl<'ast> Visit<'ast> for Transitions {
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let syn::Type::Path(path) = &*item.self_ty else { return };
+        self.of = path.path.segments.last().map(|segment| segment.ident.to_string());
+        visit::visit_item_impl(self, item);
+        self.of = None;
+    }
+
+    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
+        self.function = match &self.of {
+            Some(of) => format!("{of}::{}", signature.ident),
+            None => signature.ident.to_string(),
+        };
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        let is_state = matches!(&*call.receiver, syn::Expr::Field(field) if matches!(&field.member, syn::Member::Named(name) if name == "state"));
+        if is_state && (call.method == "set" || call.method == "replace") {
+            let mut states = States::default();
+            call.args.iter().for_each(|argument| states.visit_expr(argument));
+            self.found.extend(states.0.into_iter().map(|state| (self.function.clone(), state)));
+        }
+        visit::visit_expr_method_call(self, call);
+    }
+}
+
+/// Collects the variants of `State` that an expression names.
+#[derive(Default)]
+struct States(Vec<String>);
+
+impl<'ast> Visit<'ast> for States {
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let parts: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        if let [.., state, variant] = &parts[..]
+            && state == "State"
+        {
+            self.0.push(variant.clone());
+        }
+    }
+}
+
+/// The guide has a picture of this table.
+#[test]
+fn the_architecture_knows_every_function_that_changes_the_state() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let architecture = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("the architecture");
+    let (_, section) = architecture.split_once("\n## States\n").expect("a section on states");
+    let table = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let names = |cell: &str| cell.split(", ").map(|name| name.trim_matches('`').to_owned()).collect::<Vec<_>>();
+    let (mut known, mut states) = (BTreeSet::new(), BTreeSet::new());
+    for line in table.take_while(|line| line.starts_with('|')) {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        known.extend(names(cells[2]).into_iter().map(|function| (function, names(cells[1]).swap_remove(0))));
+        states.extend([names(cells[0]), names(cells[1])].concat());
+    }
+    let mut transitions = Transitions::default();
+    let files = files("runtime");
+    files
+        .iter()
+        .filter(|(module, _)| module[..].starts_with(&["raw".into()]))
+        .for_each(|(_, file)| transitions.visit_file(file));
+    assert_eq!(known, transitions.found);
+    let header = &files[&module(Path::new("raw/header.rs"))];
+    let variants = header.items.iter().find_map(|item| match item {
+        Item::Enum(item) if item.ident == "State" => {
+            Some(item.variants.iter().map(|it| it.ident.to_string()).collect())
+        }
+        _ => None,
+    });
+    assert_eq!(Some(states), variants);
+}

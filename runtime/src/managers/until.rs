@@ -40,6 +40,9 @@ use crate::raw::stop_scope::{StopScope, task_waker};
 /// Returns the output of `stop` if it has stopped the block. If a scope around the `with!` stops it as well, that counts,
 /// and the result is the output of `block`, if it has one.
 ///
+/// If an exit phase in the block fails because of the stop, its error takes the place of the stop. The `yield!` returns
+/// [`Failed`](crate::Outcome::Failed), and the result is the output of `block`.
+///
 /// # Panics
 ///
 /// Panics if `block` or `stop` panics.

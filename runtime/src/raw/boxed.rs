@@ -6,6 +6,7 @@ use core::task::{Context, Poll};
 use std::boxed::Box;
 
 use super::body::{Body, FrameHandle, Name, NamedBody};
+use super::in_place::InPlace;
 use crate::named::Named;
 
 /// A body that is started in place, without its type.
@@ -88,56 +89,19 @@ impl<D: AnyBody + ?Sized> Future for BoxedFuture<D> {
     }
 }
 
-/// A body of the type `B`, and its future once it is started. Both use the same memory.
-pub(crate) enum InBox<B: Body> {
-    /// `None` while the body is being started.
-    NotStarted(Option<B>),
-    Started(B::Future),
-}
-
-/// A reference to the content of an [`InBox`].
-enum Content<'p, B: Body> {
-    NotStarted(&'p mut Option<B>),
-    Started(Pin<&'p mut B::Future>),
-}
-
-impl<B: Body> InBox<B> {
-    pub(crate) const fn new(body: B) -> Self {
-        Self::NotStarted(Some(body))
-    }
-
-    fn content(self: Pin<&mut Self>) -> Content<'_, B> {
-        // SAFETY: the reference is used in this match only. It does not move the future, and a body that has not been
-        // started is not pinned.
-        match unsafe { self.get_unchecked_mut() } {
-            Self::NotStarted(body) => Content::NotStarted(body),
-            // SAFETY: `self` is pinned, and the future is in it. No code moves the future: only this function returns a reference
-            // to it, which is pinned, and `start` writes the future once, in the place of a body.
-            Self::Started(future) => Content::Started(unsafe { Pin::new_unchecked(future) }),
-        }
-    }
-}
-
-impl<B: Body> AnyBody for InBox<B> {
+impl<B: Body> AnyBody for InPlace<B> {
     type Output = <B::Future as Future>::Output;
 
     fn name(&self) -> BoxName<Self::Output> {
-        let Self::NotStarted(Some(body)) = self else { unreachable!("a manager has its name before it is started") };
-        let name = body.name();
+        let name = InPlace::name(self);
         BoxName { named: name.named(), can_be_cut: name.can_be_cut() }
     }
 
-    fn start(mut self: Pin<&mut Self>, frame: FrameHandle, named: Named<Self::Output>) {
-        if let Content::NotStarted(body) = self.as_mut().content() {
-            let body = body.take().expect("a body is started once");
-            self.set(Self::Started(body.start(frame, named)));
-        }
+    fn start(self: Pin<&mut Self>, frame: FrameHandle, named: Named<Self::Output>) {
+        InPlace::start(self, frame, named);
     }
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.content() {
-            Content::Started(future) => future.poll(cx),
-            Content::NotStarted(_) => unreachable!("a body is started before it is polled"),
-        }
+        InPlace::poll(self, cx)
     }
 }

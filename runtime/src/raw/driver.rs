@@ -13,9 +13,9 @@ use super::body::{AtWith, Body, FrameHandle};
 use super::cancel::{Cancel, drop_unfinished};
 use super::header::{BlockOwner, Flag, Header, State};
 use super::stop_block::{
-    StopBlock, begin_stop, body_polled, driver_polled, marker_polled, pass_leaving, record_open, stop_block,
+    StopBlock, begin_running, begin_stop, begin_stopping, body_polled, driver_polled, poll_for_marker,
 };
-use super::stop_scope::{StopMode, StopPoll, StopScope, is_scope};
+use super::stop_scope::{StopMode, StopScope, is_scope};
 use super::yield_point::Enclosing;
 use crate::classify::Classify;
 use crate::exit::{CatchesFrom, Exit};
@@ -246,71 +246,6 @@ where
         unsafe { self.run_block(cx) }
     }
 
-    /// Same as `run_block`, in a scope that may stop the block later.
-    ///
-    /// # Safety
-    ///
-    /// See `run_block`.
-    unsafe fn run_block_in(self, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
-        // SAFETY: guaranteed by the caller.
-        let (has_ended, is_open) = scope.trace(|| unsafe { self.run_block_outlined(cx) });
-        if !has_ended {
-            record_open(self.header(), scope, is_open);
-        }
-        has_ended
-    }
-
-    /// Same as [`BlockOwner::poll`], in a scope that can stop the block, or for a block that is being stopped.
-    ///
-    /// # Safety
-    ///
-    /// See [`BlockOwner::poll`].
-    #[cold]
-    #[inline(never)]
-    unsafe fn poll_as_owner(self, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
-        let header = self.header();
-        let scope = StopScope::of(cx.waker());
-        let is_stopping = scope.is_some_and(|scope| scope.mode() == StopMode::Stopping);
-        let stops =
-            header.has(Flag::Stopping) || (is_stopping && (W::CAN_STOP || (value_ptr.is_none() && self.has_begun())));
-        if let Some(value_ptr) = value_ptr {
-            // SAFETY: guaranteed by the caller, with the same conditions.
-            unsafe { <Driver<'_, F, N, S, B, W, Literal> as BlockOwner>::lend(self.driver.cast(), value_ptr) };
-        }
-        match (header.state.get(), scope) {
-            (State::Running | State::RunningDetached, scope) if stops => {
-                // SAFETY: the state says that the block has not been dropped. The caller is a marker, which the block
-                // does not poll. What is lent is valid, because the marker is the caller.
-                let polled = unsafe { stop_block(&self, cx) };
-                scope.inspect(|scope| marker_polled(header, scope, polled));
-                polled == StopPoll::Ended
-            }
-            // SAFETY: as above.
-            (State::Running | State::RunningDetached, Some(scope)) => unsafe { self.run_block_in(scope, cx) },
-            // SAFETY: as above.
-            (State::Running | State::RunningDetached, None) => unsafe { self.run_block_outlined(cx) },
-            // SAFETY: as above.
-            _ => unsafe { self.cancel_block() },
-        }
-    }
-
-    /// Drops the block of a `with!` that is being dropped. Returns `true`, because the block has ended.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the block has ended before.
-    ///
-    /// # Safety
-    ///
-    /// Unless the block has ended, what is lent to it must be valid.
-    unsafe fn cancel_block(self) -> bool {
-        let header = self.header();
-        assert!(header.state.get() == State::Cancelling, "the future of a `yield!` was polled after completion");
-        // SAFETY: the state says that the block has not been dropped.
-        unsafe { TaskPtr(NonNull::from(header)).cancel_block() };
-        true
-    }
-
     /// Records the end of the block, if this poll has ended it. Returns whether it has.
     #[inline]
     fn end_block(self, polled: Poll<S::Return>) -> bool {
@@ -401,7 +336,7 @@ where
             return unsafe { live.run_block(cx) };
         }
         // SAFETY: guaranteed by the caller.
-        unsafe { live.poll_as_owner(value_ptr, cx) }
+        unsafe { poll_for_marker(&live, W::CAN_STOP, value_ptr, cx) }
     }
 
     unsafe fn drop_block(this: NonNull<()>) {
@@ -446,7 +381,7 @@ where
             return unsafe { this.poll_in(cx) };
         }
         // SAFETY: as above.
-        unsafe { this.poll_plain(cx, State::EnteringPlain) }
+        unsafe { this.poll_plain(cx, true) }
     }
 }
 
@@ -459,16 +394,16 @@ where
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
-    /// Polls the driver, which no scope can stop. `entering` is its state while the body is in its enter phase.
+    /// Polls the driver, without a look at the scope that may poll it. `is_plain` says that no scope does.
     ///
     /// # Safety
     ///
     /// The driver must be pinned, and no other code may use the body.
     #[expect(clippy::inline_always, reason = "as for `run_block`")]
     #[inline(always)]
-    unsafe fn poll_plain(self, cx: &mut Context<'_>, entering: State) -> Poll<EndOf<S>> {
+    unsafe fn poll_plain(self, cx: &mut Context<'_>, is_plain: bool) -> Poll<EndOf<S>> {
         match self.header().state.get() {
-            State::Unpolled => self.header().begin(self.driver, entering),
+            State::Unpolled => self.header().begin(self.driver, is_plain),
             // SAFETY: the state says that the block has not been dropped, and that the body is suspended at its marker.
             State::Running if !unsafe { self.run_block(cx) } => return Poll::Pending,
             // The block contains the marker of a `with!` that is being dropped, and that needs this marker to be polled.
@@ -478,7 +413,7 @@ where
         }
         // SAFETY: guaranteed by the caller.
         let output = ready!(unsafe { self.poll_body(cx) });
-        Poll::Ready(conclude::<N, _, _>(self.frame(), output, || self.named()))
+        Poll::Ready(self.conclude(output))
     }
 
     /// Same as `poll_plain`, for calls from rarely used code.
@@ -489,7 +424,7 @@ where
     #[inline(never)]
     unsafe fn poll_plain_outlined(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
         // SAFETY: guaranteed by the caller.
-        unsafe { self.poll_plain(cx, State::Entering) }
+        unsafe { self.poll_plain(cx, false) }
     }
 
     /// Polls the driver in a scope that can stop it.
@@ -529,14 +464,14 @@ where
     ///
     /// The driver must be pinned, and no other code may use the body.
     unsafe fn poll_running(self, scope: &StopScope<'_>, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
-        match self.header().state.get() {
-            State::Unpolled if scope.is_requested() => return Poll::Pending,
-            // SAFETY: as in `poll_plain`.
-            State::Running if !unsafe { self.run_block_in(scope, cx) } => return Poll::Pending,
-            _ => {}
+        // SAFETY: guaranteed by the caller. While the driver is `Running`, the block has not been dropped.
+        if !unsafe { begin_running(&self, scope, cx) } {
+            return Poll::Pending;
         }
+        let before = scope.begin_trace();
         // SAFETY: guaranteed by the caller. The driver is not `Running` any more.
-        let (polled, is_open) = scope.trace(|| unsafe { self.poll_plain_outlined(cx) });
+        let polled = unsafe { self.poll_plain_outlined(cx) };
+        let is_open = scope.end_trace(before);
         if polled.is_pending() {
             driver_polled(self.header(), scope, is_open);
         }
@@ -570,15 +505,9 @@ where
             unsafe { self.abandon() };
             return Poll::Pending;
         };
-        if header.state.get() == State::Running {
-            // SAFETY: as in `Future::poll`. What is lent is valid, because the body is suspended at its marker.
-            let polled = unsafe { stop_block(&self, cx) };
-            if polled != StopPoll::Ended {
-                pass_leaving(header, scope);
-                scope.record(polled);
-                return Poll::Pending;
-            }
-        }
+        // SAFETY: guaranteed by the caller. While the driver is `Running`, what is lent is valid, because the body is suspended
+        // at its marker.
+        let Some(mode) = (unsafe { begin_stopping(&self, mode, scope, cx) }) else { return Poll::Pending };
         let inner = StopScope::new(cx.waker(), mode);
         // SAFETY: guaranteed by the caller.
         let polled = inner.poll(|cx| unsafe { self.poll_body(cx) });
@@ -594,9 +523,11 @@ where
             || (self.enclosing().outcome().is_some() && self.frame().is_over())
             || header.state.get().is_entering();
         if has_result {
-            return Poll::Ready(conclude::<N, _, _>(self.frame(), output, || self.named()));
+            return Poll::Ready(self.conclude(output));
         }
-        header.conclude(|| self.named().name());
+        if !header.conclude() {
+            header.conclude_without_end(self.named().name());
+        }
         panics::contain(|| drop(output));
         StopBlock::clear(&self);
         Poll::Pending
@@ -628,6 +559,11 @@ where
         unsafe { self.run_block_outlined(cx) }
     }
 
+    unsafe fn lend(&self, value_ptr: NonNull<()>) {
+        // SAFETY: guaranteed by the caller.
+        unsafe { <Driver<'_, F, N, S, B, W, Literal> as BlockOwner>::lend(self.driver.cast(), value_ptr) };
+    }
+
     fn has_begun(&self) -> bool {
         !self.frame().is_lent()
     }
@@ -639,68 +575,61 @@ where
     }
 }
 
-/// Returns the end of the `with!` for a body that returned `output`.
-#[inline]
-fn conclude<N, S: Scope, Literal>(
-    frame: &Frame<S>,
-    output: <S::Exit as Exit>::Output,
-    named: impl Fn() -> Named<<S::Exit as Exit>::Output> + Copy,
-) -> EndOf<S>
+impl<F, N, S, B, W, Literal> Live<'_, Driver<'_, F, N, S, B, W, Literal>>
 where
-    N: NameAt<S, Output = <S::Exit as Exit>::Output>,
-    S::Return: Classify<Literal>,
-    <S::Exit as Exit>::Output: JoinOutput<<S::Rest as Shape>::BodyOutput>,
-{
-    let before = frame.header().conclude(|| named().name());
-    let finish = |own| End::Value(join::<S::Exit, S::Rest, _>(own));
-    if let Err(error) = output.check() {
-        if let Err(parcel) = replace::<N, _, _>(frame, named) {
-            give_way(parcel, BodyOutput::failed(error), named());
-        }
-        return finish(Err(error));
-    }
-    match frame.take_value() {
-        Some(value) => finish(Ok(Ok(value))),
-        None => conclude_without_value(frame, before, named),
-    }
-}
-
-/// Same as `conclude`, for a body that has succeeded, and a block that has not ended in a value, or in a failure.
-#[inline]
-fn conclude_without_value<S: Scope>(
-    frame: &Frame<S>,
-    before: State,
-    named: impl Fn() -> Named<<S::Exit as Exit>::Output>,
-) -> EndOf<S>
-where
-    <S::Exit as Exit>::Output: JoinOutput<<S::Rest as Shape>::BodyOutput>,
-{
-    let finish = |own| End::Value(join::<S::Exit, S::Rest, _>(own));
-    match frame.take_end() {
-        Some(End::Value(rest)) => finish(Ok(Ok(rest))),
-        Some(End::Jump(jump)) => End::Jump(jump),
-        Some(End::Return(value)) => End::Return(value),
-        None => match <S::Exit as Exit>::Suppression::MISSING {
-            _ if before == State::BlockDone && frame.header().was_stopped() => polled_after_stop(named().name()),
-            Some(missing) if !before.is_entering() => finish(Ok(Err(missing))),
-            _ => no_value(named().name(), before),
-        },
-    }
-}
-
-/// Discards the end of the block, which the error of the manager replaces. An error of the block is reported as lost.
-///
-/// # Errors
-///
-/// Returns the panic of the block if it panicked. An error does not replace a panic.
-#[cold]
-fn replace<N, S, Literal>(frame: &Frame<S>, named: impl Fn() -> Named<N::Output>) -> Result<(), Parcel>
-where
-    N: NameAt<S, Output: BodyOutput>,
+    F: Future<Output = <S::Exit as Exit>::Output>,
+    N: NameAt<S, Output = F::Output>,
     S: Scope<Return: Classify<Literal>>,
+    F::Output: JoinOutput<<S::Rest as Shape>::BodyOutput>,
+    B: Future<Output = S::Return>,
+    W: Enclosing,
 {
-    let what = "failed and replaced the error of its block";
-    frame.discard::<N, _>(&|show| rescue::replaced(named().name(), Lost::from(what).show(show)))
+    /// Returns the end of the `with!` for a body that returned `output`.
+    #[inline]
+    fn conclude(self, output: F::Output) -> EndOf<S> {
+        let before = if self.header().conclude() {
+            State::BlockDone
+        } else {
+            self.header().conclude_without_end(self.named().name())
+        };
+        if let Err(error) = output.check() {
+            return self.conclude_in_error(error);
+        }
+        match self.frame().take_value() {
+            Some(value) => End::Value(join::<S::Exit, S::Rest, _>(Ok(Ok(value)))),
+            None => self.conclude_without_value(before),
+        }
+    }
+
+    /// Same as `conclude`, for a body that has succeeded, and a block that has not ended in a value, or in a failure.
+    #[inline]
+    fn conclude_without_value(self, before: State) -> EndOf<S> {
+        let own = match self.frame().take_end() {
+            Some(End::Value(rest)) => Ok(rest),
+            Some(End::Jump(jump)) => return End::Jump(jump),
+            Some(End::Return(value)) => return End::Return(value),
+            None => match <S::Exit as Exit>::Suppression::MISSING {
+                _ if before == State::BlockDone && self.header().was_stopped() => {
+                    polled_after_stop(self.named().name())
+                }
+                Some(missing) if !before.is_entering() => Err(missing),
+                _ => no_value(self.named().name(), before),
+            },
+        };
+        End::Value(join::<S::Exit, S::Rest, _>(Ok(own)))
+    }
+
+    /// Same as `conclude`, for a body that has returned an error, which replaces the end of the block. An error of the block
+    /// is reported as lost. An error does not replace a panic.
+    #[cold]
+    fn conclude_in_error(self, error: <F::Output as BodyOutput>::Error) -> EndOf<S> {
+        let what = "failed and replaced the error of its block";
+        let report = |show: Show<'_>| rescue::replaced(self.named().name(), Lost::from(what).show(show));
+        if let Err(parcel) = self.frame().discard::<N, _>(&report) {
+            give_way(parcel, BodyOutput::failed(error), self.named());
+        }
+        End::Value(join::<S::Exit, S::Rest, _>(Err(error)))
+    }
 }
 
 /// Resumes the panic of the block. The error of the manager is reported as lost.

@@ -224,11 +224,12 @@ impl Header {
         self.flags.set(if is_set { others | flag as u8 } else { others });
     }
 
-    /// Records that the body of `owner`, which is pinned, is about to be polled for the first time.
+    /// Records that the body of `owner`, which is pinned, is about to be polled for the first time. `is_plain` says that no
+    /// scope polls it.
     #[inline]
-    pub(super) fn begin<O: BlockOwner>(&self, owner: NonNull<O>, entering: State) {
+    pub(super) fn begin<O: BlockOwner>(&self, owner: NonNull<O>, is_plain: bool) {
         self.owner.set(Some(Owner { pointer: TaskPtr(owner.cast()), vtable: O::VTABLE }));
-        self.state.set(entering);
+        self.state.set(if is_plain { State::EnteringPlain } else { State::Entering });
     }
 
     /// Records that a scope, or something that lies between driver and marker, may poll the marker.
@@ -292,28 +293,29 @@ impl Header {
         unsafe { (vtable.name)(pointer.0) }
     }
 
-    /// Records that the body has ended. Returns the state before that.
+    /// Records that the body has ended, with the block. Returns whether it is so. If it is not, nothing has changed.
     #[inline]
-    pub(super) fn conclude(&self, name: impl FnOnce() -> &'static str) -> State {
-        let before = self.state.get();
-        if before == State::BlockDone {
+    pub(super) fn conclude(&self) -> bool {
+        let has_ended = self.state.get() == State::BlockDone;
+        if has_ended {
             self.state.set(State::Done);
-        } else {
-            self.conclude_without_end(before, name);
         }
-        before
+        has_ended
     }
 
-    /// Records that the body has ended although the block did not. Aborts the process if the block has not been
-    /// dropped.
+    /// Records that the body of the manager with this name has ended although the block did not. Returns the state before
+    /// that. Aborts the process if the block has not been dropped.
     #[cold]
-    fn conclude_without_end(&self, before: State, name: impl FnOnce() -> &'static str) {
+    #[inline(never)]
+    pub(super) fn conclude_without_end(&self, name: &str) -> State {
+        let before = self.state.get();
         if before.is_lent() {
-            abort_leaked(name());
+            abort_leaked(name);
         }
         if !before.is_entering() {
             self.state.set(State::Done);
         }
+        before
     }
 
     /// Returns whether a scope around the `with!` has stopped it, so that it has no value.

@@ -242,7 +242,7 @@ impl<F: Future, L: Contract> ShieldedState<F, L> {
         let Some(body) = body.as_pin_mut() else { return };
         if !replace(&mut self.is_begun, true) {
             self.origin = Some(Origin::here());
-            self.proxy.header.begin(NonNull::from(&self.proxy), State::Entering);
+            self.proxy.header.begin(NonNull::from(&self.proxy), false);
         }
         let (polled, is_pending) = poll_watched(self.proxy.phase(), cx, |cx| body.poll(cx));
         if is_pending {

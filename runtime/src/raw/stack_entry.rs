@@ -13,17 +13,18 @@ use std::vec::Vec;
 use super::body::Name;
 use super::cancel::is_in_place;
 use super::entry_signal::{EntryShared, ExitSignal, Left, StackOutcome, lock};
+use super::in_place::InPlace;
 use super::stop_scope::{StopMode, StopScope};
 use super::stored::{StackValue, Stored};
 use super::{Body, run};
 use crate::frame::{BorrowToken, End, ValueToken};
 use crate::lend::{Contract, Lends};
 use crate::manager::{Manager, OutputOf};
+use crate::open::open;
 use crate::outcome::Outcome;
 use crate::output::BodyOutput;
 use crate::panics::{self, Parcel};
 use crate::rescue::{self, Lost, Rescues};
-use crate::scope::open;
 use crate::show::GENERIC;
 use crate::stack_exit::StackExit;
 use crate::user_code;
@@ -330,25 +331,32 @@ impl<E> Drop for StackEntries<'_, E> {
 }
 
 /// The body of an entry: a `with!` whose block waits for the signal to end.
-async fn run_entry<M, L, K, E>(manager: Manager<M, L>, signal: Arc<EntryShared<K, E>>) -> Result<(), E>
+///
+/// This is not an `async fn`, and the body is started in place, because an `async fn` would store the manager twice.
+fn run_entry<M, L, K, E>(manager: Manager<M, L>, signal: Arc<EntryShared<K, E>>) -> impl Future<Output = Result<(), E>>
 where
     M: Body<Future: Future<Output = OutputOf<L>>>,
     L: StackValue<K>,
     L::Exit: StackExit<E>,
 {
-    let (manager, opened) = open::<_, _, _, _, Infallible, Infallible, _>(manager);
-    let kept = ValueToken::new();
-    let first = BorrowToken::new();
-    let second = BorrowToken::inside(&first);
-    let frame = opened.until(&second, &kept);
-    let block = async {
-        let _lent = signal.put(L::store(frame.value()));
-        Left { result: signal.ended().await, named: signal.named }
-    };
-    match run(manager, &frame, &*signal, block, 0, GENERIC).await {
-        End::Value(value) => into_return::<L::Exit, E>(value),
-        End::Return(left) => left.result,
-        End::Jump(never) => match never {},
+    let mut in_place = InPlace::new(manager.body);
+    async move {
+        // SAFETY: `in_place` is a variable that this future has captured. The future is pinned, and does not move it.
+        let body = unsafe { in_place.body() };
+        let (manager, opened) = open::<_, L, _, _, Infallible, Infallible, _>(Manager::with_body(body));
+        let kept = ValueToken::new();
+        let first = BorrowToken::new();
+        let second = BorrowToken::inside(&first);
+        let frame = opened.until(&second, &kept);
+        let block = async {
+            let _lent = signal.put(L::store(frame.value()));
+            Left { result: signal.ended().await, named: signal.named }
+        };
+        match run(manager, &frame, &*signal, block, 0, GENERIC).await {
+            End::Value(value) => into_return::<L::Exit, E>(value),
+            End::Return(left) => left.result,
+            End::Jump(never) => match never {},
+        }
     }
 }
 

@@ -18,11 +18,130 @@ pub(super) trait StopBlock {
     /// The driver must be pinned. The block must not have been dropped, and must not be in use.
     unsafe fn run_block(&self, cx: &mut Context<'_>) -> bool;
 
+    /// Takes the value that is lent: see [`BlockOwner::lend`](super::header::BlockOwner::lend).
+    ///
+    /// # Safety
+    ///
+    /// See there.
+    unsafe fn lend(&self, value_ptr: NonNull<()>);
+
     /// Returns whether the block has been polled: it then has taken the lent value.
     fn has_begun(&self) -> bool;
 
     /// Drops what the block and the body have left, such as the lent value.
     fn clear(&self);
+}
+
+/// Polls the block for its marker, in a scope that can stop it, or while it is being stopped. For `can_stop`, see
+/// [`Enclosing::CAN_STOP`](super::Enclosing::CAN_STOP).
+///
+/// # Safety
+///
+/// See [`BlockOwner::poll`](super::header::BlockOwner::poll).
+#[cold]
+pub(super) unsafe fn poll_for_marker(
+    driver: &dyn StopBlock,
+    can_stop: bool,
+    value_ptr: Option<NonNull<()>>,
+    cx: &mut Context<'_>,
+) -> bool {
+    let header = driver.header();
+    let scope = StopScope::of(cx.waker());
+    let is_stopping = scope.is_some_and(|scope| scope.mode() == StopMode::Stopping);
+    let stops =
+        header.has(Flag::Stopping) || (is_stopping && (can_stop || (value_ptr.is_none() && driver.has_begun())));
+    if let Some(value_ptr) = value_ptr {
+        // SAFETY: guaranteed by the caller, with the same conditions.
+        unsafe { driver.lend(value_ptr) };
+    }
+    match (header.state.get().is_running(), scope) {
+        (true, scope) if stops => {
+            // SAFETY: the state says that the block has not been dropped. The caller is a marker, which the block does not
+            // poll. What is lent is valid, because the marker is the caller.
+            let polled = unsafe { stop_block(driver, cx) };
+            scope.inspect(|scope| marker_polled(header, scope, polled));
+            polled == StopPoll::Ended
+        }
+        // SAFETY: as above.
+        (true, Some(scope)) => unsafe { run_block_in(driver, scope, cx) },
+        // SAFETY: as above.
+        (true, None) => unsafe { driver.run_block(cx) },
+        // SAFETY: as above.
+        (false, _) => unsafe { cancel_block(header) },
+    }
+}
+
+/// Drops the block of a `with!` that is being dropped. Returns `true`, because the block has ended.
+///
+/// # Panics
+///
+/// Panics if the block has ended before.
+///
+/// # Safety
+///
+/// Unless the block has ended, what is lent to it must be valid.
+unsafe fn cancel_block(header: &Header) -> bool {
+    assert!(header.state.get() == State::Cancelling, "the future of a `yield!` was polled after completion");
+    // SAFETY: the state says that the block has not been dropped.
+    unsafe { TaskPtr(NonNull::from(header)).cancel_block() };
+    true
+}
+
+/// Polls the block in a scope that may stop it later. Returns whether the block has ended.
+///
+/// # Safety
+///
+/// See [`StopBlock::run_block`].
+unsafe fn run_block_in(driver: &dyn StopBlock, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
+    let before = scope.begin_trace();
+    // SAFETY: guaranteed by the caller.
+    let has_ended = unsafe { driver.run_block(cx) };
+    let is_open = scope.end_trace(before);
+    if !has_ended {
+        record_open(driver.header(), scope, is_open);
+    }
+    has_ended
+}
+
+/// Begins the poll of a driver in a scope that does not stop it. Returns whether the body is to be polled.
+///
+/// # Safety
+///
+/// See [`StopBlock::run_block`]. While the driver is `Running`, the block must not have been dropped.
+#[cold]
+pub(super) unsafe fn begin_running(driver: &dyn StopBlock, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
+    match driver.header().state.get() {
+        State::Unpolled => !scope.is_requested(),
+        // SAFETY: guaranteed by the caller.
+        State::Running => unsafe { run_block_in(driver, scope, cx) },
+        _ => true,
+    }
+}
+
+/// Begins the poll of a driver in a scope that stops it: stops its block. Returns the mode in which the body is to be polled.
+/// `None` if it is not.
+///
+/// # Safety
+///
+/// See [`stop_block`]. While the driver is `Running`, the block must not have been dropped.
+#[cold]
+pub(super) unsafe fn begin_stopping(
+    driver: &dyn StopBlock,
+    mode: StopMode,
+    scope: &StopScope<'_>,
+    cx: &mut Context<'_>,
+) -> Option<StopMode> {
+    let header = driver.header();
+    if header.state.get() == State::Running {
+        // SAFETY: guaranteed by the caller.
+        let polled = unsafe { stop_block(driver, cx) };
+        if polled != StopPoll::Ended {
+            pass_leaving(header, scope);
+            scope.record(polled);
+            return None;
+        }
+    }
+    Some(mode)
 }
 
 /// Continues to stop the block. A block that has ended has been dropped. A block that has not been polled runs to its
@@ -33,7 +152,7 @@ pub(super) trait StopBlock {
 /// The driver must be pinned. The block must not have been dropped, and must not be in use. What is lent to it must be
 /// valid.
 #[cold]
-pub(super) unsafe fn stop_block(driver: &dyn StopBlock, cx: &mut Context<'_>) -> StopPoll {
+unsafe fn stop_block(driver: &dyn StopBlock, cx: &mut Context<'_>) -> StopPoll {
     let header = driver.header();
     if !driver.has_begun() || header.has(Flag::Leaving) || header.has(Flag::HasOpen) {
         // SAFETY: guaranteed by the caller.
@@ -65,18 +184,19 @@ unsafe fn leave_block(driver: &dyn StopBlock, cx: &mut Context<'_>) -> Option<St
     if scope.has_stopped_marker() {
         StopScope::of(cx.waker()).inspect(|around| around.set_stopped_marker());
     }
+    let is_leaving = scope.mode() == StopMode::Leaving;
+    if is_leaving {
+        // Also if the block has ended: the scope around the `with!` does not know it yet.
+        header.set(Flag::Leaving, true);
+    }
     if has_ended {
         return Some(StopPoll::Ended);
     }
-    if scope.mode() == StopMode::Leaving {
-        header.set(Flag::Leaving, true);
-        return Some(StopPoll::Open);
-    }
-    scope.stop_poll()
+    if is_leaving { Some(StopPoll::Open) } else { scope.stop_poll() }
 }
 
 /// Records whether the block, which was polled in a running scope, contains something open.
-pub(super) fn record_open(header: &Header, scope: &StopScope<'_>, is_open: bool) {
+fn record_open(header: &Header, scope: &StopScope<'_>, is_open: bool) {
     scope.set_open();
     let is_hidden = header.has(Flag::HasOpen) && scope.may_have_skipped();
     header.set(Flag::HasOpen, is_open || is_hidden);
@@ -93,7 +213,7 @@ pub(super) fn driver_polled(header: &Header, scope: &StopScope<'_>, is_open: boo
 }
 
 /// Records the result of a poll of the marker, whose block is being stopped, in the scope that polls the marker.
-pub(super) fn marker_polled(header: &Header, scope: &StopScope<'_>, polled: StopPoll) {
+fn marker_polled(header: &Header, scope: &StopScope<'_>, polled: StopPoll) {
     if header.has(Flag::Stopping) {
         scope.set_stopped_marker();
     }
@@ -148,7 +268,7 @@ pub(super) fn body_polled(header: &Header, inner: &StopScope<'_>, scope: &StopSc
 }
 
 /// Passes on that the marker of an enclosing manager, which is in the block, has returned.
-pub(super) fn pass_leaving(header: &Header, scope: &StopScope<'_>) {
+fn pass_leaving(header: &Header, scope: &StopScope<'_>) {
     if header.has(Flag::Leaving) {
         scope.leave();
         if header.has(Flag::Cut) {

@@ -255,11 +255,21 @@ impl<'t> StopScope<'t> {
     /// Calls `poll`. Returns its result, and whether something open was recorded meanwhile.
     #[inline]
     pub(crate) fn trace<T>(&self, poll: impl FnOnce() -> T) -> (T, bool) {
-        let before = self.is_open.replace(false);
+        let before = self.begin_trace();
         let polled = poll();
+        (polled, self.end_trace(before))
+    }
+
+    /// Forgets whether something open was recorded, and returns it for [`end_trace`](Self::end_trace).
+    pub(super) fn begin_trace(&self) -> bool {
+        self.is_open.replace(false)
+    }
+
+    /// Returns whether something open was recorded since [`begin_trace`](Self::begin_trace), which has returned `before`.
+    pub(super) fn end_trace(&self, before: bool) -> bool {
         let is_open = self.is_open.get();
         self.is_open.set(before || is_open);
-        (polled, is_open)
+        is_open
     }
 }
 

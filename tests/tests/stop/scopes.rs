@@ -242,6 +242,19 @@ mod until_in_a_manager {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn sees_the_error_of_an_exit_phase_that_the_stop_runs() {
+        async fn run(trace: &Trace) -> Result<u8, String> {
+            with!(limited(trace) as trace => {
+                with!(failing(trace, "a") => sleep(LONG).await)?;
+                1
+            })
+        }
+        let trace = Trace::new();
+        assert_eq!(run(&trace).await, Err("a failed".to_string()));
+        assert_eq!(trace.take(), ["10 a Cancelled", "15 sees Failed(())", "17 left", "17 Ok(Failed(()))"]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn lets_a_block_in_time_pass() {
         let trace = Trace::new();
         let value: Result<u8, String> = with!(limited(&trace) => 1);
@@ -333,5 +346,39 @@ mod limit {
         });
         assert!(late.is_err());
         assert_eq!(trace.begin.elapsed(), 20 * MS);
+    }
+}
+
+/// In a manager, with another manager between the scope and the `yield!`.
+mod in_a_manager {
+    use super::*;
+
+    #[async_context_manager]
+    async fn limited(trace: &Trace) -> Result<(), String> {
+        with!(timeout(10 * MS), resource(trace, "a") => {
+            r#yield!();
+        })
+        .map_err(|_| "too late".to_string())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_limit_stops_a_block_without_managers() {
+        let trace = Trace::new();
+        assert_eq!(with!(limited(&trace) => sleep(LONG).await), Err("too late".to_string()));
+        assert_eq!(trace.take(), ["10 a Cancelled", "15 -a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_limit_stops_a_block_with_managers() {
+        let trace = Trace::new();
+        assert_eq!(with!(limited(&trace) => holds(&trace, "b").await), Err("too late".to_string()));
+        assert_eq!(trace.take(), ["10 b Cancelled", "15 -b", "15 a Cancelled", "20 -a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_that_ends_in_time_counts() {
+        let trace = Trace::new();
+        assert_eq!(with!(limited(&trace) => { sleep(MS).await; 5 }), Ok(5));
+        assert_eq!(trace.take(), ["1 a Completed", "6 -a"]);
     }
 }
