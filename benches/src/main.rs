@@ -1,7 +1,7 @@
 //! This crate, the same by hand, and its peers, in seven scenarios.
 //!
 //! ```text
-//! cargo run --release -p benchmarks                                  # all; writes benches/results.md and charts
+//! cargo run --release -p benchmarks                                  # all; writes results.md, charts, and pages with parts of them
 //! cargo run --release -p benchmarks --no-default-features -- guard   # the regression guard of .ci/run
 //! cargo run --release -p benchmarks --no-default-features -- print   # the counts of one profile, for the two above
 //! ```
