@@ -28,6 +28,9 @@ struct Arg {
 
 impl Parse for Arg {
     fn parse(input: ParseStream) -> syn::Result<Self> {
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("expected an option: `catch`, `suppress`, `shielded` or `crate = path`"));
+        }
         let name = input.call(Ident::parse_any)?;
         let value = match input.parse::<Option<Token![=]>>()? {
             Some(_) if input.peek(Lit) && name == "crate" => {

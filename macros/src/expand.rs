@@ -293,13 +293,15 @@ fn signature(header: FnHeader, returns: &Returns, krate: &CratePath) -> TokenStr
     if !tokens::in_editor() {
         lifetime::name_arguments(&mut sig);
     }
+    // The names are not the user's, who may elide the lifetimes of the return type. Old compilers do not know the lint.
+    let allow = quote_spanned!(site=> #[allow(unknown_lints, mismatched_lifetime_syntaxes)]);
     let captures = captures(&sig, &private);
     // With this span, `impl` captures all lifetimes, even in crates of edition 2021.
     let manager = quote_spanned! {site=>
         #krate::Manager<impl #private::Body<Future = impl #private::Future<Output = #output> #captures> #captures, #lent>
     };
     sig.output = ReturnType::Type(Token![->](site), Box::new(Type::Verbatim(manager)));
-    quote!(#(#attrs)* #vis #sig)
+    quote!(#(#attrs)* #allow #vis #sig)
 }
 
 /// Names the lifetimes that the manager captures, as far as they can be named. Without it, errors about borrowed arguments

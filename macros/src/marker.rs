@@ -31,8 +31,12 @@ pub(crate) enum Problem {
     Loop,
     Closure,
     Item,
+    /// It is in a task, which may outlive the manager.
+    Task,
     /// It is an argument of a call that takes a future: the block would end before the call.
     Argument,
+    /// It is written as a call of a function.
+    Call,
     /// A path through the body skips it.
     Skippable,
 }

@@ -138,9 +138,14 @@ fn problem_message(problem: Problem, count: usize) -> Option<&'static str> {
             "`yield!` in a closure could run the block more than once, or after the manager ended: move it out, or use an `async` block",
         ),
         Problem::Item => Some("`yield!` in a nested item does not belong to this manager: move it out of the item"),
-        Problem::Argument => Some(
-            "the block would run before this call: write `async { r#yield!(...) }`, a future that the call can drop",
+        Problem::Task => Some(
+            "`yield!` in a task could run the block after the manager ended: move it out; to race the block with something, \
+             write `until(something, async { r#yield!(...) })`",
         ),
+        Problem::Argument => Some(
+            "the block would run before this call: write `async { r#yield!(...) }`, a future that the call can end",
+        ),
+        Problem::Call => Some("`yield!` is a macro: write `r#yield!(...)`"),
         Problem::Skippable if count == 1 => Some(
             "this `yield!` can be skipped: reach it on every path, or leave the other paths with an `Err` or a panic",
         ),

@@ -1,13 +1,14 @@
 //! Finds the markers of a body, records the position of each, and replaces it by a call that lends the value.
 
 use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::spanned::Spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, BinOp, Block, Expr, ExprBlock, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Stmt, Token,
+    Attribute, BinOp, Block, Expr, ExprBlock, ExprCall, ExprIf, ExprMatch, Item, Lifetime, Local, Macro, Pat, Stmt,
+    Token,
 };
 
 use crate::editor;
@@ -81,6 +82,9 @@ fn end_block_in_statement(with: &mut Macro) {
     }
 }
 
+const IS_NO_RESULT: &str = "`yield!` returns an `Outcome`, and an error of the block continues by itself: remove the `?`, or write \
+                            `r#yield!(...).into_result()?` with the option `catch`";
+
 fn is_with(mac: &Macro) -> bool {
     mac.path.segments.last().is_some_and(|name| name.ident == "with")
 }
@@ -152,6 +156,9 @@ impl<'a> Yields<'a> {
         // In an editor, the expansion does not depend on whether the `async` block can be parsed.
         let in_async = in_async && !tokens::in_editor();
         self.markers.push(Marker { name: name.clone(), in_async, problem, skips });
+        let site = tokens::site(name.span());
+        // An error about the missing value points at the marker.
+        let value = if value.is_empty() { quote_spanned!(site=> ()) } else { value };
         let value = match parse_value.parse2(value) {
             Ok(value) => value,
             Err(error) => {
@@ -159,9 +166,9 @@ impl<'a> Yields<'a> {
                 return quote!(::core::unreachable!());
             }
         };
-        let site = tokens::site(name.span());
         let private = self.krate.private().respan(site);
-        let lends = self.lends.as_ref().filter(|_| !matches!(problem, Some(Problem::Closure | Problem::Item)));
+        let lends =
+            self.lends.as_ref().filter(|_| !matches!(problem, Some(Problem::Closure | Problem::Item | Problem::Task)));
         let Some(lends) = lends else {
             return quote_spanned!(site=> #private::stub_yield(#value));
         };
@@ -284,6 +291,28 @@ impl<'a> Yields<'a> {
         tokens::regroup(group, content)
     }
 
+    /// Visits a call. Returns its replacement if it is a marker without the `!`.
+    fn expr_call(&mut self, call: &mut ExprCall) -> Option<TokenStream> {
+        if let Some(name) = function_name(&call.func).filter(|name| is_yield(name)) {
+            let (name, value) = (name.clone(), call.args.to_token_stream());
+            let mut replaced = TokenStream::new();
+            self.with_problem(Some(Problem::Call), |this| replaced = this.marker(&name, value));
+            return Some(replaced);
+        }
+        let is_spawn = calls(&call.func, &["spawn", "spawn_local"]);
+        let takes_future = calls(&call.func, &["timeout", "timeout_at", "until"]);
+        self.visit_expr_mut(&mut call.func);
+        for argument in &mut call.args {
+            let problem = if is_spawn && matches!(argument, Expr::Async(_)) {
+                Some(Problem::Task)
+            } else {
+                (takes_future && is_marker_expr(argument)).then_some(Problem::Argument)
+            };
+            self.with_problem(problem, |this| this.visit_expr_mut(argument));
+        }
+        None
+    }
+
     /// A marker in one branch is skippable, unless the other branch leaves the body.
     fn expr_if(&mut self, expr: &mut ExprIf) {
         let then_leaves = expr.then_branch.stmts.iter().any(statement_leaves);
@@ -320,6 +349,11 @@ impl VisitMut for Yields<'_> {
                     *expr = Expr::Verbatim(replaced);
                 }
             }
+            Expr::Call(call) => {
+                if let Some(replaced) = self.expr_call(call) {
+                    *expr = Expr::Verbatim(replaced);
+                }
+            }
             Expr::If(conditional) => self.expr_if(conditional),
             Expr::Match(conditional) => self.expr_match(conditional),
             Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => {
@@ -333,11 +367,15 @@ impl VisitMut for Yields<'_> {
                 self.visit_expr_mut(&mut each.expr);
                 self.with_problem(Some(Problem::Loop), |this| this.visit_block_mut(&mut each.body));
             }
-            Expr::Call(call) if calls(&call.func, &["timeout", "timeout_at"]) => {
-                for argument in &mut call.args {
-                    let is_marker = matches!(argument, Expr::Macro(marker) if is_marker(&marker.mac.path));
-                    self.with_problem(is_marker.then_some(Problem::Argument), |this| this.visit_expr_mut(argument));
-                }
+            Expr::Try(tried) if is_marker_expr(&tried.expr) => {
+                self.errors.on(tried.question_token, IS_NO_RESULT);
+                *expr = (*tried.expr).clone();
+                self.visit_expr_mut(expr);
+            }
+            Expr::Await(awaited) if is_marker_expr(&awaited.base) => {
+                self.errors.on(awaited.await_token, "`yield!` awaits the block: remove the `.await`");
+                *expr = (*awaited.base).clone();
+                self.visit_expr_mut(expr);
             }
             Expr::Closure(_) => self.in_function(Some(Problem::Closure), |this| visit_mut::visit_expr_mut(this, expr)),
             Expr::Const(_) => self.in_function(Some(Problem::Item), |this| visit_mut::visit_expr_mut(this, expr)),
@@ -478,6 +516,16 @@ fn is_panic(mac: &Macro) -> bool {
 
 /// Whether `function` is a path that ends in one of `names`.
 fn calls(function: &Expr, names: &[&str]) -> bool {
-    let Expr::Path(function) = function else { return false };
-    function.path.segments.last().is_some_and(|last| names.iter().any(|name| last.ident == name))
+    function_name(function).is_some_and(|function| names.iter().any(|name| function == name))
+}
+
+/// Returns the last name of a path.
+fn function_name(function: &Expr) -> Option<&Ident> {
+    let Expr::Path(function) = function else { return None };
+    function.path.segments.last().map(|last| &last.ident)
+}
+
+/// Whether this is a `yield!`.
+fn is_marker_expr(expr: &Expr) -> bool {
+    matches!(expr, Expr::Macro(marker) if is_marker(&marker.mac.path))
 }

@@ -220,7 +220,7 @@ fn lose<N: NameAt<S>, S: Scope<Return: Classify<Literal>>, Literal>(end: SlotOf<
 /// The same for a part of the end. A panic of its drop is contained.
 fn lose_in<V>(value: V, show: ShowIn<V>, report: &dyn Fn(Show<'_>)) {
     report(&|f| show(&value, f));
-    panics::contain(|| drop(value));
+    panics::discard(value);
 }
 
 fn show_type<T>(f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -455,7 +455,7 @@ impl<S: Scope> Frame<S> {
             slot => {
                 match report {
                     Some(report) => lose::<N, S, _>(slot, report),
-                    None => panics::contain(|| drop(slot)),
+                    None => panics::discard(slot),
                 }
                 None
             }
@@ -467,7 +467,7 @@ impl<S: Scope> Frame<S> {
     pub(crate) fn set_panic(&self, payload: Payload) {
         let before = self.take();
         self.set(Slot::Panicked(Parcel::new(payload)));
-        panics::contain(|| drop(before));
+        panics::discard(before);
     }
 
     #[inline]

@@ -79,8 +79,8 @@ use crate::value::{Entered, ScopeValue};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async context manager",
     label = "expected a manager, or a type that implements `AsyncContextManager`",
-    note = "if this is a future that returns a manager, `.await` it; to make an `async fn` a manager, put \
-            `#[async_context_manager]` on it",
+    note = "if this is a function, call it; if it is a future that returns a manager, `.await` it; to make an `async fn` \
+            a manager, put `#[async_context_manager]` on it",
     note = "if this is an `Option` or a `Result` of a manager, unwrap it first, for example with `?`",
     note = "if this is a guard, such as a `MutexGuard`, it needs no `with!`: bind it in a block, `let guard = ...;`",
     note = "if this needs no cleanup, write `nullcontext(value)`",

@@ -50,17 +50,6 @@ mod imp {
     /// Runs `f` where a panic must not propagate. The panic hook has already reported the panic.
     #[inline]
     pub(crate) fn contain(f: impl FnOnce()) {
-        let mut f = Some(f);
-        contain_any(&mut || {
-            if let Some(f) = f.take() {
-                f();
-            }
-        });
-    }
-
-    /// Same as `contain`, compiled only once.
-    #[inline(never)]
-    fn contain_any(f: &mut dyn FnMut()) {
         let Err(payload) = catch(f) else { return };
         if let Err(payload) = catch(move || drop(payload)) {
             // The new payload may panic when it is dropped, too, and so on.
@@ -107,9 +96,15 @@ mod imp {
 }
 
 /// Drops `value` and contains the panic of its destructor.
-#[cfg(feature = "std")]
 pub(crate) fn discard<T>(value: T) {
-    contain(|| drop(value));
+    let mut value = Some(value);
+    contain_any(&mut || drop(value.take()));
+}
+
+/// Same as `contain`, compiled only once.
+#[inline(never)]
+fn contain_any(f: &mut dyn FnMut()) {
+    contain(f);
 }
 
 #[cfg(feature = "std")]

@@ -265,7 +265,7 @@ fn added_to_docs(options: &str, function: &str) -> Option<String> {
     let function = function.parse().expect("tokens");
     let expanded = expand::manager_fn(&options.parse().expect("tokens"), &function);
     let function: ItemFn = syn::parse2(expanded).expect("a function");
-    let [_, added] = &*function.attrs else { return None };
+    let [_, added, ..] = &*function.attrs else { return None };
     let syn::Meta::NameValue(doc) = &added.meta else { return None };
     let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &doc.value else { return None };
     let text = text.value();

@@ -155,6 +155,14 @@ mod written {
         let _outcome: Outcome = r#yield!(first);
     }
 
+    /// A manager whose error borrows from its argument.
+    #[async_context_manager]
+    async fn names_its_argument(name: &str) -> Result<&mut u8, &str> {
+        let mut length = 0;
+        r#yield!(&mut length);
+        if length == 0 { Err(name) } else { Ok(()) }
+    }
+
     /// A manager that is made of others.
     #[async_context_manager]
     async fn composed(log: &Log) -> Result<&mut String, String> {
@@ -281,6 +289,7 @@ mod written {
         }
         let scoped = plain(log).scope(async |()| usize::from(member.number)).await;
         log.add(if suppressed.is_none() && scoped < length { "less" } else { "more" });
+        with!(names_its_argument(text) as length => *length = 1).map_err(str::to_owned)?;
         given_up.ok_or_else(|| "nothing".to_owned())
     }
 

@@ -208,13 +208,18 @@ fn manager(input: ParseStream) -> syn::Result<Expr> {
         return Err(input.error(format_args!("expected a manager: {SHAPE}")));
     }
     let mut read = TokenStream::new();
+    let mut missing_as = None;
     loop {
         let at_end = input.is_empty() || input.peek(Token![=>]);
         if at_end || input.peek(Token![as]) || input.peek(Token![,]) {
             match syn::parse2(read.clone()) {
                 Ok(manager) => return habit(&manager).map_or(Ok(manager), Err),
-                Err(error) if at_end => return Err(not_a_manager(read, error)),
-                Err(_) => {}
+                Err(error) => {
+                    missing_as = missing_as.or_else(|| no_as(&read));
+                    if at_end {
+                        return Err(missing_as.unwrap_or_else(|| not_a_manager(read, error)));
+                    }
+                }
             }
         }
         read.extend([input.parse::<TokenTree>()?]);
@@ -269,6 +274,14 @@ fn not_a_manager(read: TokenStream, error: syn::Error) -> syn::Error {
         }
         _ => no_separator(read).unwrap_or(error),
     }
+}
+
+/// Reports a name after a manager without an `as` between them.
+fn no_as(read: &TokenStream) -> Option<syn::Error> {
+    let mut read: Vec<TokenTree> = read.clone().into_iter().collect();
+    let Some(TokenTree::Ident(name)) = read.pop() else { return None };
+    syn::parse2::<Expr>(read.into_iter().collect()).ok()?;
+    Some(syn::Error::new(name.span(), "expected `as` before the name of the value: write `manager() as value`"))
 }
 
 /// Parses the block: one expression, up to the end of the input.

@@ -79,7 +79,8 @@ where
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a future whose output is `Send`",
     label = "expected a future",
-    note = "call a function or a closure, and pass the future that it returns: `graceful(handler(request))`",
+    note = "call a function or a closure, and pass the future that it returns: `graceful(handler(request))`; a `with!` \
+            needs an `async` block around it: `graceful(async {{ with!(...) }})`",
     note = "for all requests of a web server, write a middleware: \
             `from_fn(|request: Request, next: Next| graceful(next.run(request)))`"
 )]

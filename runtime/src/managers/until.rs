@@ -35,6 +35,9 @@ use crate::raw::stop_scope::{StopScope, task_waker};
 ///
 /// `block` may be any future. Of what is in it, the open managers are left.
 ///
+/// The output of `stop` is kept until the block has been left. If it is a guard or is not `Send`, such as that of
+/// `wait_for` of a `watch` channel, drop it: `async { drop(receiver.wait_for(|stop| *stop).await) }`.
+///
 /// # Errors
 ///
 /// Returns the output of `stop` if it has stopped the block. If a scope around the `with!` stops it as well, that counts,
@@ -72,7 +75,8 @@ pub async fn until<S: Future, B: Future>(stop: S, block: B) -> Result<B::Output,
 /// ```
 ///
 /// `with!` evaluates to an `Option`, which is `None` if the block was stopped. Managers in the block are left, and their exit
-/// phases are awaited. If the block reaches its end, its value counts, even if `stop` has ended as well.
+/// phases are awaited. If the block reaches its end, its value counts, even if `stop` has ended as well. The output of `stop` is
+/// dropped at once.
 ///
 /// # Panics
 ///
@@ -84,7 +88,9 @@ pub async fn until<S: Future, B: Future>(stop: S, block: B) -> Result<B::Output,
 #[async_context_manager(crate = crate, suppress)]
 pub async fn stop_when<S: Future>(stop: S) {
     __this_manager.keep_marker();
-    let stop = pin!(stop);
+    let mut stop = pin!(stop);
+    // Dropped at once, because it may be a guard that the exit phases wait for, and need not be `Send`.
+    let stop = pin!(poll_fn(move |cx| stop.as_mut().poll(cx).map(drop)));
     let _stopped = race(pin!(async { r#yield!() }), stop, UnlessReady).await;
 }
 

@@ -528,7 +528,7 @@ where
         if !header.conclude() {
             header.conclude_without_end(self.named().name());
         }
-        panics::contain(|| drop(output));
+        panics::discard(output);
         StopBlock::clear(&self);
         Poll::Pending
     }
@@ -637,7 +637,7 @@ where
 fn give_way<O: BodyOutput>(parcel: Parcel, output: O, named: Named<O>) -> ! {
     named.report(rescue::failed, rescue::PANICKING, &output);
     // Dropped before the panic is resumed: a panic of its destructor during unwinding would abort the process.
-    panics::contain(|| drop(output));
+    panics::discard(output);
     parcel.resume();
 }
 
@@ -737,7 +737,7 @@ where
         if output.as_error().is_some() {
             self.named().report(rescue::failed, rescue::CANCELLED, &output);
         }
-        panics::contain(|| drop(output));
+        panics::discard(output);
         Poll::Ready(())
     }
 

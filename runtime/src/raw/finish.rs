@@ -99,7 +99,7 @@ impl<B: Future<Output: BodyOutput>, N: Name<Output = B::Output>> Drop for Finish
                     let what = "failed, and was dropped while waiting for the managers in its block";
                     named.report(rescue::failed, what, &output);
                 }
-                panics::contain(|| drop(output));
+                panics::discard(output);
             }
             Err(payload) => rescue::panicked(named.name(), payload),
         }

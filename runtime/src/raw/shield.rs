@@ -329,7 +329,7 @@ where
                     }
                     None => end = RescueEnd::Done,
                 }
-                panics::contain(|| drop(output));
+                panics::discard(output);
             }
             Err(payload) => rescue::panicked(name, payload),
         }

@@ -92,7 +92,7 @@ unsafe fn cancel_block(header: &Header) -> bool {
 /// # Safety
 ///
 /// See [`StopBlock::run_block`].
-unsafe fn run_block_in(driver: &dyn StopBlock, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
+unsafe fn run_block_in<D: StopBlock + ?Sized>(driver: &D, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
     let before = scope.begin_trace();
     // SAFETY: guaranteed by the caller.
     let has_ended = unsafe { driver.run_block(cx) };
@@ -108,8 +108,8 @@ unsafe fn run_block_in(driver: &dyn StopBlock, scope: &StopScope<'_>, cx: &mut C
 /// # Safety
 ///
 /// See [`StopBlock::run_block`]. While the driver is `Running`, the block must not have been dropped.
-#[cold]
-pub(super) unsafe fn begin_running(driver: &dyn StopBlock, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
+#[inline]
+pub(super) unsafe fn begin_running<D: StopBlock>(driver: &D, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
     match driver.header().state.get() {
         State::Unpolled => !scope.is_requested(),
         // SAFETY: guaranteed by the caller.

@@ -6,6 +6,8 @@ use std::thread;
 
 use async_context_manager::{CancelScope, cancel_scope, move_on_after, move_on_at, stop_when, timeout_at, until};
 
+use tokio::sync::watch;
+
 use super::*;
 
 mod cancel {
@@ -151,6 +153,40 @@ mod stop {
         let trace = Trace::new();
         let value = with!(stop_when(sleep(10 * MS)) => holds(&trace, "a").await);
         assert_eq!(value, None);
+        assert_eq!(trace.take(), ["10 a Cancelled", "15 -a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_a_future_ends_drops_its_output_before_the_block_is_left() {
+        struct Output(Trace);
+
+        impl Drop for Output {
+            fn drop(&mut self) {
+                self.0.add("output");
+            }
+        }
+
+        let trace = Trace::new();
+        let stop = async {
+            sleep(10 * MS).await;
+            Output(trace.clone())
+        };
+        with!(stop_when(stop) => holds(&trace, "a").await);
+        assert_eq!(trace.take(), ["10 output", "10 a Cancelled", "15 -a"]);
+    }
+
+    /// What `wait_for` returns locks the channel, and is not `Send`.
+    #[tokio::test(start_paused = true)]
+    async fn when_a_watched_value_changes() {
+        let trace = Trace::new();
+        let (stop, mut stopped) = watch::channel(false);
+        let work = tokio::spawn({
+            let trace = trace.clone();
+            async move { with!(stop_when(stopped.wait_for(|stopped| *stopped)) => holds(&trace, "a").await) }
+        });
+        sleep(10 * MS).await;
+        stop.send_replace(true);
+        assert_eq!(work.await.expect("it does not panic"), None);
         assert_eq!(trace.take(), ["10 a Cancelled", "15 -a"]);
     }
 

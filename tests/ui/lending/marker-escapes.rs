@@ -1,15 +1,16 @@
 //! The future of a marker can't leave the manager.
 
 use async_context_manager::async_context_manager;
+use tokio::spawn as start; // the macro reports what has the name `spawn`
 
 #[async_context_manager]
 async fn to_task() {
-    tokio::spawn(async { r#yield!() }).await.unwrap();
+    start(async { r#yield!() }).await.unwrap();
 }
 
 #[async_context_manager]
 async fn moved_to_task() {
-    tokio::spawn(async move { r#yield!() }).await.unwrap();
+    start(async move { r#yield!() }).await.unwrap();
 }
 
 #[async_context_manager]

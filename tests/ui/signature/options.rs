@@ -20,6 +20,11 @@ async fn string() {
     r#yield!();
 }
 
+#[async_context_manager("name")]
+async fn no_option() {
+    r#yield!();
+}
+
 fn main() {
-    let _ = (misspelled(), twice(), no_path(), string());
+    let _ = (misspelled(), twice(), no_path(), string(), no_option());
 }
