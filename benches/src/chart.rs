@@ -51,11 +51,13 @@ pub(crate) fn instructions(path: &Path, rows: &[Row], baseline: &Row) -> Result<
 
 /// Lines, a panel for each thing that there are more and more of.
 pub(crate) fn growth(path: &Path, series: &[Series]) -> Result<(), Box<dyn Error>> {
-    let root = SVGBackend::new(path, (1200, 450)).into_drawing_area();
-    root.fill(&WHITE)?;
+    const IN_A_ROW: usize = 2;
     let mut panels: Vec<&str> = series.iter().map(|it| it.more_of).collect();
     panels.dedup();
-    for (area, &more_of) in root.split_evenly((1, panels.len())).iter().zip(&panels) {
+    let rows = panels.len().div_ceil(IN_A_ROW);
+    let root = SVGBackend::new(path, (1200, 400 * u32::try_from(rows)?)).into_drawing_area();
+    root.fill(&WHITE)?;
+    for (area, &more_of) in root.split_evenly((rows, IN_A_ROW)).iter().zip(&panels) {
         let series: Vec<_> = series.iter().filter(|it| it.more_of == more_of).collect();
         panel(area, more_of, &series)?;
     }
@@ -102,7 +104,7 @@ where
         .margin(10)
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .build_cartesian_2d((1..last + last / 2).log_scale(), 0.0..most * 1.4)?;
+        .build_cartesian_2d((1..last + last / 2).log_scale(), 0.0..most * 2.0)?;
     chart.configure_mesh().x_desc(more_of).label_style(FONT).draw()?;
     for (index, it) in series.iter().enumerate() {
         let color = COLORS[index % COLORS.len()].stroke_width(2);
@@ -110,7 +112,15 @@ where
         let legend = move |(x, y)| PathElement::new([(x, y), (x + 12, y)], color);
         chart.draw_series(line)?.label(format!("{}, {}", it.name.replace('`', ""), it.unit)).legend(legend);
     }
-    chart.configure_series_labels().background_style(WHITE).border_style(BLACK).label_font(FONT).draw()?;
+    // There is nothing above the lines on the right.
+    let labels = SeriesLabelPosition::UpperRight;
+    chart
+        .configure_series_labels()
+        .position(labels)
+        .background_style(WHITE)
+        .border_style(BLACK)
+        .label_font(FONT)
+        .draw()?;
     Ok(())
 }
 

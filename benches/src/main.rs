@@ -1,8 +1,9 @@
 //! This crate, the same by hand, and its peers, in seven scenarios.
 //!
 //! ```text
-//! cargo run --release -p benchmarks                                  # all; writes benches/results.md and charts
+//! cargo run --release -p benchmarks                                  # all; writes results.md, charts, and pages with parts of them
 //! cargo run --release -p benchmarks --no-default-features -- guard   # the regression guard of .ci/run
+//! cargo run --release -p benchmarks --no-default-features -- print   # the counts of one profile, for the two above
 //! ```
 
 #![cfg_attr(feature = "async_drop", feature(async_drop), allow(dead_code, incomplete_features))]
@@ -11,7 +12,6 @@
 
 #[cfg(feature = "full")]
 mod chart;
-#[cfg(feature = "full")]
 mod compile;
 mod contestants;
 #[cfg(feature = "full")]
@@ -19,22 +19,25 @@ mod growth;
 mod guard;
 mod measure;
 #[cfg(feature = "full")]
+mod overhead;
+mod profile;
+mod quotes;
+#[cfg(feature = "full")]
 mod report;
 mod resource;
 #[cfg(feature = "full")]
 mod row;
 mod scenario;
 #[cfg(feature = "full")]
+mod sizes;
+#[cfg(feature = "full")]
 mod targets;
+mod trivial;
 
 use std::env;
 use std::error::Error;
-use std::io;
 use std::panic;
 use std::process::ExitCode;
-
-use measure::instructions::{self, Work};
-use scenario::Scenario;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     silence_the_planned();
@@ -43,7 +46,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut success = true;
     match &*args {
         ["guard"] => success = guard::run()?,
-        ["counted", "scenarios"] => perform_scenarios(),
+        ["print"] => profile::print()?,
+        ["counted", "scenarios"] => profile::perform(),
         #[cfg(feature = "full")]
         [] => report::write()?,
         #[cfg(feature = "full")]
@@ -63,30 +67,4 @@ fn silence_the_planned() {
             others(info);
         }
     }));
-}
-
-/// How often each scenario is counted.
-const TIMES: u32 = 100;
-
-/// How many instructions each contestant takes in each scenario.
-fn count_scenarios() -> io::Result<Vec<Vec<u64>>> {
-    let counts = instructions::count(&["counted", "scenarios"])?;
-    Ok(counts
-        .chunks(Scenario::ALL.len())
-        .map(|counts| counts.iter().map(|count| count / u64::from(TIMES)).collect())
-        .collect())
-}
-
-fn perform_scenarios() {
-    let contestants = contestants::all();
-    contestants.iter().for_each(scenario::Contestant::check);
-    let runs = contestants.iter().flat_map(|contestant| &contestant.runs);
-    let works: Vec<Work<'_>> = runs
-        .map(|run| -> Work<'_> {
-            Box::new(|| {
-                (run.repeat)(TIMES);
-            })
-        })
-        .collect();
-    instructions::perform(&works);
 }

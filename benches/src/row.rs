@@ -6,19 +6,21 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::{allocations, times};
-use crate::scenario::Contestant;
-use crate::{contestants, count_scenarios, report};
+use crate::measure::heap;
+use crate::measure::times::{self, Repeat};
+use crate::scenario::{Contestant, Run, Scenario};
+use crate::{contestants, profile, report};
 
 /// A number for each scenario, or nothing where there is none, or where the cleanup is lost.
-pub(crate) type Cells = [Option<f64>; 7];
+pub(crate) type Cells<T = f64> = [Option<T>; 7];
 
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) note: String,
     pub(crate) instructions: Cells,
-    pub(crate) nanoseconds: Cells,
+    /// Quartiles.
+    pub(crate) nanoseconds: Cells<[f64; 3]>,
     pub(crate) bytes: Cells,
     pub(crate) allocations: Cells,
 }
@@ -27,12 +29,33 @@ pub(crate) struct Row {
 pub(crate) fn measure_all() -> Result<Vec<Row>, Box<dyn Error>> {
     let contestants = contestants::all();
     contestants.iter().for_each(Contestant::check);
-    let counts = count_scenarios()?;
-    contestants.iter().zip(&counts).map(|(contestant, counts)| measure(contestant, counts)).collect()
+    let counts = profile::count()?;
+    let mut rows: Vec<_> =
+        contestants.iter().zip(counts.chunks(Scenario::ALL.len())).map(|(it, counts)| measure(it, counts)).collect();
+    for scenario in 0..Scenario::ALL.len() {
+        let (competing, repeats): (Vec<_>, Vec<_>) = contestants
+            .iter()
+            .enumerate()
+            .filter(|(_, contestant)| !contestant.loses.contains(&Scenario::ALL[scenario]))
+            .map(|(at, contestant)| (at, repeat(&contestant.runs[scenario])))
+            .unzip();
+        for (at, quartiles) in competing.into_iter().zip(times::by_turns(&repeats)) {
+            rows[at].nanoseconds[scenario] = Some(quartiles);
+        }
+    }
+    Ok(rows)
 }
 
+fn repeat(run: &Run) -> Repeat<'static> {
+    let repeat = run.repeat;
+    Box::new(move |times| {
+        repeat(times);
+    })
+}
+
+/// All but the times.
 #[expect(clippy::cast_precision_loss, reason = "they are small")]
-fn measure(contestant: &Contestant, counts: &[u64]) -> Result<Row, Box<dyn Error>> {
+fn measure(contestant: &Contestant, counts: &[u64]) -> Row {
     let mut row = Row {
         name: contestant.name.into(),
         note: contestant.note.into(),
@@ -42,18 +65,15 @@ fn measure(contestant: &Contestant, counts: &[u64]) -> Result<Row, Box<dyn Error
         allocations: Cells::default(),
     };
     for (scenario, run) in contestant.runs.iter().enumerate() {
-        if contestant.loses.contains(&run.scenario) {
-            continue;
+        if !contestant.loses.contains(&run.scenario) {
+            let once = || {
+                (run.repeat)(1);
+            };
+            row.allocations[scenario] = Some(heap::used(once).allocations as f64);
+            row.instructions[scenario] = contestant.one_thread.then_some(counts[scenario] as f64);
         }
-        let repeat = |times| {
-            (run.repeat)(times);
-        };
-        row.nanoseconds[scenario] =
-            Some(times::median(&format!("{} {}", contestant.name, run.scenario.name()), repeat)?);
-        row.allocations[scenario] = Some(allocations::count(|| repeat(1)) as f64);
-        row.instructions[scenario] = contestant.one_thread.then_some(counts[scenario] as f64);
     }
-    Ok(row)
+    row
 }
 
 /// The language's own `AsyncDrop`, for which nightly compiles all this once more: nothing if that can't be done here.
@@ -73,10 +93,11 @@ pub(crate) fn measure_python() -> Option<Row> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("asynccontextmanager.py");
     let version = Command::new("python3").arg("--version").output().ok()?;
     let times = Command::new("python3").arg(script).output().ok()?;
+    let medians: Cells = serde_json::from_slice(&times.stdout).ok()?;
     Some(Row {
         name: String::from_utf8(version.stdout).ok()?.trim().into(),
         note: "`contextlib.asynccontextmanager`; cancelled instead of dropped".into(),
-        nanoseconds: serde_json::from_slice(&times.stdout).ok()?,
+        nanoseconds: medians.map(|median| median.map(|median| [median; 3])),
         instructions: Cells::default(),
         bytes: Cells::default(),
         allocations: Cells::default(),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::compile::Compiled;
 use crate::contestants;
-use crate::report::find;
+use crate::report::{find, nanoseconds};
 use crate::row::{Cells, Row};
 use crate::scenario::Scenario;
 
@@ -38,8 +38,8 @@ fn all(rows: &[Row], compiled: &[Compiled]) -> Result<Vec<Target>, Box<dyn Error
         targets.push(Target { what, measured, at_most });
     }
     for peer in AWAITING {
-        let measured = of(&with.nanoseconds, "ready")?;
-        let at_most = of(&find(rows, peer)?.nanoseconds, "ready")?;
+        let [_, measured, _] = of(&with.nanoseconds, "ready")?;
+        let [_, at_most, _] = of(&find(rows, peer)?.nanoseconds, "ready")?;
         targets.push(Target { what: format!("`with!`, nanoseconds next to {peer}, ready"), measured, at_most });
     }
     targets.extend(bytes(with, by_hand)?);
@@ -47,12 +47,13 @@ fn all(rows: &[Row], compiled: &[Compiled]) -> Result<Vec<Target>, Box<dyn Error
         let measured = of(&find(rows, name)?.allocations, "ready")?;
         targets.push(Target { what: format!("{name}, heap allocations, ready"), measured, at_most });
     }
-    let expansion = |name| compiled.iter().find(|it| it.name == name).map(|it| it.expansion).ok_or("not compiled");
+    let expansion =
+        |name| compiled.iter().find(|it| it.name == name).map(|it| it.expansion.least).ok_or("not compiled");
     let (measured, at_most) = (expansion("`with!`")?, expansion("`tokio::select!`")?);
     targets.push(Target {
-        what: "seconds of expanding 200 managers and 500 `with!`s, next to 500 `select!`s".into(),
-        measured,
-        at_most,
+        what: "milliseconds of expanding 40 managers and 100 `with!`s, next to 100 `select!`s".into(),
+        measured: measured * 1000.0,
+        at_most: at_most * 1000.0,
     });
     Ok(targets)
 }
@@ -72,7 +73,23 @@ fn bytes(with: &Row, by_hand: &Row) -> Result<[Target; 2], Box<dyn Error>> {
     ])
 }
 
-fn of(cells: &Cells, scenario: &str) -> Result<f64, String> {
+/// What the peers that were ahead take by the clock, in one sentence.
+pub(crate) fn clock(rows: &[Row]) -> Result<String, Box<dyn Error>> {
+    let ready = |name| Ok::<_, String>(nanoseconds(of(&find(rows, name)?.nanoseconds, "ready")?));
+    Ok(format!(
+        "Nanoseconds of a scope that is ready at once, in turns in one run (median and quartiles, default release profile): \
+         {} with a `with!`, {} with `test-context`, {} with `context_manager`, {} by hand with `catch_unwind`, {} with a \
+         `shielded` manager, and {} with an exit stack.\n",
+        ready("`with!`")?,
+        ready("test-context")?,
+        ready("context_manager")?,
+        ready(contestants::baseline().name)?,
+        ready("`with!`, `shielded`")?,
+        ready("`AsyncExitStack`")?,
+    ))
+}
+
+fn of<T: Copy>(cells: &Cells<T>, scenario: &str) -> Result<T, String> {
     let column = Scenario::ALL.iter().position(|it| it.name() == scenario);
     column.and_then(|column| cells[column]).ok_or_else(|| format!("nothing is known of {scenario}"))
 }

@@ -1,31 +1,42 @@
-//! Times, by criterion.
+//! Times by the clock, of several works that take turns: what else the machine does falls on all of them.
 
-use std::env::current_exe;
-use std::error::Error;
-use std::fs::File;
 use std::time::{Duration, Instant};
 
-use criterion::Criterion;
-use serde_json::Value;
+/// Does a work so many times.
+pub(crate) type Repeat<'w> = Box<dyn Fn(u32) + 'w>;
 
-/// The median of one repetition, in nanoseconds. `name` is for what criterion prints, and for its files.
-pub(crate) fn median(name: &str, repeat: impl Fn(u32)) -> Result<f64, Box<dyn Error>> {
-    let folder = current_exe()?.with_file_name("criterion");
-    let id: String = name.chars().filter(|&sign| sign.is_alphanumeric() || sign == ' ').collect();
-    let mut criterion = Criterion::default()
-        .output_directory(&folder)
-        .warm_up_time(Duration::from_millis(50))
-        .measurement_time(Duration::from_millis(200))
-        .sample_size(20)
-        .nresamples(2000)
-        .without_plots();
-    criterion.bench_function(&id, |bencher| {
-        bencher.iter_custom(|times| {
-            let start = Instant::now();
-            repeat(u32::try_from(times).expect("so often can't be"));
-            start.elapsed()
-        });
-    });
-    let estimates: Value = serde_json::from_reader(File::open(folder.join(&id).join("new/estimates.json"))?)?;
-    estimates["median"]["point_estimate"].as_f64().ok_or_else(|| "criterion gave no median".into())
+/// How many turns each work has, and how long one takes.
+const TURNS: usize = 101;
+const TURN: Duration = Duration::from_micros(500);
+
+/// The quartiles of the nanoseconds that each work takes once.
+pub(crate) fn by_turns(works: &[Repeat<'_>]) -> Vec<[f64; 3]> {
+    let times: Vec<u32> = works.iter().map(fill_a_turn).collect();
+    let mut taken = vec![Vec::with_capacity(TURNS); works.len()];
+    for _ in 0..TURNS {
+        for ((work, &times), taken) in works.iter().zip(&times).zip(&mut taken) {
+            taken.push(nanoseconds(work, times));
+        }
+    }
+    taken.into_iter().map(quartiles).collect()
+}
+
+/// How many times a work can be done in one turn.
+fn fill_a_turn(work: &Repeat<'_>) -> u32 {
+    let mut times = 1;
+    while nanoseconds(work, times) * f64::from(times) < TURN.as_secs_f64() * 1e9 {
+        times *= 2;
+    }
+    times
+}
+
+fn nanoseconds(work: &Repeat<'_>, times: u32) -> f64 {
+    let start = Instant::now();
+    work(times);
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(times)
+}
+
+fn quartiles(mut all: Vec<f64>) -> [f64; 3] {
+    all.sort_by(f64::total_cmp);
+    [1, 2, 3].map(|quarter| all[(all.len() - 1) * quarter / 4])
 }
