@@ -13,7 +13,7 @@ use super::body::{AtWith, Body, FrameHandle};
 use super::cancel::{Cancel, drop_unfinished};
 use super::header::{BlockOwner, Flag, Header, State};
 use super::stop_block::{
-    StopBlock, begin_running, begin_stop, begin_stopping, body_polled, driver_polled, poll_for_marker,
+    StopBlock, begin_running, begin_stop, body_polled, driver_polled, poll_for_marker, stop_if_running,
 };
 use super::stop_scope::{StopMode, StopScope, is_scope};
 use super::yield_point::Enclosing;
@@ -507,7 +507,9 @@ where
         };
         // SAFETY: guaranteed by the caller. While the driver is `Running`, what is lent is valid, because the body is suspended
         // at its marker.
-        let Some(mode) = (unsafe { begin_stopping(&self, mode, scope, cx) }) else { return Poll::Pending };
+        if !unsafe { stop_if_running(&self, scope, cx) } {
+            return Poll::Pending;
+        }
         let inner = StopScope::new(cx.waker(), mode);
         // SAFETY: guaranteed by the caller.
         let polled = inner.poll(|cx| unsafe { self.poll_body(cx) });

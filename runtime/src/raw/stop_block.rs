@@ -118,19 +118,13 @@ pub(super) unsafe fn begin_running<D: StopBlock>(driver: &D, scope: &StopScope<'
     }
 }
 
-/// Begins the poll of a driver in a scope that stops it: stops its block. Returns the mode in which the body is to be polled.
-/// `None` if it is not.
+/// Stops the block of a driver that is `Running`. Returns whether the body is to be polled.
 ///
 /// # Safety
 ///
 /// See [`stop_block`]. While the driver is `Running`, the block must not have been dropped.
 #[cold]
-pub(super) unsafe fn begin_stopping(
-    driver: &dyn StopBlock,
-    mode: StopMode,
-    scope: &StopScope<'_>,
-    cx: &mut Context<'_>,
-) -> Option<StopMode> {
+pub(super) unsafe fn stop_if_running(driver: &dyn StopBlock, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
     let header = driver.header();
     if header.state.get() == State::Running {
         // SAFETY: guaranteed by the caller.
@@ -138,10 +132,10 @@ pub(super) unsafe fn begin_stopping(
         if polled != StopPoll::Ended {
             pass_leaving(header, scope);
             scope.record(polled);
-            return None;
+            return false;
         }
     }
-    Some(mode)
+    true
 }
 
 /// Continues to stop the block. A block that has ended has been dropped. A block that has not been polled runs to its
