@@ -6,7 +6,7 @@ use crate::classify::{Classify, ReturnType};
 use crate::exit::CatchesFrom;
 use crate::value::{Block, CatchesShape};
 
-/// The output of the block of a [`scope`](Manager::scope): a type that is known to be, or not to be, a failure.
+/// The output of the block of a [`scope`](crate::Manager::scope): a type that is known to be, or not to be, a failure.
 ///
 /// A `Result` is a failure when it is an `Err`. The other types of the standard library are not failures. (`with!` can
 /// decide this for any type; a function cannot.) For a value of another type, return `Ok(value)`:
