@@ -5,8 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::env;
-use std::time::Duration;
+use std::{env, time::Duration};
 
 use async_context_manager::{async_context_manager, move_on_after, with};
 use sqlx::postgres::{PgPool, PgPoolOptions};

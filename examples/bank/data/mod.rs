@@ -38,7 +38,7 @@ pub(crate) fn accounts() -> impl Iterator<Item = (&'static str, i64)> {
 
 /// A file of this folder. Its text is used to the end of the program, so it is left in memory.
 fn read(name: &str) -> &'static str {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("bank/data").join(name);
     fs::read_to_string(path).expect("the file is beside the example").leak()
 }
 
