@@ -4,7 +4,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Once;
@@ -12,11 +12,12 @@ use std::task::{Context, Poll, Waker};
 
 use async_context_manager::{AsyncContextManager, Catch, Outcome, async_context_manager, rescue, with};
 
-/// Counts the allocations of each thread.
+/// Counts the allocations of each thread, and those that it frees.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static FREED: Cell<usize> = const { Cell::new(0) };
 }
 
 fn count() {
@@ -32,6 +33,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        FREED.set(FREED.get() + 1);
         // SAFETY: as above.
         unsafe { System.dealloc(memory, layout) }
     }
@@ -563,4 +565,26 @@ mod size {
         let (with, by_tokio) = (size_of_val(&with_limit()), size_of_val(&by_tokio()));
         assert!(with < by_tokio + 3 * size_of::<tokio::time::Sleep>(), "{with} bytes, tokio's {by_tokio}");
     }
+}
+
+/// How many allocations `run` makes and does not free.
+fn leaked<T>(run: impl FnOnce() -> T) -> usize {
+    let freed = FREED.get();
+    let allocated = allocations(|| drop(run()));
+    allocated - (FREED.get() - freed)
+}
+
+#[test]
+fn manager_in_a_box_frees_the_box() {
+    #[async_context_manager]
+    async fn manager() -> Result<&mut u32, u32> {
+        poll_fn(|_| Poll::Ready(())).await;
+        r#yield!(&mut 1);
+        Err(2)
+    }
+    assert_eq!(leaked(|| spin(async { with!(manager().boxed() as one => { *one }) })), 0);
+    assert_eq!(leaked(|| spin(async { with!(manager().boxed_local() as one => { *one }) })), 0);
+    assert_eq!(leaked(|| spin(manager().boxed().scope(async |one| *one))), 0);
+    assert_eq!(leaked(|| spin(async { with!(manager().shielded() as one => { *one }) })), 0);
+    assert_eq!(leaked(|| drop_after(1, async { with!(manager().boxed() as _one => pending::<u32>().await) })), 0);
 }

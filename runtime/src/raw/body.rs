@@ -68,7 +68,8 @@ impl FrameHandle {
 /// There the compiler inspects the future to decide whether it is `Send`.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not the body of a manager")]
 pub trait Body {
-    /// The future of the started body.
+    /// The future of the started body. A driver does not drop a body that has ended, so the future must hold nothing then
+    /// that must be dropped.
     type Future: Future;
     /// The name of the manager.
     type Name: Name<Output = <Self::Future as Future>::Output>;

@@ -2,7 +2,7 @@
 
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use std::boxed::Box;
 
 use super::body::{Body, FrameHandle, Name, NamedBody};
@@ -28,9 +28,9 @@ pub trait AnyBody {
 #[expect(missing_debug_implementations, reason = "hidden from users")]
 pub struct BoxBody<D: ?Sized>(Pin<Box<D>>);
 
-/// The future of a [`BoxBody`].
+/// The future of a [`BoxBody`]. `None` once it has ended: see [`Body::Future`].
 #[expect(missing_debug_implementations, reason = "hidden from users")]
-pub struct BoxedFuture<D: ?Sized>(Pin<Box<D>>);
+pub struct BoxedFuture<D: ?Sized>(Option<Pin<Box<D>>>);
 
 /// The name of a manager whose body is in a box.
 #[expect(missing_debug_implementations, reason = "hidden from users")]
@@ -77,7 +77,7 @@ impl<D: AnyBody + ?Sized> Body for BoxBody<D> {
 
     fn start(mut self, frame: FrameHandle, named: NamedBody<Self>) -> BoxedFuture<D> {
         self.0.as_mut().start(frame, named);
-        BoxedFuture(self.0)
+        BoxedFuture(Some(self.0))
     }
 }
 
@@ -85,7 +85,10 @@ impl<D: AnyBody + ?Sized> Future for BoxedFuture<D> {
     type Output = D::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<D::Output> {
-        self.0.as_mut().poll(cx)
+        let body = self.0.as_mut().expect("a body is not polled after its end");
+        let output = ready!(body.as_mut().poll(cx));
+        self.0 = None;
+        Poll::Ready(output)
     }
 }
 

@@ -668,8 +668,8 @@ where
         let _done = SetDone(driver);
         // SAFETY: the driver is live until it is `Done`. It is pinned if it has been polled.
         let this = unsafe { Live::new(driver) };
-        // A body that has ended holds nothing that must be dropped. It is an `async` block, or a shielded body, which
-        // is empty once it has ended.
+        // A body that has ended holds nothing that must be dropped: see `Body::Future`. It is an `async` block, or a body that
+        // is empty once it has ended, or a reference to one of these.
         if this.header().state.get() != State::Done {
             // SAFETY: the driver is being dropped, so its body and block are not used afterwards.
             unsafe { drop_unfinished(&this) };
