@@ -69,7 +69,7 @@ pub(crate) fn count() -> io::Result<Vec<u64>> {
     Ok(counts.into_iter().map(|count| count / u64::from(TIMES)).collect())
 }
 
-/// What is done under callgrind, in the order in which [`count`] returns the counts.
+/// Runs under callgrind what is counted, in the order in which [`count`] returns the counts.
 pub(crate) fn perform() {
     let contestants = contestants::all();
     contestants.iter().for_each(Contestant::check);

@@ -28,7 +28,7 @@ pub(crate) struct Compiled {
     pub(crate) name: &'static str,
     /// `cargo check`, a debug build and a release build, without the dependencies: seconds of the CPU.
     pub(crate) cpu: [Spread; 3],
-    /// What the macros take of that: seconds by the clock.
+    /// The time that the expansion of macros takes, in seconds by the clock.
     pub(crate) expansion: Spread,
     pub(crate) llvm_lines: usize,
     pub(crate) program_size: u64,

@@ -1,4 +1,4 @@
-//! What the compiler makes of a crate with 100 `with!`s, of the same by hand, and of one with 100 `tokio::select!`s.
+//! Measures builds of three crates: one with 100 `with!`s, one with the same by hand, and one with 100 `tokio::select!`s.
 
 #[cfg(feature = "full")]
 mod builds;

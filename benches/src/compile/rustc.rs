@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-/// What one run of cargo took.
+/// The CPU time and the output of one run of cargo.
 pub(super) struct Taken {
-    /// User CPU time, with that of its child processes: seconds.
+    /// The user CPU time of cargo and its child processes, in seconds.
     pub(super) cpu: f64,
     pub(super) output: String,
 }
@@ -77,7 +77,7 @@ pub(super) fn expanded_lines(package: &Path) -> Result<usize, Box<dyn Error>> {
     Ok(rustc(package, "--profile=check", &["-Zunpretty=expanded"])?.output.lines().count())
 }
 
-/// What the macros take, by the clock: seconds.
+/// Returns the time that the expansion of macros takes, in seconds by the clock.
 pub(super) fn expansion(package: &Path) -> Result<f64, Box<dyn Error>> {
     seconds(&rustc(package, "--profile=check", &["-Ztime-passes"])?.output, "macro_expand_crate")
 }

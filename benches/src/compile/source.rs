@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// One way to write it. `@` stands for the number of an item, `%` for that of the manager that is used, and `INNER` for what
-/// is within.
+/// The source of one of the crates, as templates. `@` is replaced by the number of an item, `%` by the number of the manager
+/// that it uses, and `INNER` by the code in its block.
 pub(super) struct Source {
     pub(super) name: &'static str,
     package: &'static str,
@@ -81,7 +81,7 @@ async fn answer_@(pool: &Pool) -> Result<u64, Failed> {
     }",
 };
 
-/// What all have.
+/// The beginning of each crate.
 const COMMON: &str = "#![allow(unused)]
 use std::pin::Pin;
 use std::task::{Context, Waker};

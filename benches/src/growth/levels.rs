@@ -50,7 +50,7 @@ trait Levels {
     fn run() -> impl Future<Output = u64>;
 }
 
-/// What waits so often in the innermost.
+/// The innermost level, which waits `PENDS` times.
 struct Ground<const PENDS: u32>;
 
 impl<const PENDS: u32> Levels for Ground<PENDS> {
@@ -109,7 +109,7 @@ fn depths<W: Way>() -> [Depth; 7] {
     ]
 }
 
-/// What is counted, in the order in which [`series`] takes the counts.
+/// Returns the functions whose instructions are counted, in the order in which [`series`] takes the counts.
 pub(super) fn works() -> Vec<Work<'static>> {
     let depths = depths::<With>().into_iter().chain(depths::<ByHand>());
     depths.flat_map(|Depth { through, polled, .. }| [Box::new(through) as Work<'_>, Box::new(polled)]).collect()

@@ -16,7 +16,7 @@ use crate::scenario::{Ended, drop_in_block, spin};
 /// How many there are.
 const MANY: [u32; 5] = [10, 100, 1_000, 10_000, 100_000];
 
-/// What there are many of, the name of one, and what does as many as it is told.
+/// The name of many of them, the name of one, and a function that runs the given number of them.
 const WAYS: [(&str, &str, fn(u32)); 4] = [
     ("managers on an exit stack", "manager", stacked),
     ("rescues under way", "rescue", rescued),
@@ -111,7 +111,7 @@ fn stop_all(managers: u32, scope: impl AsyncFn() -> Option<()>) {
     assert_eq!(Books::look().since(before).released, u64::from(managers));
 }
 
-/// What is counted, in the order in which [`series`] takes the counts.
+/// Returns the functions whose instructions are counted, in the order in which [`series`] takes the counts.
 pub(super) fn works() -> Vec<Work<'static>> {
     // From few to many, because the allocator has to tidy up after many.
     let works = MANY.into_iter().flat_map(|number| WAYS.map(|(_, _, run)| (number, run)));

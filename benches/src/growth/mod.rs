@@ -14,12 +14,12 @@ use crate::measure::instructions;
 pub(crate) struct Series {
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
-    /// What there are so many of.
+    /// The name of the things whose number grows.
     pub(crate) more_of: &'static str,
     pub(crate) points: Vec<(u32, f64)>,
 }
 
-/// What is done under callgrind, in the order in which [`measure`] takes the counts.
+/// Runs under callgrind what is counted, in the order in which [`measure`] takes the counts.
 pub(crate) fn perform() {
     let mut works = levels::works();
     works.extend(many::works());
