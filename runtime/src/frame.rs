@@ -9,10 +9,11 @@ use core::future::{Future, Pending, pending};
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::ControlFlow;
+use core::task::Poll;
 
 use crate::classify::Classify;
 use crate::exit::{Catches, CatchesFrom, Exit};
-use crate::named::NameAt;
+use crate::named::ShowEnd;
 use crate::outcome::Outcome;
 use crate::output::BodyOutput;
 use crate::panics::{self, Parcel, Payload};
@@ -199,18 +200,31 @@ enum Slot<C, V, W, Jump, Return> {
     Panicked(Parcel),
 }
 
+/// What the slot of a frame holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SlotState {
+    Nothing,
+    /// A value is lent that the block has not taken.
+    Lent,
+    /// The end of the block, with this outcome.
+    End(Outcome),
+}
+
 /// Calls `report` with a function that formats the error in the end of a block, and drops the end. Of an error that
-/// `N` cannot show, the name of a type is shown.
+/// `show` cannot show, the name of a type is shown.
 #[cold]
-fn lose<N: NameAt<S>, S: Scope<Return: Classify<Literal>>, Literal>(end: SlotOf<S>, report: &dyn Fn(Show<'_>)) {
+fn lose<S, Literal>(end: SlotOf<S>, show: &ShowEnd<S>, report: &dyn Fn(Show<'_>))
+where
+    S: Scope<Return: Classify<Literal>>,
+{
     match end {
-        Slot::Return(value) => lose_in(value, N::SHOW_RETURN.unwrap_or(S::Return::show), report),
+        Slot::Return(value) => lose_in(value, show.returned.unwrap_or(S::Return::show), report),
         Slot::Caught(error) => lose_in(error, |_, f| show_type::<CaughtBy<S>>(f), report),
         Slot::Value(Ok(Ok(value))) | Slot::FailedValue(Ok(Ok(value))) => {
-            lose_in(value, N::SHOW_VALUE.unwrap_or(|_, f| show_type::<InnerOf<S>>(f)), report);
+            lose_in(value, show.value.unwrap_or(|_, f| show_type::<InnerOf<S>>(f)), report);
         }
         Slot::Value(Err(error)) | Slot::FailedValue(Err(error)) => {
-            let show = N::SHOW_REST.unwrap_or(|_, f| show_type::<InnerOf<S>>(f));
+            let show = show.rest.unwrap_or(|_, f| show_type::<InnerOf<S>>(f));
             lose_in(<RestOutput<S> as BodyOutput>::failed(error), show, report);
         }
         other => lose_in(other, |_, f| show_type::<InnerOf<S>>(f), report),
@@ -335,7 +349,7 @@ impl<S: Scope> Frame<S> {
 
     /// Ends the block by a `return`.
     #[inline]
-    pub(crate) fn set_return<Literal>(&self, value: S::Return)
+    fn set_return<Literal>(&self, value: S::Return)
     where
         S: Scope<Return: Classify<Literal>, Exit: CatchesFrom<S::Return, Literal>>,
     {
@@ -347,6 +361,22 @@ impl<S: Scope> Frame<S> {
             Ok(value) => self.set_end(Slot::Return(value), Outcome::Completed),
             Err(error) => self.set_end(Slot::Caught(<S::Exit as Catches<_, _>>::take(error)), Outcome::Failed(())),
         }
+    }
+
+    /// Records the end of the block, if the poll with this result has ended it. Returns whether it has.
+    #[inline]
+    pub(crate) fn end_block<Literal>(&self, polled: Poll<S::Return>) -> bool
+    where
+        S: Scope<Return: Classify<Literal>, Exit: CatchesFrom<S::Return, Literal>>,
+    {
+        match polled {
+            Poll::Ready(value) => self.set_return(value),
+            // The block has stored its end in the slot, and stays pending forever.
+            Poll::Pending if self.header().has_outcome() => {}
+            Poll::Pending => return false,
+        }
+        self.header().set_block_done();
+        true
     }
 
     /// Stores the end of a block, and its outcome.
@@ -361,29 +391,18 @@ impl<S: Scope> Frame<S> {
         self.header.get()
     }
 
-    /// Returns whether the block has ended.
-    #[inline]
-    pub(crate) fn is_over(&self) -> bool {
-        !self.slot.peek(|slot| matches!(**slot, Slot::Nothing | Slot::Lent(_)))
-    }
-
-    /// Returns whether a value is lent that the block has not taken.
-    pub(crate) fn is_lent(&self) -> bool {
-        self.slot.peek(|slot| matches!(**slot, Slot::Lent(_)))
-    }
-
-    /// Returns the outcome of the block. `Cancelled` if the block has not ended.
-    #[inline]
-    pub(crate) fn outcome<Literal>(&self) -> Outcome
+    /// Returns what the slot holds.
+    pub(crate) fn slot_state<Literal>(&self) -> SlotState
     where
         S::Return: Classify<Literal>,
     {
         self.slot.peek(|slot| match &**slot {
-            Slot::Value(_) | Slot::Jump(_) => Outcome::Completed,
-            Slot::Return(value) if !value.failed() => Outcome::Completed,
-            Slot::Panicked(_) => Outcome::Panicked,
-            Slot::Nothing | Slot::Lent(_) => Outcome::Cancelled,
-            Slot::Return(_) | Slot::FailedValue(_) | Slot::Caught(_) => Outcome::Failed(()),
+            Slot::Nothing => SlotState::Nothing,
+            Slot::Lent(_) => SlotState::Lent,
+            Slot::Value(_) | Slot::Jump(_) => SlotState::End(Outcome::Completed),
+            Slot::Return(value) if !value.failed() => SlotState::End(Outcome::Completed),
+            Slot::Panicked(_) => SlotState::End(Outcome::Panicked),
+            Slot::Return(_) | Slot::FailedValue(_) | Slot::Caught(_) => SlotState::End(Outcome::Failed(())),
         })
     }
 
@@ -426,27 +445,11 @@ impl<S: Scope> Frame<S> {
         }
     }
 
-    /// Drops the end of the block, because the `with!` ends in an error of the manager. A panic of this drop is
-    /// contained. If the block has failed, `report` is first called with a function that formats its error.
-    ///
-    /// # Errors
-    ///
-    /// Returns the panic of the block, if it panicked.
-    pub(crate) fn discard<N, Literal>(&self, report: &dyn Fn(Show<'_>)) -> Result<(), Parcel>
-    where
-        N: NameAt<S>,
-        S::Return: Classify<Literal>,
-    {
-        let report = (self.outcome() == Outcome::Failed(())).then_some(report);
-        self.clear::<N, _>(report).map_or(Ok(()), Err)
-    }
-
     /// Drops the content of the slot, which no caller receives. A panic of this drop is contained. If there is a
     /// `report`, it is first called with a function that formats the content. Returns the panic of the block, if it
     /// panicked.
-    pub(crate) fn clear<N, Literal>(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>
+    pub(crate) fn clear<Literal>(&self, show: &ShowEnd<S>, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>
     where
-        N: NameAt<S>,
         S::Return: Classify<Literal>,
     {
         match self.take() {
@@ -454,7 +457,7 @@ impl<S: Scope> Frame<S> {
             Slot::Nothing => None,
             slot => {
                 match report {
-                    Some(report) => lose::<N, S, _>(slot, report),
+                    Some(report) => lose(slot, show, report),
                     None => panics::discard(slot),
                 }
                 None
@@ -462,12 +465,15 @@ impl<S: Scope> Frame<S> {
         }
     }
 
+    /// Takes the payload of a panic of the block. It replaces what the slot held.
     #[cold]
     #[inline(never)]
-    pub(crate) fn set_panic(&self, payload: Payload) {
-        let before = self.take();
-        self.set(Slot::Panicked(Parcel::new(payload)));
-        panics::discard(before);
+    pub(crate) fn set_panic(&self, payload: &mut Option<Payload>) {
+        if let Some(payload) = payload.take() {
+            let before = self.take();
+            self.set(Slot::Panicked(Parcel::new(payload)));
+            panics::discard(before);
+        }
     }
 
     #[inline]

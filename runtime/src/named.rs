@@ -87,16 +87,20 @@ impl<O: BodyOutput<Error: 'static>> Named<O> {
     }
 }
 
+/// The functions that format the error in the end of a block. Each is `None` if only the name of the type is known.
+pub struct ShowEnd<S: Scope> {
+    /// Formats the error in the value of the block.
+    pub(crate) value: Option<ShowIn<S::Value>>,
+    /// Formats the error of the managers after this one in the header.
+    pub(crate) rest: Option<ShowIn<RestOutput<S>>>,
+    /// Formats the error in a value that the block returns.
+    pub(crate) returned: Option<ShowIn<S::Return>>,
+}
+
 /// The name of a manager in a `with!` with the types `S`. Where the `with!` is, more is known about the errors.
 pub trait NameAt<S: Scope>: Copy + Send + Sync {
-    /// Formats the error in the value of the block. `None` if only the name of its type is known.
-    const SHOW_VALUE: Option<ShowIn<S::Value>>;
-
-    /// Formats the error of the managers after this one in the header.
-    const SHOW_REST: Option<ShowIn<RestOutput<S>>>;
-
-    /// Formats the error in a value that the block returns.
-    const SHOW_RETURN: Option<ShowIn<S::Return>>;
+    /// Formats the error in the end of the block.
+    const SHOW_END: ShowEnd<S>;
 
     /// The output of the body.
     type Output;

@@ -24,11 +24,6 @@ mod imp {
         pub(crate) fn resume(self) -> ! {
             resume(self.open())
         }
-
-        /// Drops the payload, which may panic.
-        pub(crate) fn discard(self) {
-            drop(self);
-        }
     }
 
     /// Runs `f` and catches its panic.
@@ -72,10 +67,6 @@ mod imp {
 
         pub(crate) fn resume(self) -> ! {
             resume(self.0)
-        }
-
-        pub(crate) fn discard(self) {
-            match self.0 {}
         }
     }
 

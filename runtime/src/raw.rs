@@ -2,14 +2,17 @@
 //!
 //! | file | job |
 //! |---|---|
+//! | `any_driver` | a driver without its types, for code that runs rarely |
 //! | `body` | starts the body of a manager with a handle to its `with!` |
 //! | `header` | the state that a driver shares with its marker, independent of the type of the block |
 //! | `driver` | the future of a `with!` |
+//! | `conclude` | the end of a `with!` whose body has ended |
 //! | `yield_point` | the yield point of a body, and the marker: the future of a `yield!` |
 //! | `detached` | guards a marker in an `async` block |
 //! | `finish` | runs a body whose marker is in an `async` block |
 //! | `cancel` | drops a `with!` that has not ended |
 //! | `stop_scope` | the waker by which a scope stops the `with!`s that it polls |
+//! | `stop_driver` | polls a driver in a scope that can stop it |
 //! | `stop_block` | stops a block: what is open in it leaves first |
 //! | `shield` | keeps a shielded body running after its `with!` was dropped |
 //! | `stack_entry` | managers that are entered by a method call: the entries of an exit stack |
@@ -54,10 +57,12 @@
 //! The generated code contains no `unsafe`. Its obligations are documented at the items that it calls. These items are
 //! hidden. Misuse panics where it can be detected.
 
+mod any_driver;
 pub(crate) mod body;
 #[cfg(feature = "std")]
 pub(crate) mod boxed;
 mod cancel;
+mod conclude;
 pub(crate) mod detached;
 mod driver;
 #[cfg(feature = "std")]
@@ -71,6 +76,7 @@ pub(crate) mod shield;
 #[cfg(feature = "std")]
 pub(crate) mod stack_entry;
 mod stop_block;
+mod stop_driver;
 #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "only scopes of `std` can stop"))]
 pub(crate) mod stop_scope;
 #[cfg(feature = "std")]

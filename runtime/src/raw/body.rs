@@ -10,12 +10,12 @@ use super::header::Flag;
 use super::header::{Header, Route};
 use super::yield_point::YieldPoint;
 use crate::exit::Exit;
-use crate::named::{NameAt, Named};
+use crate::named::{NameAt, Named, ShowEnd};
 #[cfg(feature = "std")]
 use crate::outcome::Outcome;
 use crate::raw::detached::{DetachedGuard, Inline};
 use crate::scope_types::{RestOutput, Scope};
-use crate::show::{ShowIn, ShowsError};
+use crate::show::ShowsError;
 
 /// The handle to a `with!`. A body is started with it and keeps it.
 #[derive(Debug)]
@@ -175,11 +175,11 @@ where
         ShowsError<N::Output, Own> + ShowsError<RestOutput<S>, Rest> + ShowsError<S::Return, Return>,
     A: ShowsError<S::Value, T>,
 {
-    const SHOW_VALUE: Option<ShowIn<S::Value>> = <A as ShowsError<_, T>>::SHOW;
-
-    const SHOW_REST: Option<ShowIn<RestOutput<S>>> = <<S::Exit as Exit>::Asks as ShowsError<_, Rest>>::SHOW;
-
-    const SHOW_RETURN: Option<ShowIn<S::Return>> = <<S::Exit as Exit>::Asks as ShowsError<_, Return>>::SHOW;
+    const SHOW_END: ShowEnd<S> = ShowEnd {
+        value: <A as ShowsError<_, T>>::SHOW,
+        rest: <<S::Exit as Exit>::Asks as ShowsError<_, Rest>>::SHOW,
+        returned: <<S::Exit as Exit>::Asks as ShowsError<_, Return>>::SHOW,
+    };
 
     type Output = N::Output;
 

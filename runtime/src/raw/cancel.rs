@@ -1,62 +1,39 @@
 //! Drops a `with!` that has not ended, independent of the type of its block.
 
 use core::ptr::{NonNull, null};
-use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use core::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 use super::TaskPtr;
-use super::header::{Flag, Header, State, abort_leaked};
+use super::any_driver::{AnyDriver, BodyPoll};
+use super::header::{Flag, State, abort_leaked};
 use crate::budget;
 use crate::current_thread::count_dropped;
+use crate::frame::SlotState;
+use crate::outcome::Outcome;
 use crate::panics::{self, Parcel};
 use crate::rescue::{self, Lost, Show};
 #[cfg(feature = "std")]
 use crate::waker::identity;
 
-/// A driver that is dropped before its end, or whose body has ended without lending to the block.
-pub(super) trait Cancel {
-    fn header(&self) -> &Header;
-
-    fn name(&self) -> &'static str;
-
-    /// Returns whether work is lost when the body is dropped in its exit phase.
-    fn can_be_cut(&self) -> bool;
-
-    /// Returns whether the slot holds an error of the block. An error that bypasses the manager is elsewhere.
-    fn has_error(&self) -> bool;
-
-    /// Polls the body. If the body ends in an error, the error is reported.
-    ///
-    /// # Safety
-    ///
-    /// The body must not have been dropped.
-    unsafe fn poll_body(&self, cx: &mut Context<'_>) -> Poll<()>;
-
-    /// Drops the body. If its marker still has the block, the marker drops the block.
-    ///
-    /// # Safety
-    ///
-    /// The body must not have been dropped, and must not be used again.
-    unsafe fn drop_body(&self);
-
-    /// Drops the block.
-    ///
-    /// # Safety
-    ///
-    /// The block must not have been dropped, and must not be used again.
-    unsafe fn drop_block(&self);
-
-    /// Drops the content of the slot, which no caller receives. If there is a `report`, it is first called with a
-    /// function that formats the content. Returns the panic of the block, if it panicked.
-    fn clear(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>;
-}
-
 /// Drops a driver that has not ended, or whose body has ended without lending to the block. Never panics.
 ///
 /// # Safety
 ///
-/// The body and the block must be in the state that the header records, and must not be used again.
+/// The body and the block must be in the state that the header records, and must not be used again. `O` must be the output
+/// of the body.
 #[cold]
-pub(super) unsafe fn drop_unfinished(driver: &dyn Cancel) {
+pub(super) unsafe fn drop_unfinished<O>(driver: &dyn AnyDriver) {
+    let mut output = None::<O>;
+    // SAFETY: guaranteed by the caller.
+    unsafe { drop_in_state(driver, NonNull::from(&mut output).cast()) };
+}
+
+/// Same as [`drop_unfinished`], with a place for the output of the body.
+///
+/// # Safety
+///
+/// See there. `output` must point to an `Option` of the output of the body.
+pub(super) unsafe fn drop_in_state(driver: &dyn AnyDriver, output: NonNull<()>) {
     let header = driver.header();
     let has_block = header.state.get().is_lent() && !header.has(Flag::Panicked);
     if !matches!(header.state.get(), State::Unpolled | State::EnteringPlain | State::Entering) {
@@ -66,31 +43,31 @@ pub(super) unsafe fn drop_unfinished(driver: &dyn Cancel) {
         // The rescues of the block run before the rescue of the manager.
         let _scope = has_block.then(rescue::block_before_manager);
         // SAFETY: the state says that neither the body nor the block has been dropped.
-        let has_ended = has_block && unsafe { cancel(driver) }.is_ready();
+        let has_ended = has_block && unsafe { cancel(driver, output) };
         let cut = if has_ended { None } else { cut_at(driver) };
         // SAFETY: guaranteed by the caller.
         panics::contain(|| unsafe { driver.drop_body() });
         cut
     };
     match header.state.get() {
-        State::Running | State::RunningDetached | State::Cancelling => abort_leaked(driver.name()),
+        State::Running | State::RunningDetached | State::Cancelling => abort_leaked(header.name()),
         // SAFETY: the block has not been dropped, because no marker has lent.
         State::Unpolled | State::EnteringPlain | State::Entering => panics::contain(|| unsafe { driver.drop_block() }),
         State::BlockDone | State::BlockDropped | State::Done => {}
     }
     if header.has(Flag::Panicked) {
         replace(driver);
-    } else if let Some(parcel) = driver.clear(None) {
-        panics::contain(|| parcel.discard());
+    } else {
+        panics::discard(driver.clear(None));
     }
     if let Some(what) = cut {
-        rescue::unfinished(driver.name(), what);
+        rescue::unfinished(header.name(), what);
     }
 }
 
 /// Returns the report about a body that is dropped now, while it is suspended at an `.await`. `None` if the body is in
 /// its enter phase, or if no work is lost.
-fn cut_at(driver: &dyn Cancel) -> Option<&'static str> {
+fn cut_at(driver: &dyn AnyDriver) -> Option<&'static str> {
     let header = driver.header();
     if header.has(Flag::Panicked) || header.has(Flag::HasEnded) || !driver.can_be_cut() {
         return None;
@@ -112,15 +89,22 @@ const CUT: &str = "was cut off in its exit phase, because its `with!` was droppe
 /// Drops the end of the block, which the panic of the manager replaces, and reports the loss.
 #[cold]
 #[inline(never)]
-fn replace(driver: &dyn Cancel) {
-    let what = "panicked and replaced the error of its block";
-    let report = |show: Show<'_>| rescue::replaced(driver.name(), Lost::from(what).show(show));
-    if let Some(parcel) = driver.clear(driver.has_error().then_some(&report)) {
-        rescue::replaced_panic(driver.name(), "panicked and replaced the panic of its block", parcel);
+fn replace(driver: &dyn AnyDriver) {
+    if let Some(parcel) = discard_end(driver, "panicked and replaced the error of its block") {
+        let what = "panicked and replaced the panic of its block";
+        rescue::replaced_panic(driver.header().name(), what, parcel);
     }
 }
 
-/// Drops the running block and polls the body once. The body receives `Cancelled` at its marker, and its exit phase
+/// Drops the end of the block. If the block has failed, its error is reported as replaced, with the reason `what`. Returns
+/// the panic of the block, if it panicked.
+pub(super) fn discard_end(driver: &dyn AnyDriver, what: &str) -> Option<Parcel> {
+    let has_failed = driver.slot_state() == SlotState::End(Outcome::Failed(()));
+    let report = |show: Show<'_>| rescue::replaced(driver.header().name(), Lost::from(what).show(show));
+    driver.clear(has_failed.then_some(&report))
+}
+
+/// Drops the running block and polls the body once. Returns whether the body has ended. The body receives `Cancelled` at its marker, and its exit phase
 /// runs to the first `.await` that is not ready.
 ///
 /// If the body itself is suspended at the marker, the block is dropped here before that poll, so that dropping uses no
@@ -129,8 +113,8 @@ fn replace(driver: &dyn Cancel) {
 ///
 /// # Safety
 ///
-/// The body and the block must not have been dropped.
-unsafe fn cancel(driver: &dyn Cancel) -> Poll<()> {
+/// The body and the block must not have been dropped. `output` must point to an `Option` of the output of the body.
+unsafe fn cancel(driver: &dyn AnyDriver, output: NonNull<()>) -> bool {
     let header = driver.header();
     if header.state.get() == State::Running {
         // SAFETY: the state says that the block has not been dropped. What is lent to it is valid, because the body is
@@ -140,13 +124,17 @@ unsafe fn cancel(driver: &dyn Cancel) -> Poll<()> {
         header.state.set(State::Cancelling);
         header.set(Flag::WantsMarker, true);
     }
-    let mut polled = Poll::Pending;
-    // SAFETY: guaranteed by the caller.
-    let mut poll = || polled = unsafe { driver.poll_body(&mut Context::from_waker(&IN_PLACE)) };
+    let mut polled = BodyPoll::Pending;
+    let mut poll = || {
+        // SAFETY: guaranteed by the caller. A driver whose body is polled in its drop has been polled, so it is pinned.
+        polled = unsafe { driver.poll_body(&mut Context::from_waker(&IN_PLACE), output) };
+        // SAFETY: guaranteed by the caller.
+        unsafe { driver.discard(output, Some(rescue::CANCELLED)) };
+    };
     if let Err(payload) = panics::catch(|| budget::unconstrained(&mut poll)) {
-        rescue::panicked(driver.name(), payload);
+        rescue::panicked(header.name(), payload);
     }
-    polled
+    polled != BodyPoll::Pending
 }
 
 /// The waker that a body is polled with while its `with!` is dropped. It does nothing, and differs from every other

@@ -174,9 +174,13 @@ impl<K, E> EntryShared<K, E> {
 }
 
 impl<K, E> Enclosing for &EntryShared<K, E> {
-    const IS_AROUND_MARKER: bool = true;
+    fn is_around_marker(&self) -> bool {
+        true
+    }
 
-    const CAN_STOP: bool = false;
+    fn can_stop(&self) -> bool {
+        false
+    }
 
     fn outcome(&self) -> Option<Outcome> {
         self.bypassing()

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use core::task::Context;
 
 use super::TaskPtr;
+use super::stop_scope::is_scope;
 use crate::outcome::Outcome;
 use crate::panics::{self, Payload};
 use crate::rescue;
@@ -114,7 +115,7 @@ struct Owner {
 
 /// The owner of the block as the marker sees it: a driver, or a proxy that reaches the driver.
 ///
-/// Each function takes the pointer that was passed to [`Header::begin`], without its type. Its target must still be alive.
+/// Each function takes the pointer that was passed to [`Header::set_owner`], without its type. Its target must still be alive.
 ///
 /// # Safety
 ///
@@ -125,6 +126,7 @@ pub(super) unsafe trait BlockOwner: Sized {
         name: Self::name,
         lend: Self::lend,
         begin: Self::begin,
+        poll_block: Self::poll_block,
         poll: Self::poll,
         drop_block: Self::drop_block,
         set_panic: Self::set_panic,
@@ -157,6 +159,14 @@ pub(super) unsafe trait BlockOwner: Sized {
     /// `value_ptr` must point to a `Some`.
     unsafe fn begin(this: NonNull<()>, value_ptr: NonNull<()>, cx: &mut Context<'_>) -> bool;
 
+    /// Polls the block, whatever polls the `with!`. Returns whether the block has ended. A block that has ended has been
+    /// dropped, and the header holds its outcome.
+    ///
+    /// # Safety
+    ///
+    /// The owner must be alive. The block must not have been dropped, and must not be in use.
+    unsafe fn poll_block(this: NonNull<()>, cx: &mut Context<'_>) -> bool;
+
     /// Polls the block, or drops it if the `with!` is being cancelled. Returns whether the block has ended. A block
     /// that has ended has been dropped, and the header holds its outcome. If `value_ptr` is `Some`, the value in it is
     /// lent first.
@@ -173,12 +183,12 @@ pub(super) unsafe trait BlockOwner: Sized {
     /// The owner must be alive. The block must not have been dropped, and must not be used again.
     unsafe fn drop_block(this: NonNull<()>);
 
-    /// Stores the panic that was caught when the block was dropped.
+    /// Takes the payload and stores it as the panic of the block.
     ///
     /// # Safety
     ///
     /// The owner must be alive.
-    unsafe fn set_panic(this: NonNull<()>, payload: Payload);
+    unsafe fn set_panic(this: NonNull<()>, payload: &mut Option<Payload>);
 
     /// Writes the error of the block to `value_ptr`, if the manager receives it.
     ///
@@ -193,9 +203,10 @@ pub(super) struct Vtable {
     name: unsafe fn(NonNull<()>) -> &'static str,
     lend: unsafe fn(NonNull<()>, NonNull<()>),
     begin: unsafe fn(NonNull<()>, NonNull<()>, &mut Context<'_>) -> bool,
+    poll_block: unsafe fn(NonNull<()>, &mut Context<'_>) -> bool,
     poll: unsafe fn(NonNull<()>, Option<NonNull<()>>, &mut Context<'_>) -> bool,
     drop_block: unsafe fn(NonNull<()>),
-    set_panic: unsafe fn(NonNull<()>, Payload),
+    set_panic: unsafe fn(NonNull<()>, &mut Option<Payload>),
     take_error: unsafe fn(NonNull<()>, NonNull<()>),
 }
 
@@ -224,11 +235,15 @@ impl Header {
         self.flags.set(if is_set { others | flag as u8 } else { others });
     }
 
-    /// Records that the body of `owner`, which is pinned, is about to be polled for the first time. `is_plain` says that no
-    /// scope polls it.
+    /// Sets the owner of the block, which is pinned.
     #[inline]
-    pub(super) fn begin<O: BlockOwner>(&self, owner: NonNull<O>, is_plain: bool) {
+    pub(super) fn set_owner<O: BlockOwner>(&self, owner: NonNull<O>) {
         self.owner.set(Some(Owner { pointer: TaskPtr(owner.cast()), vtable: O::VTABLE }));
+    }
+
+    /// Records that the body is about to be polled for the first time. `is_plain` says that no scope polls it.
+    #[inline]
+    pub(super) fn begin(&self, is_plain: bool) {
         self.state.set(if is_plain { State::EnteringPlain } else { State::Entering });
     }
 
@@ -293,24 +308,11 @@ impl Header {
         unsafe { (vtable.name)(pointer.0) }
     }
 
-    /// Records that the body has ended, with the block. Returns whether it is so. If it is not, nothing has changed.
-    #[inline]
-    pub(super) fn conclude(&self) -> bool {
-        let has_ended = self.state.get() == State::BlockDone;
-        if has_ended {
-            self.state.set(State::Done);
-        }
-        has_ended
-    }
-
-    /// Records that the body of the manager with this name has ended although the block did not. Returns the state before
-    /// that. Aborts the process if the block has not been dropped.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn conclude_without_end(&self, name: &str) -> State {
+    /// Records that the body has ended. Returns the state before that. Aborts the process if the block has not been dropped.
+    pub(super) fn conclude(&self) -> State {
         let before = self.state.get();
         if before.is_lent() {
-            abort_leaked(name);
+            abort_leaked(self.name());
         }
         if !before.is_entering() {
             self.state.set(State::Done);
@@ -327,6 +329,18 @@ impl Header {
     #[inline]
     pub(crate) fn set_outcome(&self, outcome: Outcome) {
         self.outcome.set(outcome);
+    }
+
+    /// Returns whether the block has recorded its outcome.
+    #[inline]
+    pub(crate) fn has_outcome(&self) -> bool {
+        self.outcome.get() != Outcome::Cancelled
+    }
+
+    /// Records that the block has ended, and is about to be dropped.
+    #[inline]
+    pub(crate) fn set_block_done(&self) {
+        self.state.set(State::BlockDone);
     }
 
     /// Returns the outcome of the block. `None` if the block has not ended.
@@ -368,10 +382,22 @@ impl TaskPtr<Header> {
     pub(super) unsafe fn begin(self, value_ptr: NonNull<()>, cx: &mut Context<'_>) -> bool {
         // SAFETY: guaranteed by the caller.
         let owner = unsafe { self.header() }.owner.get();
-        // SAFETY: the marker has begun to lend, so the driver has called `Header::begin`, which sets the owner.
+        // SAFETY: the marker has begun to lend, so the driver has set the owner.
         let Owner { pointer, vtable } = unsafe { owner.unwrap_unchecked() };
         // SAFETY: as in `lend`.
         unsafe { (vtable.begin)(pointer.0, value_ptr, cx) }
+    }
+
+    /// See [`BlockOwner::poll_block`].
+    ///
+    /// # Safety
+    ///
+    /// The same conditions as there. The header must be alive.
+    pub(super) unsafe fn poll_block(self, cx: &mut Context<'_>) -> bool {
+        // SAFETY: as in `lend`.
+        let Owner { pointer, vtable } = unsafe { self.header() }.owner();
+        // SAFETY: as in `lend`.
+        unsafe { (vtable.poll_block)(pointer.0, cx) }
     }
 
     /// See [`BlockOwner::poll`].
@@ -382,7 +408,14 @@ impl TaskPtr<Header> {
     #[inline]
     pub(super) unsafe fn poll(self, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         // SAFETY: as in `lend`.
-        let Owner { pointer, vtable } = unsafe { self.header() }.owner();
+        let header = unsafe { self.header() };
+        let Owner { pointer, vtable } = header.owner();
+        let is_plain = value_ptr.is_none() && !header.has(Flag::Stopping) && !is_scope(cx.waker());
+        if is_plain && header.state.get().is_running() {
+            // SAFETY: as in `lend`. The state says that the block has not been dropped. The caller is a marker, which the block
+            // does not poll.
+            return unsafe { (vtable.poll_block)(pointer.0, cx) };
+        }
         // SAFETY: as in `lend`.
         unsafe { (vtable.poll)(pointer.0, value_ptr, cx) }
     }
@@ -433,6 +466,26 @@ impl TaskPtr<Header> {
         rescue::end_block(block);
     }
 
+    /// Records that the block has panicked, and drops the block if it has not been dropped.
+    ///
+    /// # Safety
+    ///
+    /// The header and the owner must be alive. The block must not be in use.
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn fail(self, payload: Payload) {
+        // SAFETY: guaranteed by the caller.
+        let header = unsafe { self.header() };
+        let Owner { pointer, vtable } = header.owner();
+        // SAFETY: these are the functions of this owner. The rest is guaranteed by the caller.
+        unsafe { (vtable.set_panic)(pointer.0, &mut Some(payload)) };
+        if header.state.replace(State::BlockDone).is_lent() {
+            // SAFETY: the previous state says that the block had not been dropped.
+            unsafe { self.drop_block() };
+        }
+        header.outcome.set(Outcome::Panicked);
+    }
+
     /// Drops the block. A panic of this drop is a panic of the block.
     ///
     /// # Safety
@@ -446,7 +499,7 @@ impl TaskPtr<Header> {
         if let Err(payload) = panics::catch(|| unsafe { (vtable.drop_block)(pointer.0) }) {
             header.outcome.set(Outcome::Panicked);
             // SAFETY: as above.
-            unsafe { (vtable.set_panic)(pointer.0, payload) };
+            unsafe { (vtable.set_panic)(pointer.0, &mut Some(payload)) };
         }
     }
 }

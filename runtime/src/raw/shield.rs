@@ -242,7 +242,8 @@ impl<F: Future, L: Contract> ShieldedState<F, L> {
         let Some(body) = body.as_pin_mut() else { return };
         if !replace(&mut self.is_begun, true) {
             self.origin = Some(Origin::here());
-            self.proxy.header.begin(NonNull::from(&self.proxy), false);
+            self.proxy.header.set_owner(NonNull::from(&self.proxy));
+            self.proxy.header.begin(false);
         }
         let (polled, is_pending) = poll_watched(self.proxy.phase(), cx, |cx| body.poll(cx));
         if is_pending {
@@ -451,13 +452,18 @@ unsafe impl<L: Contract> BlockOwner for Proxy<L> {
         unsafe { Self::poll(this, Some(value_ptr), cx) }
     }
 
+    unsafe fn poll_block(this: NonNull<()>, cx: &mut Context<'_>) -> bool {
+        // SAFETY: as in `name`.
+        unsafe { this.cast::<Self>().as_ref() }.poll_as_owner(cx)
+    }
+
     unsafe fn poll(this: NonNull<()>, value_ptr: Option<NonNull<()>>, cx: &mut Context<'_>) -> bool {
         if let Some(value_ptr) = value_ptr {
             // SAFETY: guaranteed by the caller, with the same conditions.
             unsafe { Self::lend(this, value_ptr) };
         }
         // SAFETY: as in `name`.
-        unsafe { this.cast::<Self>().as_ref() }.poll_as_owner(cx)
+        unsafe { <Self as BlockOwner>::poll_block(this, cx) }
     }
 
     unsafe fn drop_block(this: NonNull<()>) {
@@ -470,9 +476,10 @@ unsafe impl<L: Contract> BlockOwner for Proxy<L> {
         this.error.take();
     }
 
-    unsafe fn set_panic(this: NonNull<()>, payload: Payload) {
+    unsafe fn set_panic(this: NonNull<()>, payload: &mut Option<Payload>) {
         // SAFETY: as in `name`.
-        rescue::panicked(unsafe { this.cast::<Self>().as_ref() }.name, payload);
+        let name = unsafe { this.cast::<Self>().as_ref() }.name;
+        payload.take().into_iter().for_each(|payload| rescue::panicked(name, payload));
     }
 
     unsafe fn take_error(this: NonNull<()>, value_ptr: NonNull<()>) {

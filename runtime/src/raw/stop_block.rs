@@ -4,55 +4,30 @@ use core::ptr::NonNull;
 use core::task::Context;
 
 use super::TaskPtr;
+use super::any_driver::AnyDriver;
 use super::header::{Flag, Header, State};
 use super::stop_scope::{StopMode, StopPoll, StopScope};
+use crate::frame::SlotState;
 
-/// A driver whose block is stopped.
-pub(super) trait StopBlock {
-    fn header(&self) -> &Header;
-
-    /// Polls the block and returns whether it has ended.
-    ///
-    /// # Safety
-    ///
-    /// The driver must be pinned. The block must not have been dropped, and must not be in use.
-    unsafe fn run_block(&self, cx: &mut Context<'_>) -> bool;
-
-    /// Takes the value that is lent: see [`BlockOwner::lend`](super::header::BlockOwner::lend).
-    ///
-    /// # Safety
-    ///
-    /// See there.
-    unsafe fn lend(&self, value_ptr: NonNull<()>);
-
-    /// Returns whether the block has been polled: it then has taken the lent value.
-    fn has_begun(&self) -> bool;
-
-    /// Drops what the block and the body have left, such as the lent value.
-    fn clear(&self);
-}
-
-/// Polls the block for its marker, in a scope that can stop it, or while it is being stopped. For `can_stop`, see
-/// [`Enclosing::CAN_STOP`](super::Enclosing::CAN_STOP).
+/// Polls the block for its marker, in a scope that can stop it, or while it is being stopped.
 ///
 /// # Safety
 ///
 /// See [`BlockOwner::poll`](super::header::BlockOwner::poll).
 #[cold]
 pub(super) unsafe fn poll_for_marker(
-    driver: &dyn StopBlock,
-    can_stop: bool,
+    driver: &dyn AnyDriver,
     value_ptr: Option<NonNull<()>>,
     cx: &mut Context<'_>,
 ) -> bool {
     let header = driver.header();
     let scope = StopScope::of(cx.waker());
     let is_stopping = scope.is_some_and(|scope| scope.mode() == StopMode::Stopping);
-    let stops =
-        header.has(Flag::Stopping) || (is_stopping && (can_stop || (value_ptr.is_none() && driver.has_begun())));
+    let can_stop = || driver.enclosing().can_stop() || (value_ptr.is_none() && has_begun(driver));
+    let stops = header.has(Flag::Stopping) || (is_stopping && can_stop());
     if let Some(value_ptr) = value_ptr {
         // SAFETY: guaranteed by the caller, with the same conditions.
-        unsafe { driver.lend(value_ptr) };
+        unsafe { TaskPtr(NonNull::from(header)).lend(value_ptr) };
     }
     match (header.state.get().is_running(), scope) {
         (true, scope) if stops => {
@@ -65,10 +40,15 @@ pub(super) unsafe fn poll_for_marker(
         // SAFETY: as above.
         (true, Some(scope)) => unsafe { run_block_in(driver, scope, cx) },
         // SAFETY: as above.
-        (true, None) => unsafe { driver.run_block(cx) },
+        (true, None) => unsafe { poll_block(driver, cx) },
         // SAFETY: as above.
         (false, _) => unsafe { cancel_block(header) },
     }
+}
+
+/// Returns whether the block has been polled: it then has taken the lent value.
+fn has_begun(driver: &dyn AnyDriver) -> bool {
+    driver.slot_state() != SlotState::Lent
 }
 
 /// Drops the block of a `with!` that is being dropped. Returns `true`, because the block has ended.
@@ -87,15 +67,25 @@ unsafe fn cancel_block(header: &Header) -> bool {
     true
 }
 
+/// Polls the block and returns whether it has ended: see [`BlockOwner::poll_block`](super::header::BlockOwner::poll_block).
+///
+/// # Safety
+///
+/// The driver must be pinned. The block must not have been dropped, and must not be in use.
+unsafe fn poll_block(driver: &dyn AnyDriver, cx: &mut Context<'_>) -> bool {
+    // SAFETY: guaranteed by the caller. The driver owns the block, and is alive.
+    unsafe { TaskPtr(NonNull::from(driver.header())).poll_block(cx) }
+}
+
 /// Polls the block in a scope that may stop it later. Returns whether the block has ended.
 ///
 /// # Safety
 ///
-/// See [`StopBlock::run_block`].
-unsafe fn run_block_in<D: StopBlock + ?Sized>(driver: &D, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
+/// See [`poll_block`].
+unsafe fn run_block_in(driver: &dyn AnyDriver, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
     let before = scope.begin_trace();
     // SAFETY: guaranteed by the caller.
-    let has_ended = unsafe { driver.run_block(cx) };
+    let has_ended = unsafe { poll_block(driver, cx) };
     let is_open = scope.end_trace(before);
     if !has_ended {
         record_open(driver.header(), scope, is_open);
@@ -107,9 +97,8 @@ unsafe fn run_block_in<D: StopBlock + ?Sized>(driver: &D, scope: &StopScope<'_>,
 ///
 /// # Safety
 ///
-/// See [`StopBlock::run_block`]. While the driver is `Running`, the block must not have been dropped.
-#[inline]
-pub(super) unsafe fn begin_running<D: StopBlock>(driver: &D, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
+/// See [`poll_block`]. While the driver is `Running`, the block must not have been dropped.
+pub(super) unsafe fn begin_running(driver: &dyn AnyDriver, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
     match driver.header().state.get() {
         State::Unpolled => !scope.is_requested(),
         // SAFETY: guaranteed by the caller.
@@ -124,7 +113,7 @@ pub(super) unsafe fn begin_running<D: StopBlock>(driver: &D, scope: &StopScope<'
 ///
 /// See [`stop_block`]. While the driver is `Running`, the block must not have been dropped.
 #[cold]
-pub(super) unsafe fn stop_if_running(driver: &dyn StopBlock, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
+pub(super) unsafe fn stop_if_running(driver: &dyn AnyDriver, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
     let header = driver.header();
     if header.state.get() == State::Running {
         // SAFETY: guaranteed by the caller.
@@ -146,9 +135,9 @@ pub(super) unsafe fn stop_if_running(driver: &dyn StopBlock, scope: &StopScope<'
 /// The driver must be pinned. The block must not have been dropped, and must not be in use. What is lent to it must be
 /// valid.
 #[cold]
-unsafe fn stop_block(driver: &dyn StopBlock, cx: &mut Context<'_>) -> StopPoll {
+unsafe fn stop_block(driver: &dyn AnyDriver, cx: &mut Context<'_>) -> StopPoll {
     let header = driver.header();
-    if !driver.has_begun() || header.has(Flag::Leaving) || header.has(Flag::HasOpen) {
+    if !has_begun(driver) || header.has(Flag::Leaving) || header.has(Flag::HasOpen) {
         // SAFETY: guaranteed by the caller.
         if let Some(polled) = unsafe { leave_block(driver, cx) } {
             return polled;
@@ -166,12 +155,12 @@ unsafe fn stop_block(driver: &dyn StopBlock, cx: &mut Context<'_>) -> StopPoll {
 /// # Safety
 ///
 /// See [`stop_block`].
-unsafe fn leave_block(driver: &dyn StopBlock, cx: &mut Context<'_>) -> Option<StopPoll> {
+unsafe fn leave_block(driver: &dyn AnyDriver, cx: &mut Context<'_>) -> Option<StopPoll> {
     let header = driver.header();
     let mode = if header.has(Flag::Leaving) { StopMode::Leaving } else { StopMode::Stopping };
     let scope = StopScope::new(cx.waker(), mode);
     // SAFETY: guaranteed by the caller.
-    let has_ended = scope.poll(|cx| unsafe { driver.run_block(cx) });
+    let has_ended = scope.poll(|cx| unsafe { poll_block(driver, cx) });
     if scope.is_cut() {
         header.set(Flag::Cut, true);
     }
@@ -223,9 +212,9 @@ fn marker_polled(header: &Header, scope: &StopScope<'_>, polled: StopPoll) {
 }
 
 /// Begins or continues the stop of a driver. Returns the mode in which the driver must poll its body. `None` if it must
-/// not poll the body: nothing is entered any more, and an enter phase in which nothing is open is abandoned. `can_stop` is
-/// `false` for an entry of a stack: see [`Enclosing`](super::Enclosing::CAN_STOP).
-pub(super) fn begin_stop(header: &Header, can_stop: bool) -> Option<StopMode> {
+/// not poll the body: nothing is entered any more, and an enter phase in which nothing is open is abandoned.
+pub(super) fn begin_stop(driver: &dyn AnyDriver) -> Option<StopMode> {
+    let header = driver.header();
     let state = header.state.get();
     let mode = match state {
         State::Unpolled | State::Done => return None,
@@ -233,7 +222,7 @@ pub(super) fn begin_stop(header: &Header, can_stop: bool) -> Option<StopMode> {
         _ if state.is_entering() => StopMode::Stopping,
         _ => StopMode::Leaving,
     };
-    if can_stop && !header.has(Flag::Stopping) {
+    if driver.enclosing().can_stop() && !header.has(Flag::Stopping) {
         header.set(Flag::Stopping, true);
         header.set(Flag::WantsMarker, state == State::RunningDetached);
     }

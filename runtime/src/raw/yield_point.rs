@@ -1,5 +1,6 @@
 //! The yield point of a body, and the future of its `yield!`.
 
+use core::cell::Cell;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::pin::Pin;
@@ -106,12 +107,14 @@ lend!(2 lend2 Lend2('y 'a 'z 'b) 'b: 'a);
 /// A `with!` around a marker sees the outcome that the marker returned, although its own block ran to its end. In
 /// Python, the error would pass through its manager.
 pub trait Enclosing {
-    /// Whether the block of the `with!` contains a marker, or the end of a stack's entry.
-    const IS_AROUND_MARKER: bool;
+    /// Returns whether the block of the `with!` contains a marker, or the end of a stack's entry.
+    fn is_around_marker(&self) -> bool;
 
-    /// Whether a scope around the `with!` can stop the block. The block of a stack's entry ends only when the stack is left,
-    /// or when its own manager stops it.
-    const CAN_STOP: bool = true;
+    /// Returns whether a scope around the `with!` can stop the block. The block of a stack's entry ends only when the stack
+    /// is left, or when its own manager stops it.
+    fn can_stop(&self) -> bool {
+        true
+    }
 
     /// Returns the outcome of the block that the marker has lent to. `None` if that block has not ended.
     fn outcome(&self) -> Option<Outcome>;
@@ -121,10 +124,21 @@ pub trait Enclosing {
 
     /// Returns whether the `with!` of the marker is being dropped and needs the marker to be polled.
     fn wants_marker(&self) -> bool;
+
+    /// Completes the outcome of a block that has ended. If the block completed and contains the marker of an enclosing
+    /// manager, the outcome of that marker replaces `Completed`.
+    #[inline]
+    fn pass(&self, outcome: &Cell<Outcome>) {
+        if let (Outcome::Completed, Some(passed)) = (outcome.get(), self.outcome()) {
+            outcome.set(passed);
+        }
+    }
 }
 
 impl Enclosing for () {
-    const IS_AROUND_MARKER: bool = false;
+    fn is_around_marker(&self) -> bool {
+        false
+    }
 
     fn outcome(&self) -> Option<Outcome> {
         None
@@ -156,7 +170,9 @@ impl<H: Placement> EnclosingPoint<'_, H> {
 }
 
 impl<H: Placement> Enclosing for EnclosingPoint<'_, H> {
-    const IS_AROUND_MARKER: bool = true;
+    fn is_around_marker(&self) -> bool {
+        true
+    }
 
     #[inline]
     fn outcome(&self) -> Option<Outcome> {
