@@ -370,20 +370,20 @@ impl<S: Scope> Frame<S> {
         S: Scope<Return: Classify<Literal>, Exit: CatchesFrom<S::Return, Literal>>,
     {
         match polled {
-            Poll::Ready(value) => self.set_return(value),
-            // The block has stored its end in the slot, and stays pending forever.
-            Poll::Pending if self.header().has_outcome() => {}
-            Poll::Pending => return false,
+            Poll::Ready(value) => {
+                self.set_return(value);
+                true
+            }
+            // A block that has ended stays pending forever.
+            Poll::Pending => self.header().is_block_done(),
         }
-        self.header().set_block_done();
-        true
     }
 
     /// Stores the end of a block, and its outcome.
     #[inline]
     fn set_end(&self, end: SlotOf<S>, outcome: Outcome) {
         self.set(end);
-        self.header().set_outcome(outcome);
+        self.header().end_block(outcome);
     }
 
     #[inline]

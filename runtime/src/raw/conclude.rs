@@ -9,9 +9,8 @@ use super::header::{Header, State};
 use super::stop_driver::poll_driver;
 use crate::exit::Exit;
 use crate::frame::{End, Frame};
-use crate::named::Named;
 use crate::output::{BodyOutput, JoinOutput, Suppression};
-use crate::panics::{self, Parcel};
+use crate::panics::Parcel;
 use crate::rescue;
 use crate::scope_types::{BothOf, RestOutput, Scope};
 use crate::value::{Value, join};
@@ -50,7 +49,6 @@ where
 pub(super) unsafe fn poll_in_scope<S, O>(
     frame: &Frame<S>,
     driver: &dyn AnyDriver,
-    named: Named<O>,
     cx: &mut Context<'_>,
 ) -> Poll<EndOf<S>>
 where
@@ -60,12 +58,20 @@ where
     let mut output = None::<O>;
     // SAFETY: guaranteed by the caller.
     unsafe { poll_driver(driver, cx, NonNull::from(&mut output).cast()) };
-    output.map_or(Poll::Pending, |output| Poll::Ready(conclude(frame, driver, named, output)))
+    match output {
+        // SAFETY: guaranteed by the caller.
+        Some(output) => Poll::Ready(unsafe { conclude(frame, driver, output) }),
+        None => Poll::Pending,
+    }
 }
 
 /// Returns the end of the `with!` whose body has returned `output`.
+///
+/// # Safety
+///
+/// `O` must be the output of the body of the driver.
 #[inline(never)]
-pub(super) fn conclude<S, O>(frame: &Frame<S>, driver: &dyn AnyDriver, named: Named<O>, output: O) -> EndOf<S>
+pub(super) unsafe fn conclude<S, O>(frame: &Frame<S>, driver: &dyn AnyDriver, output: O) -> EndOf<S>
 where
     S: Scope<Exit: Exit<Output = O>>,
     O: JoinOutput<RestOutput<S>>,
@@ -73,7 +79,8 @@ where
     let before = frame.header().conclude();
     if let Err(error) = output.check() {
         if let Some(parcel) = discard_end(driver, "failed and replaced the error of its block") {
-            give_way(parcel, O::failed(error), named);
+            // SAFETY: guaranteed by the caller.
+            unsafe { give_way(parcel, O::failed(error), driver) };
         }
         return End::Value(join::<S::Exit, S::Rest, _>(Err(error)));
     }
@@ -114,10 +121,14 @@ fn no_value(header: &Header, before: State) -> ! {
 }
 
 /// Resumes the panic of the block. The error of the manager is reported as lost.
+///
+/// # Safety
+///
+/// See [`conclude`].
 #[cold]
-fn give_way<O: BodyOutput>(parcel: Parcel, output: O, named: Named<O>) -> ! {
-    named.report(rescue::failed, rescue::PANICKING, &output);
+unsafe fn give_way<O>(parcel: Parcel, output: O, driver: &dyn AnyDriver) -> ! {
     // Dropped before the panic is resumed: a panic of its destructor during unwinding would abort the process.
-    panics::discard(output);
+    // SAFETY: guaranteed by the caller.
+    unsafe { driver.discard(NonNull::from(&mut Some(output)).cast(), Some(rescue::PANICKING)) };
     parcel.resume();
 }

@@ -60,6 +60,7 @@ where
 /// What a driver is created with, besides its body and its block. It is not changed while the driver is live.
 #[expect(missing_debug_implementations, reason = "hidden from users")]
 pub struct DriverParts<'h, N, S: Scope, W> {
+    /// Borrowed for as long as the driver lives.
     frame: &'h Frame<S>,
     enclosing: W,
     name: N,
@@ -117,7 +118,7 @@ where
 
     unsafe fn name(this: NonNull<()>) -> &'static str {
         // SAFETY: guaranteed by the caller.
-        unsafe { Live::new(this.cast::<Self>()) }.parts.name.named().name()
+        unsafe { Live::new(this.cast::<Self>()) }.parts().name.named().name()
     }
 
     #[inline]
@@ -169,14 +170,14 @@ where
 
     unsafe fn set_panic(this: NonNull<()>, payload: &mut Option<Payload>) {
         // SAFETY: guaranteed by the caller.
-        unsafe { Live::new(this.cast::<Self>()) }.parts.frame.set_panic(payload);
+        unsafe { Live::new(this.cast::<Self>()) }.frame.set_panic(payload);
     }
 
     unsafe fn take_error(this: NonNull<()>, value_ptr: NonNull<()>) {
         // SAFETY: the caller guarantees that it points to an `Option` of the caught error.
         let value_ptr = unsafe { value_ptr.cast::<Option<<S::Exit as Exit>::Caught>>().as_mut() };
         // SAFETY: guaranteed by the caller.
-        *value_ptr = unsafe { Live::new(this.cast::<Self>()) }.parts.frame.take_error();
+        *value_ptr = unsafe { Live::new(this.cast::<Self>()) }.frame.take_error();
     }
 }
 
@@ -210,11 +211,11 @@ where
             // SAFETY: the driver is pinned. The state says that the block has not been dropped, and that the body is suspended
             // at its marker.
             State::Running if !unsafe { live.run_block(cx) } => return Poll::Pending,
-            _ => before_body(header, &live.parts.enclosing),
+            _ => before_body(header, &live.parts().enclosing),
         }
         // SAFETY: the driver is pinned, and no other code polls the body.
         let output = ready!(unsafe { live.poll_body(cx) });
-        match conclude_in_value(live.parts.frame, output) {
+        match conclude_in_value(live.frame, output) {
             Ok(end) => Poll::Ready(end),
             Err(output) => Poll::Ready(live.conclude(output)),
         }
@@ -231,9 +232,10 @@ where
     W: Enclosing,
 {
     /// Returns the end of the `with!` for a body that returned `output`.
-    #[inline(never)]
+    #[inline]
     fn conclude(self, output: F::Output) -> EndOf<S> {
-        conclude(self.parts.frame, &self, self.parts.name.named(), output)
+        // SAFETY: this is the output of the body.
+        unsafe { conclude(self.frame, &self, output) }
     }
 
     /// Polls the driver in a scope that can stop it.
@@ -245,8 +247,8 @@ where
     #[inline(never)]
     unsafe fn poll_in_scope(self, cx: &mut Context<'_>) -> Poll<EndOf<S>> {
         self.header().set_owner(self.driver);
-        // SAFETY: guaranteed by the caller. `named` has the type of the output.
-        unsafe { poll_in_scope(self.parts.frame, &self, self.parts.name.named(), cx) }
+        // SAFETY: guaranteed by the caller. The output is that of the body, by the bounds.
+        unsafe { poll_in_scope::<S, F::Output>(self.frame, &self, cx) }
     }
 }
 

@@ -99,10 +99,10 @@ pub(super) enum Flag {
 pub(crate) struct Header {
     owner: Cell<Option<Owner>>,
     pub(super) state: Cell<State>,
-    /// The position of the marker in its body, combined with the routes of the managers around it.
-    pub(super) route: Cell<Route>,
     /// The outcome of the block. `Cancelled` before the block has ended.
     pub(super) outcome: Cell<Outcome>,
+    /// The position of the marker in its body, combined with the routes of the managers around it.
+    pub(super) route: Cell<Route>,
     flags: Cell<u8>,
 }
 
@@ -309,6 +309,7 @@ impl Header {
     }
 
     /// Records that the body has ended. Returns the state before that. Aborts the process if the block has not been dropped.
+    #[inline]
     pub(super) fn conclude(&self) -> State {
         let before = self.state.get();
         if before.is_lent() {
@@ -325,22 +326,17 @@ impl Header {
         self.has(Flag::Stopping) && self.has(Flag::Cut) && self.outcome.get() == Outcome::Cancelled
     }
 
-    /// Records the outcome with which the block ends.
+    /// Records that the block ends with this outcome. It is dropped next.
     #[inline]
-    pub(crate) fn set_outcome(&self, outcome: Outcome) {
+    pub(crate) fn end_block(&self, outcome: Outcome) {
+        self.state.set(State::BlockDone);
         self.outcome.set(outcome);
     }
 
-    /// Returns whether the block has recorded its outcome.
+    /// Returns whether the block has ended.
     #[inline]
-    pub(crate) fn has_outcome(&self) -> bool {
-        self.outcome.get() != Outcome::Cancelled
-    }
-
-    /// Records that the block has ended, and is about to be dropped.
-    #[inline]
-    pub(crate) fn set_block_done(&self) {
-        self.state.set(State::BlockDone);
+    pub(crate) fn is_block_done(&self) -> bool {
+        self.state.get() == State::BlockDone
     }
 
     /// Returns the outcome of the block. `None` if the block has not ended.

@@ -2,6 +2,7 @@
 
 use core::future::Future;
 use core::hint::unreachable_unchecked;
+use core::marker::PhantomData;
 use core::mem::forget;
 use core::pin::Pin;
 use core::ptr::{NonNull, drop_in_place};
@@ -10,7 +11,7 @@ use core::task::{Context, Poll};
 use super::{Driver, DriverParts};
 use crate::classify::Classify;
 use crate::exit::CatchesFrom;
-use crate::frame::SlotState;
+use crate::frame::{Frame, SlotState};
 use crate::named::{NameAt, Named};
 use crate::output::BodyOutput;
 use crate::panics::{self, Parcel};
@@ -32,7 +33,8 @@ where
     W: Enclosing,
 {
     pub(super) driver: NonNull<Driver<'h, F, N, S, B, W, Literal>>,
-    pub(super) parts: &'p DriverParts<'h, N, S, W>,
+    pub(super) frame: &'h Frame<S>,
+    life: PhantomData<&'p ()>,
 }
 
 impl<F, N, S, B, W, Literal> Clone for Live<'_, '_, F, N, S, B, W, Literal>
@@ -81,15 +83,22 @@ where
     /// The driver must be live for as long as this is used, and pinned if it has been polled.
     #[inline]
     pub(super) unsafe fn new(driver: NonNull<Driver<'h, F, N, S, B, W, Literal>>) -> Self {
-        // SAFETY: the caller guarantees that the driver is not `Done`. This field is not written while it is live.
-        let parts = unsafe { with_field!(driver, [ref parts] => parts) };
-        Self { driver, parts }
+        // SAFETY: guaranteed by the caller.
+        let frame = unsafe { parts_of(driver) }.frame;
+        Self { driver, frame, life: PhantomData }
+    }
+
+    /// Returns what the driver was created with.
+    #[inline]
+    pub(super) fn parts(self) -> &'p DriverParts<'h, N, S, W> {
+        // SAFETY: the driver is live: see `new`.
+        unsafe { parts_of(self.driver) }
     }
 
     /// Returns the header of the frame.
     #[inline]
     pub(super) fn header(self) -> &'h Header {
-        self.parts.frame.header()
+        self.frame.header()
     }
 
     /// # Safety
@@ -113,8 +122,8 @@ where
     /// Lends `value` to the block.
     #[inline]
     pub(super) fn lend(self, value: S::Lent) {
-        self.parts.frame.lend(value);
-        self.parts.enclosing.has_lent(self.header().route.get());
+        self.frame.lend(value);
+        self.parts().enclosing.has_lent(self.header().route.get());
     }
 
     /// Polls the body once.
@@ -149,10 +158,9 @@ where
     /// # Safety
     ///
     /// The driver must be pinned. The block must not have been dropped, and must not be in use.
-    #[expect(clippy::inline_always, reason = "rarely used code calls `poll_block`, so that this has two callers")]
-    #[inline(always)]
+    #[inline]
     pub(super) unsafe fn run_block(self, cx: &mut Context<'_>) -> bool {
-        let frame = self.parts.frame;
+        let frame = self.frame;
         // SAFETY: the caller is the marker, or the driver while the body is suspended at the marker. The block polls neither
         // of them, so only one such reference exists at a time (fact 3).
         let block = unsafe { self.block() };
@@ -167,12 +175,30 @@ where
         });
         match ran {
             Ok(false) => return false,
-            Ok(true) => self.parts.enclosing.pass(&self.header().outcome),
+            Ok(true) => self.parts().enclosing.pass(&self.header().outcome),
             // SAFETY: the driver is the owner of the block, which is not in use any more.
             Err(payload) => unsafe { TaskPtr(NonNull::from(self.header())).fail(payload) },
         }
         true
     }
+}
+
+/// # Safety
+///
+/// The driver must be live during `'p`.
+#[inline]
+unsafe fn parts_of<'p, F, N, S, B, W, Literal>(
+    driver: NonNull<Driver<'_, F, N, S, B, W, Literal>>,
+) -> &'p DriverParts<'_, N, S, W>
+where
+    F: Future<Output: BodyOutput>,
+    N: NameAt<S, Output = F::Output>,
+    S: Scope<Return: Classify<Literal>>,
+    B: Future<Output = S::Return>,
+    W: Enclosing,
+{
+    // SAFETY: the driver is not `Done`. This field is not written while it is live.
+    unsafe { with_field!(driver, [ref parts] => parts) }
 }
 
 /// When dropped, records that the body has panicked and that its locals are gone.
@@ -194,23 +220,23 @@ where
     W: Enclosing,
 {
     fn header(&self) -> &Header {
-        self.parts.frame.header()
+        self.frame.header()
     }
 
     fn enclosing(&self) -> &dyn Enclosing {
-        &self.parts.enclosing
+        &self.parts().enclosing
     }
 
     fn can_be_cut(&self) -> bool {
-        self.parts.name.can_be_cut()
+        self.parts().name.can_be_cut()
     }
 
     fn slot_state(&self) -> SlotState {
-        self.parts.frame.slot_state()
+        self.frame.slot_state()
     }
 
     fn clear(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel> {
-        self.parts.frame.clear(&N::SHOW_END, report)
+        self.frame.clear(&N::SHOW_END, report)
     }
 
     unsafe fn poll_body(&self, cx: &mut Context<'_>, output: NonNull<()>) -> BodyPoll {
@@ -222,7 +248,7 @@ where
 
     unsafe fn discard(&self, output: NonNull<()>, what: Option<&str>) {
         // SAFETY: guaranteed by the caller.
-        unsafe { discard(self.parts.name.named(), output.cast(), what) };
+        unsafe { discard(self.parts().name.named(), output.cast(), what) };
     }
 
     unsafe fn drop_body(&self) {
