@@ -18,13 +18,14 @@ use crate::scenario::Scenario;
 use crate::{chart, contestants, overhead, sizes, targets};
 
 /// All that is measured.
-struct Measured {
-    profiles: Vec<(&'static str, Counts)>,
-    rows: Vec<Row>,
+pub(crate) struct Measured {
+    pub(crate) profiles: Vec<(&'static str, Counts)>,
+    pub(crate) rows: Vec<Row>,
     growth: Vec<Series>,
-    compiled: Vec<Compiled>,
-    depths: Vec<(&'static str, Vec<Spread>)>,
-    clean: Vec<(&'static str, Spread)>,
+    pub(crate) compiled: Vec<Compiled>,
+    pub(crate) depths: Vec<(&'static str, Vec<Spread>)>,
+    pub(crate) clean: Vec<(&'static str, Spread)>,
+    pub(crate) expansion: Vec<(&'static str, Spread)>,
     /// The load of the machine while the times were taken.
     load: String,
 }
@@ -56,11 +57,12 @@ fn measure() -> Result<Measured, Box<dyn Error>> {
     eprintln!("growth");
     let growth = growth::measure()?;
     eprintln!("compile times");
-    let (compiled, depths, clean) = (compile::measure()?, compile::measure_depth()?, compile::measure_clean()?);
+    let (compiled, depths) = (compile::measure()?, compile::measure_depth()?);
+    let (clean, expansion) = (compile::measure_clean()?, compile::measure_expansion()?);
     eprintln!("profiles");
     // Last, because cargo puts the program without peers in the place of this one, which then can't start itself any more.
     let profiles = overhead::measure()?;
-    Ok(Measured { profiles, rows, growth, compiled, depths, clean, load })
+    Ok(Measured { profiles, rows, growth, compiled, depths, clean, expansion, load })
 }
 
 /// A folder for this program beside itself.
@@ -127,8 +129,8 @@ impl Measured {
         text += &passage("realistic", &overhead::realistic_table(&self.profiles)?);
         text += FORMS;
         text += &passage("forms", &overhead::forms_table(&self.profiles[0].1)?);
-        text += "\n## Targets\n\nIn the default release profile.\n\n";
-        text += &targets::table(&self.rows, &self.compiled)?;
+        text += "\n## Targets\n\nIn the default release profile, where no other is named. By hand is with `catch_unwind`.\n\n";
+        text += &targets::table(self)?;
         self.scenarios(&mut text)?;
         text += SIZES;
         text += &passage("sizes", &sizes::table()?);
@@ -136,7 +138,7 @@ impl Measured {
         text += "\n## Growth\n\n![](growth.svg)\n\nThe cost of each, by how many there are.\n";
         text += &passage("growth", &growth::tables(&self.growth)?);
         text += "\n## Compile time\n\n";
-        text += &passage("compile time", &compile::tables(&self.compiled, &self.depths, &self.clean)?);
+        text += &passage("compile time", &compile::tables(&self.compiled, &self.depths, &self.clean, &self.expansion)?);
         Ok(text)
     }
 

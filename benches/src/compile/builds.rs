@@ -28,8 +28,6 @@ pub(crate) struct Compiled {
     pub(crate) name: &'static str,
     /// `cargo check`, a debug build and a release build, without the dependencies: seconds of the CPU.
     pub(crate) cpu: [Spread; 3],
-    /// The time that the expansion of macros takes, in seconds by the clock.
-    pub(crate) expansion: Spread,
     pub(crate) llvm_lines: usize,
     pub(crate) program_size: u64,
     pub(crate) expanded_lines: usize,
@@ -45,18 +43,37 @@ pub(crate) fn measure() -> Result<Vec<Compiled>, Box<dyn Error>> {
         .map(|profile| by_turns(&packages, |package| Ok(rustc::rustc(package, profile, &[])?.cpu)));
     let (check, debug) = (check?, debug?);
     let release = by_turns(&packages, rustc::release)?;
-    let expansion = by_turns(&packages, rustc::expansion)?;
     let compiled = packages.iter().enumerate().map(|(at, package)| {
         Ok(Compiled {
             name: sources[at].0.name,
             cpu: [check[at], debug[at], release[at]],
-            expansion: expansion[at],
             llvm_lines: rustc::llvm_lines(package)?,
             program_size: rustc::release_size(package)?,
             expanded_lines: rustc::expanded_lines(package)?,
         })
     });
     compiled.collect()
+}
+
+/// Milliseconds by the clock that the expansion of one macro takes.
+pub(crate) fn measure_expansion() -> Result<Vec<(&'static str, Spread)>, Box<dyn Error>> {
+    let folder = folder()?;
+    let managers = Amount { functions: 0, ..USES };
+    let sources = [(EMPTY, NO_USES), (WITH, managers), (WITH, USES), (SELECT, USES)];
+    let packages: Vec<_> =
+        sources.iter().map(|(source, amount)| source.write(&folder, *amount)).collect::<Result<_, _>>()?;
+    let [nothing, managers, with, select] = by_turns(&packages, rustc::expansion)?[..] else {
+        unreachable!("four crates")
+    };
+    let of_one = |spread: Spread, less: Spread, number: usize| {
+        spread
+            .map(|seconds| (seconds - less.median) * 1000.0 / f64::from(u32::try_from(number).expect("a small number")))
+    };
+    Ok(vec![
+        (WITH.name, of_one(with, managers, USES.functions)),
+        ("`#[async_context_manager]`", of_one(managers, nothing, USES.managers)),
+        (SELECT.name, of_one(select, nothing, USES.functions)),
+    ])
 }
 
 /// How deep uses are nested in the functions of a crate.

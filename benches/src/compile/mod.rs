@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use source::{Amount, BY_HAND, EMPTY, Source, WITH};
 #[cfg(feature = "full")]
 pub(crate) use {
-    builds::{Compiled, Spread, measure, measure_clean, measure_depth},
-    table::{summary, tables},
+    builds::{Compiled, Spread, measure, measure_clean, measure_depth, measure_expansion},
+    table::{lines_of_one, summary, tables},
 };
 
 const USES: Amount = Amount { managers: 40, functions: 100, depth: 1 };

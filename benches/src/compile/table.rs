@@ -6,11 +6,12 @@ use std::fmt::Write;
 use super::USES;
 use super::builds::{Compiled, DEPTHS, Spread};
 
-/// All three tables, with what they say.
+/// All tables, with what they say.
 pub(crate) fn tables(
     compiled: &[Compiled],
     depths: &[(&str, Vec<Spread>)],
     clean: &[(&str, Spread)],
+    expansion: &[(&str, Spread)],
 ) -> Result<String, Box<dyn Error>> {
     let mut text = format!(
         "A crate with {} managers and {} uses of them, or with {} `tokio::select!`s; without its dependencies.\n\
@@ -34,17 +35,21 @@ pub(crate) fn tables(
     for (name, spread) in clean {
         writeln!(text, "| {name} | {} |", show(*spread, 1))?;
     }
+    text += "\nThe expansion of one macro, without what an empty crate takes:\n\n| | milliseconds by the clock |\n|---|---:|\n";
+    for (name, spread) in expansion {
+        writeln!(text, "| {name} | {} |", show(*spread, 2))?;
+    }
     Ok(text)
 }
 
 fn of_crates(compiled: &[Compiled]) -> Result<String, Box<dyn Error>> {
     let mut text = String::from(
-        "| | check | macros, by the clock | debug build | release build | LLVM lines, debug | program, release | lines when \
-         expanded |\n|---|---:|---:|---:|---:|---:|---:|---:|\n",
+        "| | check | debug build | release build | LLVM lines, debug | program, release | lines when expanded \
+         |\n|---|---:|---:|---:|---:|---:|---:|\n",
     );
     for it in compiled {
         let [check, debug, release] = it.cpu.map(|spread| show(spread, 2));
-        write!(text, "| {} | {check} | {} | {debug} | {release} ", it.name, show(it.expansion, 3))?;
+        write!(text, "| {} | {check} | {debug} | {release} ", it.name)?;
         writeln!(text, "| {} | {} KiB | {} |", it.llvm_lines, it.program_size / 1024, it.expanded_lines)?;
     }
     Ok(text)
@@ -58,7 +63,6 @@ fn show(Spread { least, median, most }: Spread, digits: usize) -> String {
 pub(crate) fn summary(compiled: &[Compiled]) -> Result<String, Box<dyn Error>> {
     let [nothing, by_hand, with, select] = compiled else { return Err("other crates than expected".into()) };
     let seconds = |it: &Compiled| it.cpu.map(|spread| format!("{:.1}", spread.median)).join(", ");
-    let lines = |it: &Compiled| (it.llvm_lines - nothing.llvm_lines) / USES.functions;
     Ok(format!(
         "`cargo check`, a debug and a release build of a crate with {} managers and {} `with!`s took {} seconds of the CPU, next to \
          {} with the same by hand with `catch_unwind`, and {} with {} `tokio::select!`s. LLVM is given {} lines for each `with!`, \
@@ -69,7 +73,12 @@ pub(crate) fn summary(compiled: &[Compiled]) -> Result<String, Box<dyn Error>> {
         seconds(by_hand),
         seconds(select),
         USES.functions,
-        lines(with),
-        lines(by_hand),
+        lines_of_one(with, nothing),
+        lines_of_one(by_hand, nothing),
     ))
+}
+
+/// The lines for LLVM of one use.
+pub(crate) fn lines_of_one(it: &Compiled, nothing: &Compiled) -> usize {
+    (it.llvm_lines - nothing.llvm_lines) / USES.functions
 }
