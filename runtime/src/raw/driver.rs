@@ -121,27 +121,18 @@ where
         unsafe { Live::new(this.cast::<Self>()) }.parts().name.named().name()
     }
 
-    #[inline]
     unsafe fn lend(this: NonNull<()>, value_ptr: NonNull<()>) {
         // SAFETY: guaranteed by the caller.
         let live = unsafe { Live::new(this.cast::<Self>()) };
-        // SAFETY: the caller guarantees that it points to an `Option` of what the manager lends. That is `S::Lent`, by
-        // the signature of `run`. The lifetime of the value changes to that of the frame, which ends when the block and
-        // the exit phase have ended. The value is valid that long (fact 2).
-        let value_ptr = unsafe { value_ptr.cast::<Option<S::Lent>>().as_mut() };
-        if let Some(value) = value_ptr.take() {
-            live.lend(value);
-        }
+        // SAFETY: guaranteed by the caller.
+        unsafe { live.lend(value_ptr) };
     }
 
     unsafe fn begin(this: NonNull<()>, value_ptr: NonNull<()>, cx: &mut Context<'_>) -> bool {
-        // SAFETY: as in `lend`.
-        let value_ptr = unsafe { value_ptr.cast::<Option<S::Lent>>().as_mut() };
-        // SAFETY: guaranteed by the caller.
-        let value = unsafe { value_ptr.take().unwrap_unchecked() };
         // SAFETY: guaranteed by the caller.
         let live = unsafe { Live::new(this.cast::<Self>()) };
-        live.lend(value);
+        // SAFETY: guaranteed by the caller.
+        unsafe { live.lend(value_ptr) };
         // SAFETY: the block has not been dropped, because the marker has only begun to lend. The caller is the marker, which
         // the block does not poll.
         unsafe { live.run_block(cx) }
@@ -263,7 +254,6 @@ where
     #[inline]
     fn drop(&mut self) {
         let driver = NonNull::from(self);
-        let _done = SetDone(driver);
         // A body that has ended holds nothing that must be dropped: see `Body::Future`. It is an `async` block, or a body that
         // is empty once it has ended, or a reference to one of these.
         // SAFETY: the driver is live until it is `Done`. It is pinned if it has been polled.
@@ -272,6 +262,9 @@ where
             // SAFETY: the driver is being dropped, so its body and block are not used afterwards.
             unsafe { live.drop_unfinished() };
         }
+        // Written here in any case, so that the compiler knows that nothing is left to be dropped.
+        // SAFETY: the pointer was made from the `&mut` to this driver. Its fields must not be dropped any more.
+        unsafe { driver.write(Self::Done) };
     }
 }
 
@@ -283,14 +276,15 @@ where
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
-    /// Drops the body and the block of a driver that has not ended.
+    /// Drops the body and the block of a driver that has not ended. Sets it to `Done`, also if that unwinds.
     ///
     /// # Safety
     ///
-    /// The body and the block must not be used again.
+    /// The driver must not be used again.
     #[cold]
     #[inline(never)]
     unsafe fn drop_unfinished(self) {
+        let _done = SetDone(self.driver);
         // SAFETY: guaranteed by the caller. This is the output of the body.
         unsafe { drop_unfinished::<F::Output>(&self) };
     }

@@ -147,7 +147,7 @@ pub(super) unsafe trait BlockOwner: Sized {
     ///
     /// # Safety
     ///
-    /// The owner must be alive.
+    /// The owner must be alive. `value_ptr` must point to an `Option` of the lent value, which is `Some`.
     unsafe fn lend(this: NonNull<()>, value_ptr: NonNull<()>);
 
     /// Lends the value in `value_ptr`, and polls the block, which no scope can stop. Returns whether the block has ended. A

@@ -119,10 +119,15 @@ where
         unsafe { with_field!(self.driver, [ref mut block] => block) }
     }
 
-    /// Lends `value` to the block.
+    /// Takes the value out of `value_ptr`, and lends it to the block.
+    ///
+    /// # Safety
+    ///
+    /// See [`BlockOwner::lend`](crate::raw::header::BlockOwner::lend).
     #[inline]
-    pub(super) fn lend(self, value: S::Lent) {
-        self.frame.lend(value);
+    pub(super) unsafe fn lend(self, value_ptr: NonNull<()>) {
+        // SAFETY: guaranteed by the caller.
+        unsafe { lend(self.frame, value_ptr) };
         self.parts().enclosing.has_lent(self.header().route.get());
     }
 
@@ -160,7 +165,7 @@ where
     /// The driver must be pinned. The block must not have been dropped, and must not be in use.
     #[inline]
     pub(super) unsafe fn run_block(self, cx: &mut Context<'_>) -> bool {
-        let frame = self.frame;
+        let (frame, header) = (self.frame, TaskPtr(NonNull::from(self.header())));
         // SAFETY: the caller is the marker, or the driver while the body is suspended at the marker. The block polls neither
         // of them, so only one such reference exists at a time (fact 3).
         let block = unsafe { self.block() };
@@ -177,7 +182,7 @@ where
             Ok(false) => return false,
             Ok(true) => self.parts().enclosing.pass(&self.header().outcome),
             // SAFETY: the driver is the owner of the block, which is not in use any more.
-            Err(payload) => unsafe { TaskPtr(NonNull::from(self.header())).fail(payload) },
+            Err(payload) => unsafe { header.fail(payload) },
         }
         true
     }
@@ -264,6 +269,21 @@ where
         // SAFETY: guaranteed by the caller.
         unsafe { drop_in_place(block) };
     }
+}
+
+/// See [`Live::lend`].
+///
+/// # Safety
+///
+/// See there.
+#[inline]
+unsafe fn lend<S: Scope>(frame: &Frame<S>, value_ptr: NonNull<()>) {
+    // SAFETY: the caller guarantees that it points to an `Option` of what the manager lends. That is `S::Lent`, by the
+    // signature of `run`. The lifetime of the value changes to that of the frame, which ends when the block and the exit
+    // phase have ended. The value is valid that long (fact 2).
+    let value_ptr = unsafe { value_ptr.cast::<Option<S::Lent>>().as_mut() };
+    // SAFETY: guaranteed by the caller.
+    frame.lend(unsafe { value_ptr.take().unwrap_unchecked() });
 }
 
 /// Writes the output of a body to `output`, if it has one.
