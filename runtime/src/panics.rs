@@ -1,5 +1,7 @@
 //! Panics: they are caught with `std`, and propagate without it.
 
+use core::mem::needs_drop;
+
 #[cfg(feature = "std")]
 mod imp {
     use std::any::Any;
@@ -88,8 +90,10 @@ mod imp {
 
 /// Drops `value` and contains the panic of its destructor.
 pub(crate) fn discard<T>(value: T) {
-    let mut value = Some(value);
-    contain_any(&mut || drop(value.take()));
+    if needs_drop::<T>() {
+        let mut value = Some(value);
+        contain_any(&mut || drop(value.take()));
+    }
 }
 
 /// Same as `contain`, compiled only once.

@@ -57,8 +57,8 @@ pub(super) unsafe fn drop_in_state(driver: &dyn AnyDriver, output: NonNull<()>) 
     }
     if header.has(Flag::Panicked) {
         replace(driver);
-    } else {
-        panics::discard(driver.clear(None));
+    } else if let Some(parcel) = driver.clear(None) {
+        panics::discard(parcel);
     }
     if let Some(what) = cut {
         rescue::unfinished(header.name(), what);

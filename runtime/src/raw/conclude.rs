@@ -57,7 +57,7 @@ where
 {
     let mut output = None::<O>;
     // SAFETY: guaranteed by the caller.
-    unsafe { poll_driver(driver, cx, NonNull::from(&mut output).cast()) };
+    unsafe { poll_driver(driver, frame.header(), cx, NonNull::from(&mut output).cast()) };
     match output {
         // SAFETY: guaranteed by the caller.
         Some(output) => Poll::Ready(unsafe { conclude(frame, driver, output) }),

@@ -38,9 +38,9 @@ pub(super) unsafe fn poll_for_marker(
             polled == StopPoll::Ended
         }
         // SAFETY: as above.
-        (true, Some(scope)) => unsafe { run_block_in(driver, scope, cx) },
+        (true, Some(scope)) => unsafe { run_block_in(header, scope, cx) },
         // SAFETY: as above.
-        (true, None) => unsafe { poll_block(driver, cx) },
+        (true, None) => unsafe { poll_block(header, cx) },
         // SAFETY: as above.
         (false, _) => unsafe { cancel_block(header) },
     }
@@ -67,14 +67,14 @@ unsafe fn cancel_block(header: &Header) -> bool {
     true
 }
 
-/// Polls the block and returns whether it has ended: see [`BlockOwner::poll_block`](super::header::BlockOwner::poll_block).
+/// Polls the block of the driver with this header, and returns whether it has ended: see [`BlockOwner::poll_block`](super::header::BlockOwner::poll_block).
 ///
 /// # Safety
 ///
 /// The driver must be pinned. The block must not have been dropped, and must not be in use.
-unsafe fn poll_block(driver: &dyn AnyDriver, cx: &mut Context<'_>) -> bool {
-    // SAFETY: guaranteed by the caller. The driver owns the block, and is alive.
-    unsafe { TaskPtr(NonNull::from(driver.header())).poll_block(cx) }
+pub(super) unsafe fn poll_block(header: &Header, cx: &mut Context<'_>) -> bool {
+    // SAFETY: guaranteed by the caller. The owner of the block is the driver, which is alive.
+    unsafe { TaskPtr(NonNull::from(header)).poll_block(cx) }
 }
 
 /// Polls the block in a scope that may stop it later. Returns whether the block has ended.
@@ -82,13 +82,13 @@ unsafe fn poll_block(driver: &dyn AnyDriver, cx: &mut Context<'_>) -> bool {
 /// # Safety
 ///
 /// See [`poll_block`].
-unsafe fn run_block_in(driver: &dyn AnyDriver, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
+unsafe fn run_block_in(header: &Header, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
     let before = scope.begin_trace();
     // SAFETY: guaranteed by the caller.
-    let has_ended = unsafe { poll_block(driver, cx) };
+    let has_ended = unsafe { poll_block(header, cx) };
     let is_open = scope.end_trace(before);
     if !has_ended {
-        record_open(driver.header(), scope, is_open);
+        record_open(header, scope, is_open);
     }
     has_ended
 }
@@ -98,11 +98,12 @@ unsafe fn run_block_in(driver: &dyn AnyDriver, scope: &StopScope<'_>, cx: &mut C
 /// # Safety
 ///
 /// See [`poll_block`]. While the driver is `Running`, the block must not have been dropped.
-pub(super) unsafe fn begin_running(driver: &dyn AnyDriver, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
-    match driver.header().state.get() {
+#[inline]
+pub(super) unsafe fn begin_running(header: &Header, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
+    match header.state.get() {
         State::Unpolled => !scope.is_requested(),
         // SAFETY: guaranteed by the caller.
-        State::Running => unsafe { run_block_in(driver, scope, cx) },
+        State::Running => unsafe { run_block_in(header, scope, cx) },
         _ => true,
     }
 }
@@ -160,7 +161,7 @@ unsafe fn leave_block(driver: &dyn AnyDriver, cx: &mut Context<'_>) -> Option<St
     let mode = if header.has(Flag::Leaving) { StopMode::Leaving } else { StopMode::Stopping };
     let scope = StopScope::new(cx.waker(), mode);
     // SAFETY: guaranteed by the caller.
-    let has_ended = scope.poll(|cx| unsafe { poll_block(driver, cx) });
+    let has_ended = scope.poll(|cx| unsafe { poll_block(header, cx) });
     if scope.is_cut() {
         header.set(Flag::Cut, true);
     }

@@ -3,11 +3,10 @@
 use core::ptr::NonNull;
 use core::task::Context;
 
-use super::TaskPtr;
 use super::any_driver::{AnyDriver, BodyPoll, before_body};
 use super::cancel::drop_in_state;
-use super::header::{Flag, State};
-use super::stop_block::{begin_running, begin_stop, body_polled, driver_polled, stop_if_running};
+use super::header::{Flag, Header, State};
+use super::stop_block::{begin_running, begin_stop, body_polled, driver_polled, poll_block, stop_if_running};
 use super::stop_scope::{StopMode, StopScope};
 use crate::frame::SlotState;
 use crate::outcome::Outcome;
@@ -17,20 +16,19 @@ use crate::panics;
 ///
 /// # Safety
 ///
-/// See [`AnyDriver::poll_body`]. The header must have its owner.
+/// See [`AnyDriver::poll_body`]. `header` must be that of the driver, and must have its owner.
 #[cold]
-pub(super) unsafe fn poll_driver(driver: &dyn AnyDriver, cx: &mut Context<'_>, output: NonNull<()>) {
-    let header = driver.header();
+pub(super) unsafe fn poll_driver(driver: &dyn AnyDriver, header: &Header, cx: &mut Context<'_>, output: NonNull<()>) {
     header.set_not_plain();
     let Some(scope) = StopScope::of(cx.waker()) else {
         // SAFETY: guaranteed by the caller.
-        unsafe { poll_plain(driver, cx, output) };
+        unsafe { poll_plain(driver, header, cx, output) };
         return;
     };
     let is_stopping = scope.mode() == StopMode::Stopping || header.has(Flag::Stopping);
     match scope.mode() {
         // SAFETY: guaranteed by the caller.
-        StopMode::Running => unsafe { poll_running(driver, scope, cx, output) },
+        StopMode::Running => unsafe { poll_running(driver, header, scope, cx, output) },
         // SAFETY: guaranteed by the caller.
         _ if is_stopping => unsafe { poll_stopping(driver, scope, cx, output) },
         _ => {
@@ -38,7 +36,7 @@ pub(super) unsafe fn poll_driver(driver: &dyn AnyDriver, cx: &mut Context<'_>, o
             // A `with!` that is not around a marker is in an exit phase, which no stop reaches.
             let cx = if driver.enclosing().is_around_marker() { cx } else { &mut around };
             // SAFETY: guaranteed by the caller.
-            unsafe { poll_plain(driver, cx, output) };
+            unsafe { poll_plain(driver, header, cx, output) };
         }
     }
 }
@@ -48,12 +46,11 @@ pub(super) unsafe fn poll_driver(driver: &dyn AnyDriver, cx: &mut Context<'_>, o
 /// # Safety
 ///
 /// See [`poll_driver`].
-unsafe fn poll_plain(driver: &dyn AnyDriver, cx: &mut Context<'_>, output: NonNull<()>) -> bool {
-    let header = driver.header();
+unsafe fn poll_plain(driver: &dyn AnyDriver, header: &Header, cx: &mut Context<'_>, output: NonNull<()>) -> bool {
     match header.state.get() {
         State::Unpolled => header.begin(false),
         // SAFETY: the state says that the block has not been dropped, and that the body is suspended at its marker.
-        State::Running if !unsafe { TaskPtr(NonNull::from(header)).poll_block(cx) } => return false,
+        State::Running if !unsafe { poll_block(header, cx) } => return false,
         _ => before_body(header, driver.enclosing()),
     }
     // SAFETY: guaranteed by the caller.
@@ -65,17 +62,23 @@ unsafe fn poll_plain(driver: &dyn AnyDriver, cx: &mut Context<'_>, output: NonNu
 /// # Safety
 ///
 /// See [`poll_driver`].
-unsafe fn poll_running(driver: &dyn AnyDriver, scope: &StopScope<'_>, cx: &mut Context<'_>, output: NonNull<()>) {
+unsafe fn poll_running(
+    driver: &dyn AnyDriver,
+    header: &Header,
+    scope: &StopScope<'_>,
+    cx: &mut Context<'_>,
+    output: NonNull<()>,
+) {
     // SAFETY: guaranteed by the caller. While the driver is `Running`, the block has not been dropped.
-    if !unsafe { begin_running(driver, scope, cx) } {
+    if !unsafe { begin_running(header, scope, cx) } {
         return;
     }
     let before = scope.begin_trace();
     // SAFETY: guaranteed by the caller. The driver is not `Running` any more.
-    let has_ended = unsafe { poll_plain(driver, cx, output) };
+    let has_ended = unsafe { poll_plain(driver, header, cx, output) };
     let is_open = scope.end_trace(before);
     if !has_ended {
-        driver_polled(driver.header(), scope, is_open);
+        driver_polled(header, scope, is_open);
     }
 }
 
