@@ -83,10 +83,10 @@ pub(super) unsafe fn poll_block(header: &Header, cx: &mut Context<'_>) -> bool {
 ///
 /// See [`poll_block`].
 unsafe fn run_block_in(header: &Header, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
-    let before = scope.begin_trace();
+    let trace = scope.trace_open();
     // SAFETY: guaranteed by the caller.
     let has_ended = unsafe { poll_block(header, cx) };
-    let is_open = scope.end_trace(before);
+    let is_open = trace.end();
     if !has_ended {
         record_open(header, scope, is_open);
     }

@@ -73,10 +73,10 @@ unsafe fn poll_running(
     if !unsafe { begin_running(header, scope, cx) } {
         return;
     }
-    let before = scope.begin_trace();
+    let trace = scope.trace_open();
     // SAFETY: guaranteed by the caller. The driver is not `Running` any more.
     let has_ended = unsafe { poll_plain(driver, header, cx, output) };
-    let is_open = scope.end_trace(before);
+    let is_open = trace.end();
     if !has_ended {
         driver_polled(header, scope, is_open);
     }

@@ -245,31 +245,48 @@ impl<'t> StopScope<'t> {
     /// Calls `poll`. Returns its result, and whether such a marker was recorded meanwhile.
     #[cfg(feature = "std")]
     pub(crate) fn trace_marker<T>(&self, poll: impl FnOnce() -> T) -> (T, bool) {
-        let before = self.has_stopped_marker.replace(false);
-        let polled = poll();
-        let has_stopped_marker = self.has_stopped_marker.get();
-        self.has_stopped_marker.set(before || has_stopped_marker);
-        (polled, has_stopped_marker)
+        let trace = Trace::begin(&self.has_stopped_marker);
+        (poll(), trace.end())
     }
 
     /// Calls `poll`. Returns its result, and whether something open was recorded meanwhile.
     #[inline]
     pub(crate) fn trace<T>(&self, poll: impl FnOnce() -> T) -> (T, bool) {
-        let before = self.begin_trace();
-        let polled = poll();
-        (polled, self.end_trace(before))
+        let trace = self.trace_open();
+        (poll(), trace.end())
     }
 
-    /// Forgets whether something open was recorded, and returns it for [`end_trace`](Self::end_trace).
-    pub(super) fn begin_trace(&self) -> bool {
-        self.is_open.replace(false)
+    /// Returns a guard that knows whether something open is recorded from now on.
+    #[inline]
+    pub(super) fn trace_open(&self) -> Trace<'_> {
+        Trace::begin(&self.is_open)
+    }
+}
+
+/// Knows whether something was recorded in a scope since the trace began. When dropped, restores what was recorded before, also
+/// if a poll has panicked: other code may catch the panic and go on.
+pub(super) struct Trace<'s> {
+    recorded: &'s Cell<bool>,
+    before: bool,
+}
+
+impl<'s> Trace<'s> {
+    #[inline]
+    fn begin(recorded: &'s Cell<bool>) -> Self {
+        Self { recorded, before: recorded.replace(false) }
     }
 
-    /// Returns whether something open was recorded since [`begin_trace`](Self::begin_trace), which has returned `before`.
-    pub(super) fn end_trace(&self, before: bool) -> bool {
-        let is_open = self.is_open.get();
-        self.is_open.set(before || is_open);
-        is_open
+    /// Returns whether something was recorded.
+    #[inline]
+    pub(super) fn end(self) -> bool {
+        self.recorded.get()
+    }
+}
+
+impl Drop for Trace<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.recorded.set(self.before || self.recorded.get());
     }
 }
 

@@ -780,3 +780,45 @@ async fn budget_that_is_used_up_before_the_scope_is_polled_puts_the_stop_off() {
     assert!(late.is_err());
     assert_eq!(trace.take(), ["10 a Cancelled", "15 -a"]);
 }
+
+/// The panic left the scope with the state that is recorded for the panicking `with!` only.
+mod panic_that_is_caught_in_the_poll_before_a_stop {
+    use super::*;
+
+    #[async_context_manager]
+    async fn panics_when_entered(panics: bool) {
+        assert!(!panics, "entered");
+        r#yield!();
+    }
+
+    /// Catches the panic of `panics` after 10 ms, and cancels the scope at once.
+    async fn hides_nothing(panics: impl Future<Output = ()>) {
+        let trace = Trace::new();
+        let value = with!(cancel_scope() as scope => tokio::join!(biased;
+            holds(&trace, "a"),
+            async {
+                sleep(10 * MS).await;
+                assert!(AssertUnwindSafe(panics).catch_unwind().await.is_err());
+                scope.cancel();
+                pending::<()>().await;
+            },
+        ));
+        assert_eq!(value, None);
+        assert_eq!(trace.take(), ["10 a Cancelled", "15 -a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn and_was_that_of_an_enter_phase_hides_no_manager() {
+        hides_nothing(async { with!(panics_when_entered(true) => {}) }).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn and_was_that_of_a_block_hides_no_manager() {
+        hides_nothing(async { with!(nullcontext(()) => panic!("in the block")) }).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn and_was_that_of_a_manager_in_a_block_hides_no_manager() {
+        hides_nothing(async { with!(nullcontext(()) => with!(panics_when_entered(true) => {})) }).await;
+    }
+}
