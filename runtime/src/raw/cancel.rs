@@ -104,8 +104,8 @@ pub(super) fn discard_end(driver: &dyn AnyDriver, what: &str) -> Option<Parcel> 
     driver.clear(has_failed.then_some(&report))
 }
 
-/// Drops the running block and polls the body once. Returns whether the body has ended. The body receives `Cancelled` at its marker, and its exit phase
-/// runs to the first `.await` that is not ready.
+/// Drops the running block and polls the body once. Returns whether the body has ended. The body receives `Cancelled` at
+/// its marker, and its exit phase runs to the first `.await` that is not ready.
 ///
 /// If the body itself is suspended at the marker, the block is dropped here before that poll, so that dropping uses no
 /// more stack than polling. Otherwise the marker drops the block. The body is polled without tokio's budget for the
