@@ -133,15 +133,15 @@ where
         let live = unsafe { Live::new(this.cast::<Self>()) };
         // SAFETY: guaranteed by the caller.
         unsafe { live.lend(value_ptr) };
-        // SAFETY: the block has not been dropped, because the marker has only begun to lend. The caller is the marker, which
-        // the block does not poll.
+        // SAFETY: the driver is pinned: see `Header::set_owner`. The block has not been dropped, because the marker has only
+        // begun to lend. The caller is the marker, which the block does not poll.
         unsafe { live.run_block(cx) }
     }
 
     unsafe fn poll_block(this: NonNull<()>, cx: &mut Context<'_>) -> bool {
         // SAFETY: guaranteed by the caller.
         let live = unsafe { Live::new(this.cast::<Self>()) };
-        // SAFETY: guaranteed by the caller.
+        // SAFETY: guaranteed by the caller. The driver is pinned: see `Header::set_owner`.
         unsafe { live.run_block(cx) }
     }
 

@@ -235,7 +235,7 @@ impl Header {
         self.flags.set(if is_set { others | flag as u8 } else { others });
     }
 
-    /// Sets the owner of the block, which is pinned.
+    /// Sets the owner of the block. The owner is pinned from then on.
     #[inline]
     pub(super) fn set_owner<O: BlockOwner>(&self, owner: NonNull<O>) {
         self.owner.set(Some(Owner { pointer: TaskPtr(owner.cast()), vtable: O::VTABLE }));
@@ -326,7 +326,7 @@ impl Header {
         self.has(Flag::Stopping) && self.has(Flag::Cut) && self.outcome.get() == Outcome::Cancelled
     }
 
-    /// Records that the block ends with this outcome. It is dropped next.
+    /// Records that the block has ended with this outcome. The block is dropped next, by the code that has polled it.
     #[inline]
     pub(crate) fn end_block(&self, outcome: Outcome) {
         self.state.set(State::BlockDone);

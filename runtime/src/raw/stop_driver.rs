@@ -25,19 +25,18 @@ pub(super) unsafe fn poll_driver(driver: &dyn AnyDriver, header: &Header, cx: &m
         unsafe { poll_plain(driver, header, cx, output) };
         return;
     };
-    let is_stopping = scope.mode() == StopMode::Stopping || header.has(Flag::Stopping);
     match scope.mode() {
         // SAFETY: guaranteed by the caller.
         StopMode::Running => unsafe { poll_running(driver, header, scope, cx, output) },
-        // SAFETY: guaranteed by the caller.
-        _ if is_stopping => unsafe { poll_stopping(driver, scope, cx, output) },
-        _ => {
+        StopMode::Leaving if !header.has(Flag::Stopping) => {
             let mut around = Context::from_waker(scope.task());
             // A `with!` that is not around a marker is in an exit phase, which no stop reaches.
             let cx = if driver.enclosing().is_around_marker() { cx } else { &mut around };
             // SAFETY: guaranteed by the caller.
             unsafe { poll_plain(driver, header, cx, output) };
         }
+        // SAFETY: guaranteed by the caller.
+        StopMode::Stopping | StopMode::Leaving => unsafe { poll_stopping(driver, scope, cx, output) },
     }
 }
 

@@ -173,7 +173,8 @@ where
             // SAFETY: the block is a field of the pinned driver and is dropped in place.
             let has_ended = frame.end_block(unsafe { Pin::new_unchecked(&mut *block) }.poll(cx));
             if has_ended {
-                // SAFETY: the block has not been dropped before, because the state was not `BlockDone` until now.
+                // SAFETY: the block has not been dropped before: only this poll has set the state to `BlockDone`, and nothing
+                // else drops the block while it is polled (fact 3).
                 unsafe { drop_in_place(block) };
             }
             has_ended
