@@ -120,7 +120,7 @@ async fn increment(db: &Client, name: &str, fence: i64, job: &str) -> Result<(),
     })
 }
 
-/// What a worker process does, with the lock and the counter of this name. The job is "hold", or the number of increments.
+/// Runs a worker process, with the lock and the counter of this name. The job is "hold", or the number of increments.
 async fn work(db: &Client, [postgres, redis]: [&str; 2], name: &str, job: &str) -> Result<(), Error> {
     for _ in 0..job.parse().unwrap_or(1) {
         match name {

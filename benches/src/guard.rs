@@ -51,7 +51,7 @@ fn print_measured(measured: &[f64], limits: &[&str]) -> Result<bool, Box<dyn Err
     if measured.len() == limits.len() { Ok(kept) } else { Err("not a limit for each scenario".into()) }
 }
 
-/// What a contestant is compared with.
+/// Returns the name of the contestant that this one is compared with.
 fn baseline(name: &str) -> &'static str {
     match name {
         trivial::WITH => trivial::BY_HAND,

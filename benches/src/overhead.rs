@@ -8,7 +8,7 @@ use crate::profile::Counts;
 use crate::scenario::Scenario;
 use crate::{contestants, trivial};
 
-/// What cargo calls a profile, and what it is.
+/// The profiles: the name for cargo, and the description in the tables.
 const PROFILES: [(&str, &str); 4] = [
     ("release", "default release"),
     ("release-lto", "`codegen-units = 1`, `lto = \"fat\"`"),

@@ -12,7 +12,7 @@ use crate::{contestants, trivial};
 /// How often each scenario is counted.
 pub(crate) const TIMES: u32 = 100;
 
-/// What was counted, by contestant and by what it is: `instructions` or `bytes`.
+/// The counts of each contestant. The second part of the key is `instructions` or `bytes`.
 pub(crate) struct Counts(BTreeMap<(String, String), Vec<u64>>);
 
 impl Counts {

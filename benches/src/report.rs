@@ -223,7 +223,7 @@ pub(crate) fn nanoseconds([lower, median, upper]: [f64; 3]) -> String {
     }
 }
 
-/// What the numbers depend on.
+/// Returns the compiler and the processor, on which the numbers depend.
 fn machine() -> String {
     let rustc = Command::new("rustc").arg("-V").output().map(|output| output.stdout).unwrap_or_default();
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

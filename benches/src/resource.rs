@@ -1,4 +1,4 @@
-//! What every contestant acquires, adds to and releases, and the books that are kept of it.
+//! The resource that every contestant acquires, adds to and releases, and the counts of these.
 
 use std::future::{Future, poll_fn};
 use std::mem::replace;
@@ -20,7 +20,7 @@ impl Resource {
         open()
     }
 
-    /// What a block does. Gives the sum.
+    /// Adds to the resource, in a block. Returns the sum.
     // Like the two below, a function of another crate to the contestants: not to be merged into their own code.
     #[inline(never)]
     pub(crate) fn add(&mut self, number: u64) -> u64 {
@@ -90,7 +90,7 @@ impl Books {
         self.acquired == self.released
     }
 
-    /// What has come since `earlier`.
+    /// Returns the counts since `earlier`.
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             acquired: self.acquired - earlier.acquired,

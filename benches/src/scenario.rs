@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 
 use crate::resource::Books;
 
-/// What is done with the resource.
+/// The ways in which the resource is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scenario {
     /// Nothing waits.
@@ -69,7 +69,7 @@ impl Scenario {
 #[derive(Debug)]
 pub(crate) struct Failed;
 
-/// What became of a scenario.
+/// The ways in which a scenario ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     Value(u64),
@@ -106,7 +106,7 @@ pub(crate) struct Contestant {
     pub(crate) runs: [Run; 7],
     /// The scenarios in which its cleanup never runs.
     pub(crate) loses: &'static [Scenario],
-    /// What else the reader must know.
+    /// A note for the reader of the tables.
     pub(crate) note: &'static str,
     /// Whether all of it happens on one thread: nothing else can be counted.
     pub(crate) one_thread: bool,

@@ -24,7 +24,7 @@ struct Sizes {
     with: usize,
     scope: usize,
     stack: usize,
-    /// What the stack allocates for its only manager.
+    /// The bytes that the stack allocates for its only manager.
     heap: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What the crate is to reach, and whether it does.
+//! The targets of the crate, and whether it reaches them.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -67,7 +67,7 @@ fn clock_targets(rows: &[Row]) -> Result<Vec<Target>, Box<dyn Error>> {
     AWAITING.into_iter().map(next_to).collect()
 }
 
-/// What a level adds is half of what two more levels add.
+/// The bytes that one level adds are half of those that two more levels add.
 fn memory(rows: &[Row]) -> Result<Vec<Target>, Box<dyn Error>> {
     let (with, by_hand) = (find(rows, "`with!`")?, find(rows, contestants::baseline().name)?);
     let more = |scenario| Ok::<_, String>(of(&with.bytes, scenario)? - of(&by_hand.bytes, scenario)?);
@@ -102,7 +102,7 @@ fn compile_time(measured: &Measured) -> Result<Vec<Target>, Box<dyn Error>> {
     ])
 }
 
-/// What the peers that were ahead take by the clock, in one sentence.
+/// Returns a sentence with the times of `with!` and of the peers that are close to it.
 pub(crate) fn clock(rows: &[Row]) -> Result<String, Box<dyn Error>> {
     let ready = |name| Ok::<_, String>(nanoseconds(of(&find(rows, name)?.nanoseconds, "ready")?));
     Ok(format!(

@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 
 use crate::resource::pend;
 
-/// What is done, and the number of scopes in it.
+/// The scenarios, each with its number of scopes.
 pub(crate) const SCENARIOS: [(&str, u32); 4] =
     [("one, ready", 1), ("one, waits, with 4 KiB", 1), ("three nested, ready", 3), ("three nested, wait", 3)];
 

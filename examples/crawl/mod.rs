@@ -1,4 +1,4 @@
-//! What the example `crawler` needs beside its managers: a server to crawl, requests, and a report.
+//! The parts of the example `crawler` without managers: a server to crawl, requests, and a report.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::convert::Infallible;
@@ -61,7 +61,7 @@ impl Queue {
     }
 }
 
-/// What a crawl has done.
+/// The results of a crawl.
 #[derive(Default)]
 pub(crate) struct Report {
     crawled: BTreeSet<String>,

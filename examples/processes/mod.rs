@@ -11,7 +11,7 @@ use tokio_postgres::{Client, NoTls};
 
 type Error = Box<dyn std::error::Error>;
 
-/// What a worker prints when it has written the counter, when that was refused, and when it holds the lock for long.
+/// The lines that a worker prints: it has written the counter, its write was refused, or it holds the lock for long.
 pub(crate) const WROTE: &str = "wrote";
 pub(crate) const REFUSED: &str = "refused";
 pub(crate) const HOLDS: &str = "holds";

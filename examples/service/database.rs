@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::sleep;
 
-/// A database for this run. It is dropped in the end, which fails if somebody has left a connection to it.
+/// Creates a database for this run, and drops it in the end. The drop fails if a connection to the database is still open.
 #[async_context_manager]
 pub(crate) async fn database(url: &str) -> sqlx::Result<PgConnectOptions> {
     let options: PgConnectOptions = url.parse()?;

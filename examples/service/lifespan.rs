@@ -42,7 +42,7 @@ pub(crate) enum Error {
     Pending(#[from] rescue::DrainError),
 }
 
-/// What the handlers use.
+/// The state that the handlers share.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) pool: PgPool,

@@ -1,4 +1,4 @@
-//! What the service has done, in order.
+//! Records the events of the service, in order.
 
 use std::sync::{Mutex, PoisonError};
 

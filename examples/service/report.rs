@@ -1,4 +1,4 @@
-//! What a run has shown, and whether anything was lost.
+//! Reports the results of a run, and whether anything was lost.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::clients::Ends;
 use crate::lifespan::CONNECTIONS;
 use crate::metrics::Counts;
 
-/// What a service does at its start and its end.
+/// The events at the start and the end of a service.
 const EVENTS: [&str; 7] = [
     "the pool is open",
     "the tables are there",
@@ -50,7 +50,7 @@ pub(crate) struct Report {
     /// The numbers of transfers and of lines in the journal that the database has in the end.
     pub(crate) transfers: i64,
     pub(crate) journal: i64,
-    /// What the service has done at its start and its end.
+    /// The events at the start and the end of the service.
     pub(crate) events: Vec<&'static str>,
 }
 

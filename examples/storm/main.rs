@@ -1,6 +1,6 @@
 //! Runs a web server whose clients hang up, and looks at what that leaves in `PostgreSQL`: with the transactions of `sqlx`
 //! alone, with managers, with shielded managers, and with managers inside `graceful`. Then it measures how many requests
-//! each of them serves, and their CPU time, when nobody hangs up.
+//! each of them serves, and their CPU time, if no client hangs up.
 //!
 //! `.ci/services cargo run --release -p examples --example storm`
 

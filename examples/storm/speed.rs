@@ -1,4 +1,4 @@
-//! Requests per second, and the CPU time of a request, when nobody hangs up.
+//! Measures requests per second and the CPU time of a request, for clients that wait for the answer.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ const REQUEST: &[u8] = b"GET /0 HTTP/1.1\r\nHost: storm\r\n\r\n";
 /// How often each way is measured, by turns. Each is the first one in a quarter of the rounds.
 const ROUNDS: usize = 24;
 
-/// What was measured in one round.
+/// The measurements of one round.
 struct Round {
     /// Requests per second.
     speed: f64,

@@ -3,14 +3,14 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, Ordering::Relaxed};
 
-/// What was asked of the allocator, by all threads.
+/// The allocations of all threads.
 pub(crate) struct Used {
     pub(crate) allocations: u64,
     /// The most that was allocated at once, beyond what was there before.
     pub(crate) peak_bytes: usize,
 }
 
-/// What `run` uses.
+/// Runs `run`, and returns what was allocated meanwhile.
 pub(crate) fn used(run: impl FnOnce()) -> Used {
     ALLOCATIONS.store(0, Relaxed);
     BYTES.store(0, Relaxed);

@@ -28,7 +28,7 @@ pub(crate) fn perform(works: &[Work<'_>]) {
     }
 }
 
-/// What happens in here is counted, and the little that came before it.
+/// Runs the work. Callgrind counts this function, and the little code between two calls of it.
 #[inline(never)]
 fn counted(work: &dyn Fn()) {
     black_box(work)();

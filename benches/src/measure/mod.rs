@@ -1,4 +1,4 @@
-//! What is measured, and how. (The fourth thing, the size of a future, is there for the asking.)
+//! Measures instructions, times and the heap. (The size of a future needs no measurement.)
 
 pub(crate) mod heap;
 pub(crate) mod instructions;
