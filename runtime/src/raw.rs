@@ -3,6 +3,7 @@
 //! | file | job |
 //! |---|---|
 //! | `any_driver` | a driver without its types, for code that runs rarely |
+//! | `any_body` | polls the body of a driver, also where its type is not known |
 //! | `body` | starts the body of a manager with a handle to its `with!` |
 //! | `header` | the state that a driver shares with its marker, independent of the type of the block |
 //! | `driver` | the future of a `with!` |
@@ -57,6 +58,7 @@
 //! The generated code contains no `unsafe`. Its obligations are documented at the items that it calls. These items are
 //! hidden. Misuse panics where it can be detected.
 
+mod any_body;
 mod any_driver;
 pub(crate) mod body;
 #[cfg(feature = "std")]

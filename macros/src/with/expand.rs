@@ -52,7 +52,7 @@ struct With {
 ///                     let __acm_end = __acm_frame0.end(__acm_end, 0);
 ///                     match __acm_end.await {}
 ///                 });
-///                 match run(__acm_manager, __acm_frame0, (), __acm_future, 0, (__acm_frame0.asks(), ...)).await {
+///                 match run(__acm_manager, __acm_frame0, (), __acm_future, 0, || { (__acm_frame0.asks(), ...) }).await {
 ///                     End::Value(__acm_value) => __acm_value,
 ///                     End::Return(__acm_value) => return __acm_value,
 ///                 }
@@ -268,15 +268,16 @@ impl With {
         }
     }
 
-    /// From the types of these values, the compiler infers how errors are shown.
+    /// From the types of these values, the compiler infers how errors are shown. They are in a closure that is never called, so
+    /// that no code is generated for them.
     ///
-    /// Output: `(__acm_frame0.lets(__acm_frame1.asks()), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0))`
+    /// Output: `|| { (__acm_frame0.lets(__acm_frame1.asks()), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)) }`
     fn shown(&self, index: usize) -> TokenStream {
         let HeaderManager { site, frame, .. } = &self.managers[index];
         let outer = self.managers[..index].iter().rev().map(|outer| &outer.frame);
         let asks =
             outer.fold(quote_spanned!(*site=> #frame.asks()), |asks, frame| quote_spanned!(*site=> #frame.lets(#asks)));
-        quote_spanned!(*site=> (#asks, (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)))
+        quote_spanned!(*site=> || { (#asks, (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)) })
     }
 
     /// The block: binds the lent value, runs, and stores how it ended.

@@ -6,11 +6,55 @@ use core::task::Context;
 use super::header::{Flag, Header, State};
 use super::yield_point::Enclosing;
 use crate::frame::SlotState;
+use crate::named::Named;
 use crate::panics::Parcel;
 use crate::rescue::Show;
 
-/// A live driver. Its header has its owner, unless the driver has not been polled.
-pub(super) trait AnyDriver {
+/// A live driver. Its header has its owner, unless it is being dropped.
+pub(super) struct AnyDriver<'d> {
+    pub(super) header: &'d Header,
+    pub(super) parts: &'d dyn AnyParts,
+    pub(super) body: &'d mut dyn AnyBody,
+    /// The block. The owner in the header polls it, and this pointer must not be used any more then.
+    pub(super) block: NonNull<dyn AnyBlock + 'd>,
+}
+
+/// The body of a live driver, and its output once it has ended.
+pub(super) trait AnyBody {
+    /// Polls the body, and keeps its output.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the body has been dropped.
+    fn poll(&mut self, cx: &mut Context<'_>) -> BodyPoll;
+
+    /// Drops the output, if there is one. A panic of this drop is contained. If it is an error, and there is a reason `what`
+    /// for the loss, the error is reported first.
+    fn discard_output(&mut self, what: Option<&str>);
+
+    /// Drops the body. If its marker still has the block, the marker drops the block.
+    ///
+    /// # Safety
+    ///
+    /// The body must not have been dropped, and the driver must not use it again.
+    unsafe fn drop_body(&mut self);
+}
+
+/// The result of a poll of a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyPoll {
+    Pending,
+    Succeeded,
+    Failed,
+}
+
+/// A block. It has no functions, because this is used only to drop it.
+pub(super) trait AnyBlock {}
+
+impl<B> AnyBlock for B {}
+
+/// What a driver was created with, besides its body and its block.
+pub(super) trait AnyParts {
     fn header(&self) -> &Header;
 
     fn enclosing(&self) -> &dyn Enclosing;
@@ -24,44 +68,15 @@ pub(super) trait AnyDriver {
     /// Drops the content of the slot, which no caller receives. If there is a `report`, it is first called with a
     /// function that formats the content. Returns the panic of the block, if it panicked.
     fn clear(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel>;
-
-    /// Polls the body. If it ends, writes its output to `output`.
-    ///
-    /// # Safety
-    ///
-    /// The driver must be pinned. The body must not have been dropped, and must not be in use. `output` must point to an
-    /// `Option` of the output of the body.
-    unsafe fn poll_body(&self, cx: &mut Context<'_>, output: NonNull<()>) -> BodyPoll;
-
-    /// Drops `output`. A panic of this drop is contained. If it is an error, and there is a reason `what` for the loss,
-    /// the error is reported first.
-    ///
-    /// # Safety
-    ///
-    /// `output` must point to an `Option` of the output of the body.
-    unsafe fn discard(&self, output: NonNull<()>, what: Option<&str>);
-
-    /// Drops the body. If its marker still has the block, the marker drops the block.
-    ///
-    /// # Safety
-    ///
-    /// The body must not have been dropped, and must not be used again.
-    unsafe fn drop_body(&self);
-
-    /// Drops the block.
-    ///
-    /// # Safety
-    ///
-    /// The block must not have been dropped, and must not be used again.
-    unsafe fn drop_block(&self);
 }
 
-/// The result of a poll of a body.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyPoll {
-    Pending,
-    Succeeded,
-    Failed,
+/// The [`AnyParts`] of a driver whose body returns `O`.
+pub(super) trait PartsOf<O>: AnyParts {
+    /// Returns the same without the type.
+    fn any(&self) -> &dyn AnyParts;
+
+    /// Returns the name of the manager, together with the function that formats its error.
+    fn named(&self) -> Named<O>;
 }
 
 /// Prepares a poll of the body, before which the block is not polled.

@@ -1,15 +1,19 @@
 //! Drops a `with!` that has not ended, independent of the type of its block.
 
-use core::ptr::{NonNull, null};
+use core::future::Future;
+use core::pin::Pin;
+use core::ptr::{NonNull, drop_in_place, null};
 use core::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 use super::TaskPtr;
-use super::any_driver::{AnyDriver, BodyPoll};
+use super::any_body::BodyOf;
+use super::any_driver::{AnyBlock, AnyDriver, AnyParts, BodyPoll, PartsOf};
 use super::header::{Flag, State, abort_leaked};
 use crate::budget;
 use crate::current_thread::count_dropped;
 use crate::frame::SlotState;
 use crate::outcome::Outcome;
+use crate::output::BodyOutput;
 use crate::panics::{self, Parcel};
 use crate::rescue::{self, Lost, Show};
 #[cfg(feature = "std")]
@@ -19,22 +23,27 @@ use crate::waker::identity;
 ///
 /// # Safety
 ///
-/// The body and the block must be in the state that the header records, and must not be used again. `O` must be the output
-/// of the body.
+/// The body and the block must be those of the driver with these parts, in the state that its header records, and must not be
+/// used again.
 #[cold]
-pub(super) unsafe fn drop_unfinished<O>(driver: &dyn AnyDriver) {
-    let mut output = None::<O>;
+pub(super) unsafe fn drop_unfinished<'d, O: BodyOutput>(
+    parts: &'d dyn PartsOf<O>,
+    body: Pin<&'d mut (dyn Future<Output = O> + 'd)>,
+    block: NonNull<dyn AnyBlock + 'd>,
+) {
+    let header = parts.header();
+    let mut body = BodyOf::new(header, parts, body);
     // SAFETY: guaranteed by the caller.
-    unsafe { drop_in_state(driver, NonNull::from(&mut output).cast()) };
+    unsafe { drop_in_state(&mut AnyDriver { header, parts: parts.any(), body: &mut body, block }) };
 }
 
-/// Same as [`drop_unfinished`], with a place for the output of the body.
+/// Same as [`drop_unfinished`], without the type of the output.
 ///
 /// # Safety
 ///
-/// See there. `output` must point to an `Option` of the output of the body.
-pub(super) unsafe fn drop_in_state(driver: &dyn AnyDriver, output: NonNull<()>) {
-    let header = driver.header();
+/// See there.
+pub(super) unsafe fn drop_in_state(driver: &mut AnyDriver<'_>) {
+    let header = driver.header;
     let has_block = header.state.get().is_lent() && !header.has(Flag::Panicked);
     if !matches!(header.state.get(), State::Unpolled | State::EnteringPlain | State::Entering) {
         count_dropped();
@@ -43,21 +52,24 @@ pub(super) unsafe fn drop_in_state(driver: &dyn AnyDriver, output: NonNull<()>) 
         // The rescues of the block run before the rescue of the manager.
         let _scope = has_block.then(rescue::block_before_manager);
         // SAFETY: the state says that neither the body nor the block has been dropped.
-        let has_ended = has_block && unsafe { cancel(driver, output) };
+        let has_ended = has_block && unsafe { cancel(driver) };
         let cut = if has_ended { None } else { cut_at(driver) };
         // SAFETY: guaranteed by the caller.
-        panics::contain(|| unsafe { driver.drop_body() });
+        panics::contain(|| unsafe { driver.body.drop_body() });
         cut
     };
     match header.state.get() {
         State::Running | State::RunningDetached | State::Cancelling => abort_leaked(header.name()),
-        // SAFETY: the block has not been dropped, because no marker has lent.
-        State::Unpolled | State::EnteringPlain | State::Entering => panics::contain(|| unsafe { driver.drop_block() }),
+        State::Unpolled | State::EnteringPlain | State::Entering => {
+            let block = driver.block.as_ptr();
+            // SAFETY: the block has not been dropped, because no marker has lent.
+            panics::contain(|| unsafe { drop_in_place(block) });
+        }
         State::BlockDone | State::BlockDropped | State::Done => {}
     }
     if header.has(Flag::Panicked) {
-        replace(driver);
-    } else if let Some(parcel) = driver.clear(None) {
+        replace(driver.parts);
+    } else if let Some(parcel) = driver.parts.clear(None) {
         panics::discard(parcel);
     }
     if let Some(what) = cut {
@@ -67,9 +79,9 @@ pub(super) unsafe fn drop_in_state(driver: &dyn AnyDriver, output: NonNull<()>) 
 
 /// Returns the report about a body that is dropped now, while it is suspended at an `.await`. `None` if the body is in
 /// its enter phase, or if no work is lost.
-fn cut_at(driver: &dyn AnyDriver) -> Option<&'static str> {
-    let header = driver.header();
-    if header.has(Flag::Panicked) || header.has(Flag::HasEnded) || !driver.can_be_cut() {
+fn cut_at(driver: &AnyDriver<'_>) -> Option<&'static str> {
+    let header = driver.header;
+    if header.has(Flag::Panicked) || header.has(Flag::HasEnded) || !driver.parts.can_be_cut() {
         return None;
     }
     match header.state.get() {
@@ -89,19 +101,19 @@ const CUT: &str = "was cut off in its exit phase, because its `with!` was droppe
 /// Drops the end of the block, which the panic of the manager replaces, and reports the loss.
 #[cold]
 #[inline(never)]
-fn replace(driver: &dyn AnyDriver) {
-    if let Some(parcel) = discard_end(driver, "panicked and replaced the error of its block") {
+fn replace(parts: &dyn AnyParts) {
+    if let Some(parcel) = discard_end(parts, "panicked and replaced the error of its block") {
         let what = "panicked and replaced the panic of its block";
-        rescue::replaced_panic(driver.header().name(), what, parcel);
+        rescue::replaced_panic(parts.header().name(), what, parcel);
     }
 }
 
 /// Drops the end of the block. If the block has failed, its error is reported as replaced, with the reason `what`. Returns
 /// the panic of the block, if it panicked.
-pub(super) fn discard_end(driver: &dyn AnyDriver, what: &str) -> Option<Parcel> {
-    let has_failed = driver.slot_state() == SlotState::End(Outcome::Failed(()));
-    let report = |show: Show<'_>| rescue::replaced(driver.header().name(), Lost::from(what).show(show));
-    driver.clear(has_failed.then_some(&report))
+pub(super) fn discard_end(parts: &dyn AnyParts, what: &str) -> Option<Parcel> {
+    let has_failed = parts.slot_state() == SlotState::End(Outcome::Failed(()));
+    let report = |show: Show<'_>| rescue::replaced(parts.header().name(), Lost::from(what).show(show));
+    parts.clear(has_failed.then_some(&report))
 }
 
 /// Drops the running block and polls the body once. Returns whether the body has ended. The body receives `Cancelled` at
@@ -113,9 +125,9 @@ pub(super) fn discard_end(driver: &dyn AnyDriver, what: &str) -> Option<Parcel> 
 ///
 /// # Safety
 ///
-/// The body and the block must not have been dropped. `output` must point to an `Option` of the output of the body.
-unsafe fn cancel(driver: &dyn AnyDriver, output: NonNull<()>) -> bool {
-    let header = driver.header();
+/// The body and the block must not have been dropped.
+unsafe fn cancel(driver: &mut AnyDriver<'_>) -> bool {
+    let header = driver.header;
     if header.state.get() == State::Running {
         // SAFETY: the state says that the block has not been dropped. What is lent to it is valid, because the body is
         // suspended at the marker.
@@ -126,10 +138,8 @@ unsafe fn cancel(driver: &dyn AnyDriver, output: NonNull<()>) -> bool {
     }
     let mut polled = BodyPoll::Pending;
     let mut poll = || {
-        // SAFETY: guaranteed by the caller. A driver whose body is polled in its drop has been polled, so it is pinned.
-        polled = unsafe { driver.poll_body(&mut Context::from_waker(&IN_PLACE), output) };
-        // SAFETY: guaranteed by the caller.
-        unsafe { driver.discard(output, Some(rescue::CANCELLED)) };
+        polled = driver.body.poll(&mut Context::from_waker(&IN_PLACE));
+        driver.body.discard_output(Some(rescue::CANCELLED));
     };
     if let Err(payload) = panics::catch(|| budget::unconstrained(&mut poll)) {
         rescue::panicked(header.name(), payload);

@@ -1,14 +1,18 @@
 //! The end of a `with!` whose body has ended: it depends neither on the type of the body nor on that of the block.
 
+use core::future::Future;
+use core::pin::Pin;
 use core::ptr::NonNull;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
-use super::any_driver::{AnyDriver, polled_after_stop};
+use super::any_body::{BodyOf, discard_output};
+use super::any_driver::{AnyBlock, AnyDriver, PartsOf, polled_after_stop};
 use super::cancel::discard_end;
 use super::header::{Header, State};
 use super::stop_driver::poll_driver;
 use crate::exit::Exit;
 use crate::frame::{End, Frame};
+use crate::named::Named;
 use crate::output::{BodyOutput, JoinOutput, Suppression};
 use crate::panics::Parcel;
 use crate::rescue;
@@ -18,69 +22,37 @@ use crate::value::{Value, join};
 /// The end of a `with!` with the types `S`.
 pub(super) type EndOf<S> = End<Value<BothOf<S>, <S as Scope>::Value>, <S as Scope>::Jump, <S as Scope>::Return>;
 
-/// Returns the end of the `with!` if its block has ended in a value, and its body has returned an `output` that is no error.
-///
-/// # Errors
-///
-/// Returns the output in any other case, for [`conclude`].
+/// Returns the result of a poll of a driver: the end of its `with!`, if the body has ended. `polled` is the result of the poll
+/// of the body.
 #[inline]
-pub(super) fn conclude_in_value<S, O>(frame: &Frame<S>, output: O) -> Result<EndOf<S>, O>
+pub(super) fn conclude<S, O>(frame: &Frame<S>, parts: &dyn PartsOf<O>, polled: Poll<O>) -> Poll<EndOf<S>>
 where
-    S: Scope<Exit: Exit<Output: JoinOutput<RestOutput<S>>>>,
-    O: BodyOutput,
+    S: Scope<Exit: Exit<Output = O>>,
+    O: JoinOutput<RestOutput<S>>,
 {
+    let output = ready!(polled);
     let header = frame.header();
     let is_plain = header.state.get() == State::BlockDone && output.as_error().is_none();
     match if is_plain { frame.take_value() } else { None } {
         Some(value) => {
             header.state.set(State::Done);
-            Ok(End::Value(join::<S::Exit, S::Rest, _>(Ok(Ok(value)))))
+            Poll::Ready(End::Value(join::<S::Exit, S::Rest, _>(Ok(Ok(value)))))
         }
-        None => Err(output),
+        None => Poll::Ready(conclude_without_value(frame, parts, output)),
     }
 }
 
-/// Polls the driver in a scope that can stop it.
-///
-/// # Safety
-///
-/// See [`poll_driver`]. `O` must be the output of the body.
-#[cold]
-pub(super) unsafe fn poll_in_scope<S, O>(
-    frame: &Frame<S>,
-    driver: &dyn AnyDriver,
-    cx: &mut Context<'_>,
-) -> Poll<EndOf<S>>
-where
-    S: Scope<Exit: Exit<Output = O>>,
-    O: JoinOutput<RestOutput<S>>,
-{
-    let mut output = None::<O>;
-    // SAFETY: guaranteed by the caller.
-    unsafe { poll_driver(driver, frame.header(), cx, NonNull::from(&mut output).cast()) };
-    match output {
-        // SAFETY: guaranteed by the caller.
-        Some(output) => Poll::Ready(unsafe { conclude(frame, driver, output) }),
-        None => Poll::Pending,
-    }
-}
-
-/// Returns the end of the `with!` whose body has returned `output`.
-///
-/// # Safety
-///
-/// `O` must be the output of the body of the driver.
+/// Same as [`conclude`], if the manager has failed, or if its block has not ended in a value.
 #[inline(never)]
-pub(super) unsafe fn conclude<S, O>(frame: &Frame<S>, driver: &dyn AnyDriver, output: O) -> EndOf<S>
+fn conclude_without_value<S, O>(frame: &Frame<S>, parts: &dyn PartsOf<O>, output: O) -> EndOf<S>
 where
     S: Scope<Exit: Exit<Output = O>>,
     O: JoinOutput<RestOutput<S>>,
 {
     let before = frame.header().conclude();
     if let Err(error) = output.check() {
-        if let Some(parcel) = discard_end(driver, "failed and replaced the error of its block") {
-            // SAFETY: guaranteed by the caller.
-            unsafe { give_way(parcel, O::failed(error), driver) };
+        if let Some(parcel) = discard_end(parts.any(), "failed and replaced the error of its block") {
+            give_way(parcel, O::failed(error), parts.named());
         }
         return End::Value(join::<S::Exit, S::Rest, _>(Err(error)));
     }
@@ -121,14 +93,34 @@ fn no_value(header: &Header, before: State) -> ! {
 }
 
 /// Resumes the panic of the block. The error of the manager is reported as lost.
+#[cold]
+fn give_way<O: BodyOutput>(parcel: Parcel, output: O, named: Named<O>) -> ! {
+    // Dropped before the panic is resumed: a panic of its destructor during unwinding would abort the process.
+    discard_output(named, output, Some(rescue::PANICKING));
+    parcel.resume();
+}
+
+/// Polls the driver in a scope that can stop it.
 ///
 /// # Safety
 ///
-/// See [`conclude`].
+/// The parts, the body and the block must be those of a driver, which is the owner in its header. The block must not be in use.
 #[cold]
-unsafe fn give_way<O>(parcel: Parcel, output: O, driver: &dyn AnyDriver) -> ! {
-    // Dropped before the panic is resumed: a panic of its destructor during unwinding would abort the process.
+#[inline(never)]
+pub(super) unsafe fn poll_in_scope<'d, S, O>(
+    frame: &Frame<S>,
+    parts: &'d dyn PartsOf<O>,
+    body: Pin<&'d mut (dyn Future<Output = O> + 'd)>,
+    block: NonNull<dyn AnyBlock + 'd>,
+    cx: &mut Context<'_>,
+) -> Poll<EndOf<S>>
+where
+    S: Scope<Exit: Exit<Output = O>>,
+    O: JoinOutput<RestOutput<S>>,
+{
+    let header = frame.header();
+    let mut body = BodyOf::new(header, parts, body);
     // SAFETY: guaranteed by the caller.
-    unsafe { driver.discard(NonNull::from(&mut Some(output)).cast(), Some(rescue::PANICKING)) };
-    parcel.resume();
+    unsafe { poll_driver(&mut AnyDriver { header, parts: parts.any(), body: &mut body, block }, cx) };
+    conclude(frame, parts, body.into_output())
 }

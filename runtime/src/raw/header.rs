@@ -339,6 +339,12 @@ impl Header {
         self.state.get() == State::BlockDone
     }
 
+    /// Returns whether the body has ended, and the block has been dropped.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.state.get() == State::Done
+    }
+
     /// Returns the outcome of the block. `None` if the block has not ended.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         (self.state.get() == State::BlockDone).then(|| self.outcome.get())

@@ -38,7 +38,7 @@ where
             let end = frame.block().end(block(frame.value()).await);
             match frame.end(end, T::Literal::default()).await {}
         };
-        match run(manager, &frame, (), block, 0_u8, GENERIC).await {
+        match run(manager, &frame, (), block, 0_u8, || GENERIC).await {
             End::Value(value) => value,
             End::Jump(never) | End::Return(never) => match never {},
         }

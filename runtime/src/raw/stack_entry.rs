@@ -352,7 +352,7 @@ where
             let _lent = signal.put(L::store(frame.value()));
             Left { result: signal.ended().await, named: signal.named }
         };
-        match run(manager, &frame, &*signal, block, 0, GENERIC).await {
+        match run(manager, &frame, &*signal, block, 0, || GENERIC).await {
             End::Value(value) => into_return::<L::Exit, E>(value),
             End::Return(left) => left.result,
             End::Jump(never) => match never {},

@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 use core::task::Context;
 
 use super::TaskPtr;
-use super::any_driver::AnyDriver;
+use super::any_driver::AnyParts;
 use super::header::{Flag, Header, State};
 use super::stop_scope::{StopMode, StopPoll, StopScope};
 use crate::frame::SlotState;
@@ -16,14 +16,14 @@ use crate::frame::SlotState;
 /// See [`BlockOwner::poll`](super::header::BlockOwner::poll).
 #[cold]
 pub(super) unsafe fn poll_for_marker(
-    driver: &dyn AnyDriver,
+    parts: &dyn AnyParts,
     value_ptr: Option<NonNull<()>>,
     cx: &mut Context<'_>,
 ) -> bool {
-    let header = driver.header();
+    let header = parts.header();
     let scope = StopScope::of(cx.waker());
     let is_stopping = scope.is_some_and(|scope| scope.mode() == StopMode::Stopping);
-    let can_stop = || driver.enclosing().can_stop() || (value_ptr.is_none() && has_begun(driver));
+    let can_stop = || parts.enclosing().can_stop() || (value_ptr.is_none() && has_begun(parts));
     let stops = header.has(Flag::Stopping) || (is_stopping && can_stop());
     if let Some(value_ptr) = value_ptr {
         // SAFETY: guaranteed by the caller, with the same conditions.
@@ -33,7 +33,7 @@ pub(super) unsafe fn poll_for_marker(
         (true, scope) if stops => {
             // SAFETY: the state says that the block has not been dropped. The caller is a marker, which the block does not
             // poll. What is lent is valid, because the marker is the caller.
-            let polled = unsafe { stop_block(driver, cx) };
+            let polled = unsafe { stop_block(parts, cx) };
             scope.inspect(|scope| marker_polled(header, scope, polled));
             polled == StopPoll::Ended
         }
@@ -47,8 +47,8 @@ pub(super) unsafe fn poll_for_marker(
 }
 
 /// Returns whether the block has been polled: it then has taken the lent value.
-fn has_begun(driver: &dyn AnyDriver) -> bool {
-    driver.slot_state() != SlotState::Lent
+fn has_begun(parts: &dyn AnyParts) -> bool {
+    parts.slot_state() != SlotState::Lent
 }
 
 /// Drops the block of a `with!` that is being dropped. Returns `true`, because the block has ended.
@@ -114,11 +114,11 @@ pub(super) unsafe fn begin_running(header: &Header, scope: &StopScope<'_>, cx: &
 ///
 /// See [`stop_block`]. While the driver is `Running`, the block must not have been dropped.
 #[cold]
-pub(super) unsafe fn stop_if_running(driver: &dyn AnyDriver, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
-    let header = driver.header();
+pub(super) unsafe fn stop_if_running(parts: &dyn AnyParts, scope: &StopScope<'_>, cx: &mut Context<'_>) -> bool {
+    let header = parts.header();
     if header.state.get() == State::Running {
         // SAFETY: guaranteed by the caller.
-        let polled = unsafe { stop_block(driver, cx) };
+        let polled = unsafe { stop_block(parts, cx) };
         if polled != StopPoll::Ended {
             pass_leaving(header, scope);
             scope.record(polled);
@@ -136,11 +136,11 @@ pub(super) unsafe fn stop_if_running(driver: &dyn AnyDriver, scope: &StopScope<'
 /// The driver must be pinned. The block must not have been dropped, and must not be in use. What is lent to it must be
 /// valid.
 #[cold]
-unsafe fn stop_block(driver: &dyn AnyDriver, cx: &mut Context<'_>) -> StopPoll {
-    let header = driver.header();
-    if !has_begun(driver) || header.has(Flag::Leaving) || header.has(Flag::HasOpen) {
+unsafe fn stop_block(parts: &dyn AnyParts, cx: &mut Context<'_>) -> StopPoll {
+    let header = parts.header();
+    if !has_begun(parts) || header.has(Flag::Leaving) || header.has(Flag::HasOpen) {
         // SAFETY: guaranteed by the caller.
-        if let Some(polled) = unsafe { leave_block(driver, cx) } {
+        if let Some(polled) = unsafe { leave_block(parts, cx) } {
             return polled;
         }
     }
@@ -156,8 +156,8 @@ unsafe fn stop_block(driver: &dyn AnyDriver, cx: &mut Context<'_>) -> StopPoll {
 /// # Safety
 ///
 /// See [`stop_block`].
-unsafe fn leave_block(driver: &dyn AnyDriver, cx: &mut Context<'_>) -> Option<StopPoll> {
-    let header = driver.header();
+unsafe fn leave_block(parts: &dyn AnyParts, cx: &mut Context<'_>) -> Option<StopPoll> {
+    let header = parts.header();
     let mode = if header.has(Flag::Leaving) { StopMode::Leaving } else { StopMode::Stopping };
     let scope = StopScope::new(cx.waker(), mode);
     // SAFETY: guaranteed by the caller.
@@ -214,8 +214,8 @@ fn marker_polled(header: &Header, scope: &StopScope<'_>, polled: StopPoll) {
 
 /// Begins or continues the stop of a driver. Returns the mode in which the driver must poll its body. `None` if it must
 /// not poll the body: nothing is entered any more, and an enter phase in which nothing is open is abandoned.
-pub(super) fn begin_stop(driver: &dyn AnyDriver) -> Option<StopMode> {
-    let header = driver.header();
+pub(super) fn begin_stop(parts: &dyn AnyParts) -> Option<StopMode> {
+    let header = parts.header();
     let state = header.state.get();
     let mode = match state {
         State::Unpolled | State::Done => return None,
@@ -223,7 +223,7 @@ pub(super) fn begin_stop(driver: &dyn AnyDriver) -> Option<StopMode> {
         _ if state.is_entering() => StopMode::Stopping,
         _ => StopMode::Leaving,
     };
-    if driver.enclosing().can_stop() && !header.has(Flag::Stopping) {
+    if parts.enclosing().can_stop() && !header.has(Flag::Stopping) {
         header.set(Flag::Stopping, true);
         header.set(Flag::WantsMarker, state == State::RunningDetached);
     }

@@ -1,42 +1,42 @@
 //! Polls a driver in a scope that can stop it.
 
-use core::ptr::NonNull;
 use core::task::Context;
 
 use super::any_driver::{AnyDriver, BodyPoll, before_body};
 use super::cancel::drop_in_state;
-use super::header::{Flag, Header, State};
+use super::header::{Flag, State};
 use super::stop_block::{begin_running, begin_stop, body_polled, driver_polled, poll_block, stop_if_running};
 use super::stop_scope::{StopMode, StopScope};
 use crate::frame::SlotState;
 use crate::outcome::Outcome;
 use crate::panics;
 
-/// Polls the driver. If its body ends, and its `with!` has a result, writes the output of the body to `output`.
+/// Polls the driver. If its body ends, and its `with!` has a result, the body keeps its output.
 ///
 /// # Safety
 ///
-/// See [`AnyDriver::poll_body`]. `header` must be that of the driver, and must have its owner.
+/// The driver must be pinned, and must be the owner in its header. The block must not be in use.
 #[cold]
-pub(super) unsafe fn poll_driver(driver: &dyn AnyDriver, header: &Header, cx: &mut Context<'_>, output: NonNull<()>) {
+pub(super) unsafe fn poll_driver(driver: &mut AnyDriver<'_>, cx: &mut Context<'_>) {
+    let header = driver.header;
     header.set_not_plain();
     let Some(scope) = StopScope::of(cx.waker()) else {
         // SAFETY: guaranteed by the caller.
-        unsafe { poll_plain(driver, header, cx, output) };
+        unsafe { poll_plain(driver, cx) };
         return;
     };
     match scope.mode() {
         // SAFETY: guaranteed by the caller.
-        StopMode::Running => unsafe { poll_running(driver, header, scope, cx, output) },
+        StopMode::Running => unsafe { poll_running(driver, scope, cx) },
         StopMode::Leaving if !header.has(Flag::Stopping) => {
             let mut around = Context::from_waker(scope.task());
             // A `with!` that is not around a marker is in an exit phase, which no stop reaches.
-            let cx = if driver.enclosing().is_around_marker() { cx } else { &mut around };
+            let cx = if driver.parts.enclosing().is_around_marker() { cx } else { &mut around };
             // SAFETY: guaranteed by the caller.
-            unsafe { poll_plain(driver, header, cx, output) };
+            unsafe { poll_plain(driver, cx) };
         }
         // SAFETY: guaranteed by the caller.
-        StopMode::Stopping | StopMode::Leaving => unsafe { poll_stopping(driver, scope, cx, output) },
+        StopMode::Stopping | StopMode::Leaving => unsafe { poll_stopping(driver, scope, cx) },
     }
 }
 
@@ -45,15 +45,15 @@ pub(super) unsafe fn poll_driver(driver: &dyn AnyDriver, header: &Header, cx: &m
 /// # Safety
 ///
 /// See [`poll_driver`].
-unsafe fn poll_plain(driver: &dyn AnyDriver, header: &Header, cx: &mut Context<'_>, output: NonNull<()>) -> bool {
+unsafe fn poll_plain(driver: &mut AnyDriver<'_>, cx: &mut Context<'_>) -> bool {
+    let header = driver.header;
     match header.state.get() {
         State::Unpolled => header.begin(false),
         // SAFETY: the state says that the block has not been dropped, and that the body is suspended at its marker.
         State::Running if !unsafe { poll_block(header, cx) } => return false,
-        _ => before_body(header, driver.enclosing()),
+        _ => before_body(header, driver.parts.enclosing()),
     }
-    // SAFETY: guaranteed by the caller.
-    unsafe { driver.poll_body(cx, output) != BodyPoll::Pending }
+    driver.body.poll(cx) != BodyPoll::Pending
 }
 
 /// Polls a driver in a scope that does not stop it.
@@ -61,20 +61,15 @@ unsafe fn poll_plain(driver: &dyn AnyDriver, header: &Header, cx: &mut Context<'
 /// # Safety
 ///
 /// See [`poll_driver`].
-unsafe fn poll_running(
-    driver: &dyn AnyDriver,
-    header: &Header,
-    scope: &StopScope<'_>,
-    cx: &mut Context<'_>,
-    output: NonNull<()>,
-) {
+unsafe fn poll_running(driver: &mut AnyDriver<'_>, scope: &StopScope<'_>, cx: &mut Context<'_>) {
+    let header = driver.header;
     // SAFETY: guaranteed by the caller. While the driver is `Running`, the block has not been dropped.
     if !unsafe { begin_running(header, scope, cx) } {
         return;
     }
     let trace = scope.trace_open();
     // SAFETY: guaranteed by the caller. The driver is not `Running` any more.
-    let has_ended = unsafe { poll_plain(driver, header, cx, output) };
+    let has_ended = unsafe { poll_plain(driver, cx) };
     let is_open = trace.end();
     if !has_ended {
         driver_polled(header, scope, is_open);
@@ -86,29 +81,27 @@ unsafe fn poll_running(
 /// # Safety
 ///
 /// See [`poll_driver`].
-unsafe fn poll_stopping(driver: &dyn AnyDriver, scope: &StopScope<'_>, cx: &mut Context<'_>, output: NonNull<()>) {
-    let header = driver.header();
-    let Some(mode) = begin_stop(driver) else {
+unsafe fn poll_stopping(driver: &mut AnyDriver<'_>, scope: &StopScope<'_>, cx: &mut Context<'_>) {
+    let header = driver.header;
+    let Some(mode) = begin_stop(driver.parts) else {
         // SAFETY: guaranteed by the caller. The block is not polled before the marker has lent.
-        return unsafe { abandon(driver, output) };
+        return unsafe { abandon(driver) };
     };
     // SAFETY: guaranteed by the caller. While the driver is `Running`, what is lent is valid, because the body is suspended
     // at its marker.
-    if !unsafe { stop_if_running(driver, scope, cx) } {
+    if !unsafe { stop_if_running(driver.parts, scope, cx) } {
         return;
     }
     let inner = StopScope::new(cx.waker(), mode);
-    // SAFETY: guaranteed by the caller.
-    let polled = inner.poll(|cx| unsafe { driver.poll_body(cx, output) });
+    let polled = inner.poll(|cx| driver.body.poll(cx));
     body_polled(header, &inner, scope, polled != BodyPoll::Pending);
     match polled {
         // SAFETY: as above.
-        BodyPoll::Pending if !header.has(Flag::HasOpen) => unsafe { abandon(driver, output) },
+        BodyPoll::Pending if !header.has(Flag::HasOpen) => unsafe { abandon(driver) },
         BodyPoll::Succeeded if !has_result(driver) => {
             header.conclude();
-            // SAFETY: guaranteed by the caller.
-            unsafe { driver.discard(output, None) };
-            panics::discard(driver.clear(None));
+            driver.body.discard_output(None);
+            panics::discard(driver.parts.clear(None));
         }
         _ => {}
     }
@@ -119,23 +112,23 @@ unsafe fn poll_stopping(driver: &dyn AnyDriver, scope: &StopScope<'_>, cx: &mut 
 ///
 /// # Safety
 ///
-/// No other code may use the body or the block. For `output`, see [`poll_driver`].
-unsafe fn abandon(driver: &dyn AnyDriver, output: NonNull<()>) {
-    let header = driver.header();
+/// See [`poll_driver`].
+unsafe fn abandon(driver: &mut AnyDriver<'_>) {
+    let header = driver.header;
     if header.state.get().is_entering() {
         // SAFETY: neither the body nor the block has been dropped. The state below says that they are now.
-        unsafe { drop_in_state(driver, output) };
+        unsafe { drop_in_state(driver) };
         header.state.set(State::Done);
     }
 }
 
 /// Returns whether a `with!` that a scope stops has a result, although its body has not failed.
-fn has_result(driver: &dyn AnyDriver) -> bool {
-    let header = driver.header();
-    let content = driver.slot_state();
+fn has_result(driver: &AnyDriver<'_>) -> bool {
+    let header = driver.header;
+    let content = driver.parts.slot_state();
     let is_over = matches!(content, SlotState::End(_));
     !header.has(Flag::Cut)
         || matches!(content, SlotState::End(Outcome::Failed(()) | Outcome::Panicked))
-        || (is_over && driver.enclosing().outcome().is_some())
+        || (is_over && driver.parts.enclosing().outcome().is_some())
         || header.state.get().is_entering()
 }
