@@ -2,12 +2,10 @@
 //! back.
 
 use core::any::type_name;
-use core::cell::Cell;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, Pending, pending};
 use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
 use core::ops::ControlFlow;
 use core::task::Poll;
 
@@ -17,6 +15,7 @@ use crate::named::ShowEnd;
 use crate::outcome::Outcome;
 use crate::output::BodyOutput;
 use crate::panics::{self, Parcel, Payload};
+use crate::raw::frame_cell::{FrameCell, Slot};
 use crate::raw::{Header, TaskLocalCell};
 use crate::rescue::Show;
 use crate::scope_types::{BothOf, RestOutput, Scope};
@@ -155,15 +154,13 @@ impl<'a, 'b, 'm, S: Scope> Unbound<'a, 'b, 'm, Frame<S>> {
 
     /// Returns the frame, for a value that is lent for as long as the second token is borrowed.
     #[inline]
+    #[must_use]
     pub fn until(
         self,
         _second: &'a BorrowToken<&'b BorrowToken<&'m ()>>,
         _kept: &ValueToken<(S::Value, S::Jump)>,
     ) -> Frame<S> {
-        Frame {
-            header: TaskLocalCell::new(Header::new()),
-            slot: TaskLocalCell::new(Cell::new(ManuallyDrop::new(Slot::Nothing))),
-        }
+        Frame(TaskLocalCell::new(FrameCell::new()))
     }
 }
 
@@ -172,43 +169,16 @@ impl<'a, 'b, 'm, S: Scope> Unbound<'a, 'b, 'm, Frame<S>> {
 ///
 /// A value is lent for as long as the `with!` lives. The driver borrows the frame until the exit phase has ended, so
 /// anything that the block stores in the value lives that long.
-pub struct Frame<S: Scope> {
-    header: TaskLocalCell<Header>,
-    /// The driver takes the content, so that a dropped `with!` has nothing to check here.
-    slot: TaskLocalCell<Cell<ManuallyDrop<SlotOf<S>>>>,
-}
+///
+/// The driver takes the content of the slot, so that a dropped `with!` has nothing to check here.
+pub struct Frame<S: Scope>(TaskLocalCell<CellOf<S>>);
 
-type SlotOf<S> = Slot<
-    <<S as Scope>::Exit as Exit>::Caught,
-    <S as Scope>::Lent,
-    Finished<<S as Scope>::Rest, <S as Scope>::Value>,
-    <S as Scope>::Jump,
-    <S as Scope>::Return,
->;
+type SlotOf<S> = Slot<CaughtBy<S>, <S as Scope>::Lent, FinishedIn<S>, <S as Scope>::Jump, <S as Scope>::Return>;
 
-enum Slot<C, V, W, Jump, Return> {
-    Nothing,
-    Lent(V),
-    /// The end of the block. These three variants replace an [`End`], which would need more memory in this enum.
-    Value(W),
-    Jump(Jump),
-    Return(Return),
-    /// The value of the block is a failure, and the manager does not receive the error.
-    FailedValue(W),
-    /// The block has failed, and the manager receives the error.
-    Caught(C),
-    Panicked(Parcel),
-}
+type CellOf<S> = FrameCell<CaughtBy<S>, <S as Scope>::Lent, FinishedIn<S>, <S as Scope>::Jump, <S as Scope>::Return>;
 
-/// What the slot of a frame holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SlotState {
-    Nothing,
-    /// A value is lent that the block has not taken.
-    Lent,
-    /// The end of the block, with this outcome.
-    End(Outcome),
-}
+/// The value of a block, as the slot holds it.
+type FinishedIn<S> = Finished<<S as Scope>::Rest, <S as Scope>::Value>;
 
 /// Calls `report` with a function that formats the error in the end of a block, and drops the end. Of an error that
 /// `show` cannot show, the name of a type is shown.
@@ -218,7 +188,9 @@ where
     S: Scope<Return: Classify<Literal>>,
 {
     match end {
-        Slot::Return(value) => lose_in(value, show.returned.unwrap_or(S::Return::show), report),
+        Slot::Return(value) | Slot::FailedReturn(value) => {
+            lose_in(value, show.returned.unwrap_or(S::Return::show), report);
+        }
         Slot::Caught(error) => lose_in(error, |_, f| show_type::<CaughtBy<S>>(f), report),
         Slot::Value(Ok(Ok(value))) | Slot::FailedValue(Ok(Ok(value))) => {
             lose_in(value, show.value.unwrap_or(|_, f| show_type::<InnerOf<S>>(f)), report);
@@ -242,7 +214,7 @@ fn show_type<T>(f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 #[cold]
-fn not_lent<S>(_slot: S) -> ! {
+fn not_lent() -> ! {
     unreachable!("a block is polled only after its value was lent")
 }
 
@@ -305,10 +277,7 @@ impl<S: Scope> Frame<S> {
     /// Panics if no value is lent. The marker lends before it polls the block.
     #[inline]
     pub fn value(&self) -> S::Lent {
-        match self.take() {
-            Slot::Lent(value) => value,
-            other => not_lent(other),
-        }
+        self.0.get().take_lent().unwrap_or_else(|| not_lent())
     }
 
     /// Ends a block that may jump out, with its value or a jump. This is the last action of the block. For `literal`
@@ -354,8 +323,11 @@ impl<S: Scope> Frame<S> {
         S: Scope<Return: Classify<Literal>, Exit: CatchesFrom<S::Return, Literal>>,
     {
         if !<S::Exit as Exit>::CATCHES {
-            let outcome = if value.failed() { Outcome::Failed(()) } else { Outcome::Completed };
-            return self.set_end(Slot::Return(value), outcome);
+            return if value.failed() {
+                self.set_end(Slot::FailedReturn(value), Outcome::Failed(()));
+            } else {
+                self.set_end(Slot::Return(value), Outcome::Completed);
+            };
         }
         match value.without_error() {
             Ok(value) => self.set_end(Slot::Return(value), Outcome::Completed),
@@ -388,22 +360,7 @@ impl<S: Scope> Frame<S> {
 
     #[inline]
     pub(crate) const fn header(&self) -> &Header {
-        self.header.get()
-    }
-
-    /// Returns what the slot holds.
-    pub(crate) fn slot_state<Literal>(&self) -> SlotState
-    where
-        S::Return: Classify<Literal>,
-    {
-        self.slot.peek(|slot| match &**slot {
-            Slot::Nothing => SlotState::Nothing,
-            Slot::Lent(_) => SlotState::Lent,
-            Slot::Value(_) | Slot::Jump(_) => SlotState::End(Outcome::Completed),
-            Slot::Return(value) if !value.failed() => SlotState::End(Outcome::Completed),
-            Slot::Panicked(_) => SlotState::End(Outcome::Panicked),
-            Slot::Return(_) | Slot::FailedValue(_) | Slot::Caught(_) => SlotState::End(Outcome::Failed(())),
-        })
+        self.0.get().header()
     }
 
     /// Takes the error that the manager receives. `None` if there is no such error.
@@ -420,13 +377,7 @@ impl<S: Scope> Frame<S> {
     /// Takes the value of the block. `None` if the block has ended in another way, or if the value is a failure.
     #[inline]
     pub(crate) fn take_value(&self) -> Option<Finished<S::Rest, S::Value>> {
-        if !self.slot.peek(|slot| matches!(**slot, Slot::Value(_))) {
-            return None;
-        }
-        match self.take() {
-            Slot::Value(value) => Some(value),
-            _ => None,
-        }
+        self.0.get().take_value()
     }
 
     /// Takes the end of the block of a manager that has succeeded. `None` if the block was dropped before its end, or
@@ -436,7 +387,7 @@ impl<S: Scope> Frame<S> {
         match self.take() {
             Slot::Value(value) | Slot::FailedValue(value) => Some(End::Value(value)),
             Slot::Jump(jump) => Some(End::Jump(jump)),
-            Slot::Return(value) => Some(End::Return(value)),
+            Slot::Return(value) | Slot::FailedReturn(value) => Some(End::Return(value)),
             Slot::Panicked(parcel) => parcel.resume(),
             other => {
                 drop(other);
@@ -483,13 +434,13 @@ impl<S: Scope> Frame<S> {
 
     #[inline]
     fn take(&self) -> SlotOf<S> {
-        ManuallyDrop::into_inner(self.slot.get().replace(ManuallyDrop::new(Slot::Nothing)))
+        self.0.get().take()
     }
 
     /// Overwrites an empty slot: no value has been lent yet, or the block has taken it.
     #[inline]
     fn set(&self, slot: SlotOf<S>) {
-        self.slot.get().set(ManuallyDrop::new(slot));
+        self.0.get().set(slot);
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `any_body` | polls the body of a driver, also where its type is not known |
 //! | `body` | starts the body of a manager with a handle to its `with!` |
 //! | `header` | the state that a driver shares with its marker, independent of the type of the block |
+//! | `frame_cell` | the content of a frame: the header, and the slot |
 //! | `driver` | the future of a `with!` |
 //! | `conclude` | the end of a `with!` whose body has ended |
 //! | `yield_point` | the yield point of a body, and the marker: the future of a `yield!` |
@@ -70,6 +71,7 @@ mod driver;
 #[cfg(feature = "std")]
 pub(crate) mod entry_signal;
 mod finish;
+pub(crate) mod frame_cell;
 mod header;
 pub(crate) mod in_place;
 mod scope;
@@ -85,7 +87,6 @@ pub(crate) mod stop_scope;
 pub(crate) mod stored;
 mod yield_point;
 
-use core::cell::Cell;
 use core::ptr::NonNull;
 
 pub use self::body::{Body, SameContract};
@@ -119,17 +120,6 @@ impl<T> TaskLocalCell<T> {
     #[inline]
     pub(crate) const fn get(&self) -> &T {
         &self.0
-    }
-}
-
-impl<T> TaskLocalCell<Cell<T>> {
-    /// Calls `question` with a reference to the value and returns the answer. `question` is a function pointer, so it
-    /// cannot access the cell.
-    #[inline]
-    pub(crate) fn peek<A>(&self, question: fn(&T) -> A) -> A {
-        // SAFETY: by fact 3 no other code uses the cell now. `question` captures nothing, so it does not use the cell
-        // either.
-        question(unsafe { &*self.0.as_ptr() })
     }
 }
 

@@ -5,12 +5,11 @@ use core::task::Context;
 
 use super::header::{Flag, Header, State};
 use super::yield_point::Enclosing;
-use crate::frame::SlotState;
 use crate::named::Named;
 use crate::panics::Parcel;
 use crate::rescue::Show;
 
-/// A live driver. Its header has its owner, unless it is being dropped.
+/// A live driver. Its header has its owner, unless it has not been polled.
 pub(super) struct AnyDriver<'d> {
     pub(super) header: &'d Header,
     pub(super) parts: &'d dyn AnyParts,
@@ -61,9 +60,6 @@ pub(super) trait AnyParts {
 
     /// Returns whether work is lost when the body is dropped in its exit phase.
     fn can_be_cut(&self) -> bool;
-
-    /// Returns what the slot holds. An error that bypasses the manager is elsewhere.
-    fn slot_state(&self) -> SlotState;
 
     /// Drops the content of the slot, which no caller receives. If there is a `report`, it is first called with a
     /// function that formats the content. Returns the panic of the block, if it panicked.

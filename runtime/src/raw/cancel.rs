@@ -11,7 +11,6 @@ use super::any_driver::{AnyBlock, AnyDriver, AnyParts, BodyPoll, PartsOf};
 use super::header::{Flag, State, abort_leaked};
 use crate::budget;
 use crate::current_thread::count_dropped;
-use crate::frame::SlotState;
 use crate::outcome::Outcome;
 use crate::output::BodyOutput;
 use crate::panics::{self, Parcel};
@@ -24,7 +23,7 @@ use crate::waker::identity;
 /// # Safety
 ///
 /// The body and the block must be those of the driver with these parts, in the state that its header records, and must not be
-/// used again.
+/// used again. The driver must be the owner in its header, unless it has not been polled.
 #[cold]
 pub(super) unsafe fn drop_unfinished<'d, O: BodyOutput>(
     parts: &'d dyn PartsOf<O>,
@@ -111,7 +110,7 @@ fn replace(parts: &dyn AnyParts) {
 /// Drops the end of the block. If the block has failed, its error is reported as replaced, with the reason `what`. Returns
 /// the panic of the block, if it panicked.
 pub(super) fn discard_end(parts: &dyn AnyParts, what: &str) -> Option<Parcel> {
-    let has_failed = parts.slot_state() == SlotState::End(Outcome::Failed(()));
+    let has_failed = parts.header().slot_kind().outcome() == Some(Outcome::Failed(()));
     let report = |show: Show<'_>| rescue::replaced(parts.header().name(), Lost::from(what).show(show));
     parts.clear(has_failed.then_some(&report))
 }
@@ -125,7 +124,7 @@ pub(super) fn discard_end(parts: &dyn AnyParts, what: &str) -> Option<Parcel> {
 ///
 /// # Safety
 ///
-/// The body and the block must not have been dropped.
+/// The body and the block must not have been dropped. The driver must be the owner in its header.
 unsafe fn cancel(driver: &mut AnyDriver<'_>) -> bool {
     let header = driver.header;
     if header.state.get() == State::Running {

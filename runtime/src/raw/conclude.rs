@@ -104,7 +104,7 @@ fn give_way<O: BodyOutput>(parcel: Parcel, output: O, named: Named<O>) -> ! {
 ///
 /// # Safety
 ///
-/// The parts, the body and the block must be those of a driver, which is the owner in its header. The block must not be in use.
+/// The parts, the body and the block must be those of a driver: see [`poll_driver`].
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn poll_in_scope<'d, S, O>(

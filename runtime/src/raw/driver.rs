@@ -33,8 +33,8 @@ use crate::scope_types::{RestOutput, Scope};
 ///
 /// The body and the block are fields without a wrapper type such as `ManuallyDrop`, because each wrapper lowers the depth
 /// to which `with!`s can be nested before the compiler reports an overflow. The driver must not drop them a second time,
-/// so the code that drops them sets the driver to `Done`. `Done` is encoded as the null value of `parts.frame`
-/// and needs no extra memory.
+/// so the code that drops them sets the driver to `Done`. `Done` is encoded as a value that a field of the parts
+/// cannot have, for example null for `frame`, and needs no extra memory.
 #[must_use = "a driver does nothing until it is awaited"]
 pub enum Driver<'h, F, N, S, B, W, Literal>
 where
@@ -103,13 +103,14 @@ where
     B: Future<Output = S::Return>,
     W: Enclosing,
 {
-    /// Returns the parts, the body and the block. The functions of the [`owner`] are called while the body is in use, so they
-    /// have functions of their own.
+    /// Returns the parts, the body and the block, also of a driver whose body or block has been dropped. The functions of the
+    /// [`owner`] are called while the body is in use, so they have functions of their own.
     ///
     /// # Safety
     ///
     /// The driver must be live during `'p`, and pinned if it has been polled. Neither the body nor the block must be in use while
-    /// its reference is used.
+    /// its reference is used. A reference to one that has been dropped must not be used at all. (It does not matter that it exists:
+    /// the `&mut` to the driver, which is passed to `poll`, is a reference to the same value.)
     #[inline]
     unsafe fn fields<'p>(mut driver: NonNull<Self>) -> Fields<'p, 'h, F, N, S, B, W, Literal> {
         // SAFETY: guaranteed by the caller.
@@ -143,14 +144,14 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: nothing is moved out of the driver.
         let driver = NonNull::from(unsafe { self.get_unchecked_mut() });
-        // SAFETY: the driver is live and pinned.
-        let (parts, ..) = unsafe { Self::fields(driver) };
+        // SAFETY: the driver is live.
+        let parts = unsafe { Self::parts(driver.cast()) };
         let header = parts.frame.header();
         if is_scope(cx.waker()) {
             header.set_owner(driver);
             // SAFETY: the driver is live and pinned. No other code uses the body or the block now.
             let (parts, body, block) = unsafe { Self::fields(driver) };
-            // SAFETY: the header has its owner.
+            // SAFETY: as above. The header has its owner.
             return unsafe { poll_in_scope(parts.frame, parts, body, NonNull::from(block), cx) };
         }
         match header.state.get() {
@@ -183,7 +184,7 @@ where
         // is empty once it has ended, or a reference to one of these.
         let driver = NonNull::from(self);
         // SAFETY: the driver is `Done` only after this.
-        let (parts, ..) = unsafe { Self::fields(driver) };
+        let parts = unsafe { Self::parts(driver.cast()) };
         if !parts.frame.header().is_over() {
             // SAFETY: the driver is being dropped, so its body and block are not used afterwards.
             unsafe { drop_live(driver) };

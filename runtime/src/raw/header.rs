@@ -95,6 +95,32 @@ pub(super) enum Flag {
     Leaving = 1 << 7,
 }
 
+/// What the slot of a frame holds: a variant of [`Slot`](super::frame_cell::Slot).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SlotKind {
+    Nothing,
+    Lent,
+    Value,
+    Jump,
+    Return,
+    FailedValue,
+    FailedReturn,
+    Caught,
+    Panicked,
+}
+
+impl SlotKind {
+    /// Returns the outcome of the block. `None` if the slot does not hold the end of the block.
+    pub(crate) const fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::Nothing | Self::Lent => None,
+            Self::Value | Self::Jump | Self::Return => Some(Outcome::Completed),
+            Self::FailedValue | Self::FailedReturn | Self::Caught => Some(Outcome::Failed(())),
+            Self::Panicked => Some(Outcome::Panicked),
+        }
+    }
+}
+
 /// The header of a [`Frame`](crate::frame::Frame), and of the proxy of a shielded manager.
 pub(crate) struct Header {
     owner: Cell<Option<Owner>>,
@@ -104,6 +130,8 @@ pub(crate) struct Header {
     /// The position of the marker in its body, combined with the routes of the managers around it.
     pub(super) route: Cell<Route>,
     flags: Cell<u8>,
+    /// What the slot of the frame holds. Only [`FrameCell`](super::frame_cell::FrameCell) changes it.
+    pub(super) slot: Cell<SlotKind>,
 }
 
 /// A type-erased [`BlockOwner`].
@@ -221,6 +249,7 @@ impl Header {
             route: Cell::new(Route::Direct),
             outcome: Cell::new(Outcome::Cancelled),
             flags: Cell::new(0),
+            slot: Cell::new(SlotKind::Nothing),
         }
     }
 
@@ -331,6 +360,12 @@ impl Header {
     pub(crate) fn end_block(&self, outcome: Outcome) {
         self.state.set(State::BlockDone);
         self.outcome.set(outcome);
+    }
+
+    /// Returns what the slot of the frame holds. An error that bypasses the manager is elsewhere.
+    #[inline]
+    pub(crate) fn slot_kind(&self) -> SlotKind {
+        self.slot.get()
     }
 
     /// Returns whether the block has ended.

@@ -5,9 +5,8 @@ use core::task::Context;
 
 use super::TaskPtr;
 use super::any_driver::AnyParts;
-use super::header::{Flag, Header, State};
+use super::header::{Flag, Header, SlotKind, State};
 use super::stop_scope::{StopMode, StopPoll, StopScope};
-use crate::frame::SlotState;
 
 /// Polls the block for its marker, in a scope that can stop it, or while it is being stopped.
 ///
@@ -23,7 +22,7 @@ pub(super) unsafe fn poll_for_marker(
     let header = parts.header();
     let scope = StopScope::of(cx.waker());
     let is_stopping = scope.is_some_and(|scope| scope.mode() == StopMode::Stopping);
-    let can_stop = || parts.enclosing().can_stop() || (value_ptr.is_none() && has_begun(parts));
+    let can_stop = || parts.enclosing().can_stop() || (value_ptr.is_none() && has_begun(header));
     let stops = header.has(Flag::Stopping) || (is_stopping && can_stop());
     if let Some(value_ptr) = value_ptr {
         // SAFETY: guaranteed by the caller, with the same conditions.
@@ -47,8 +46,8 @@ pub(super) unsafe fn poll_for_marker(
 }
 
 /// Returns whether the block has been polled: it then has taken the lent value.
-fn has_begun(parts: &dyn AnyParts) -> bool {
-    parts.slot_state() != SlotState::Lent
+fn has_begun(header: &Header) -> bool {
+    header.slot_kind() != SlotKind::Lent
 }
 
 /// Drops the block of a `with!` that is being dropped. Returns `true`, because the block has ended.
@@ -138,7 +137,7 @@ pub(super) unsafe fn stop_if_running(parts: &dyn AnyParts, scope: &StopScope<'_>
 #[cold]
 unsafe fn stop_block(parts: &dyn AnyParts, cx: &mut Context<'_>) -> StopPoll {
     let header = parts.header();
-    if !has_begun(parts) || header.has(Flag::Leaving) || header.has(Flag::HasOpen) {
+    if !has_begun(header) || header.has(Flag::Leaving) || header.has(Flag::HasOpen) {
         // SAFETY: guaranteed by the caller.
         if let Some(polled) = unsafe { leave_block(parts, cx) } {
             return polled;

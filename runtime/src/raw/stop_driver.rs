@@ -7,7 +7,6 @@ use super::cancel::drop_in_state;
 use super::header::{Flag, State};
 use super::stop_block::{begin_running, begin_stop, body_polled, driver_polled, poll_block, stop_if_running};
 use super::stop_scope::{StopMode, StopScope};
-use crate::frame::SlotState;
 use crate::outcome::Outcome;
 use crate::panics;
 
@@ -125,10 +124,9 @@ unsafe fn abandon(driver: &mut AnyDriver<'_>) {
 /// Returns whether a `with!` that a scope stops has a result, although its body has not failed.
 fn has_result(driver: &AnyDriver<'_>) -> bool {
     let header = driver.header;
-    let content = driver.parts.slot_state();
-    let is_over = matches!(content, SlotState::End(_));
+    let outcome = header.slot_kind().outcome();
     !header.has(Flag::Cut)
-        || matches!(content, SlotState::End(Outcome::Failed(()) | Outcome::Panicked))
-        || (is_over && driver.parts.enclosing().outcome().is_some())
+        || matches!(outcome, Some(Outcome::Failed(()) | Outcome::Panicked))
+        || (outcome.is_some() && driver.parts.enclosing().outcome().is_some())
         || header.state.get().is_entering()
 }

@@ -19,7 +19,8 @@ use crate::raw::stop_block::poll_for_marker;
 use crate::raw::yield_point::Enclosing;
 use crate::scope_types::Scope;
 
-/// Evaluates to a reference to a field of a live driver. Creates no reference to another field.
+/// Evaluates to a reference to a field of a live driver. Creates no reference to another field. To know that the driver is
+/// live, it reads the parts only: the body of a driver has no value left in which `Done` could be encoded.
 macro_rules! field {
     ($driver:expr, [$($field:tt)*] => $value:ident) => {
         match *$driver.as_ptr() {
@@ -41,7 +42,7 @@ where
     ///
     /// `this` must point to such a driver, which must be live during `'p`.
     #[inline]
-    unsafe fn parts<'p>(this: NonNull<()>) -> &'p DriverParts<'h, N, S, W, Literal> {
+    pub(super) unsafe fn parts<'p>(this: NonNull<()>) -> &'p DriverParts<'h, N, S, W, Literal> {
         // SAFETY: the driver is live, so it is not `Done`. This field is not written while it is.
         unsafe { field!(this.cast::<Self>(), [ref parts] => parts) }
     }

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use crate::classify::Classify;
-use crate::frame::{Frame, SlotState};
+use crate::frame::Frame;
 use crate::named::{NameAt, Named};
 use crate::panics::Parcel;
 use crate::raw::any_driver::{AnyParts, PartsOf};
@@ -38,10 +38,6 @@ where
 
     fn can_be_cut(&self) -> bool {
         self.name.can_be_cut()
-    }
-
-    fn slot_state(&self) -> SlotState {
-        self.frame.slot_state()
     }
 
     fn clear(&self, report: Option<&dyn Fn(Show<'_>)>) -> Option<Parcel> {
