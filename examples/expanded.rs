@@ -118,7 +118,8 @@ async fn visit(name: &str, wish: &str) -> Result<u32, ParseIntError> {
                         });
                         // The future of `run` polls the body, and the future of the `yield!` polls the block. A `with!`
                         // with a `yield!` in its block passes its yield point instead of `()`. The types that are inferred
-                        // for the last integers say how to show the errors that the `with!` may lose.
+                        // for the last integers say how to show the errors that the `with!` may lose. The closure with these
+                        // integers is never called.
                         match run(manager, frame0, (), future, 0, || {
                             (frame0.asks(), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0))
                         })
