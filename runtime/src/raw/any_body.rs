@@ -36,7 +36,7 @@ impl Drop for SetPanicked<'_> {
     }
 }
 
-/// The body of a live driver. It returns `O`.
+/// The body of a live driver, and its output. The body returns `O`.
 pub(super) struct BodyOf<'b, O> {
     header: &'b Header,
     parts: &'b dyn PartsOf<O>,

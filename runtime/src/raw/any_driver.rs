@@ -14,7 +14,7 @@ pub(super) struct AnyDriver<'d> {
     pub(super) header: &'d Header,
     pub(super) parts: &'d dyn AnyParts,
     pub(super) body: &'d mut dyn AnyBody,
-    /// The block. The owner in the header polls it, and this pointer must not be used any more then.
+    /// Points to the block. It must not be used once the owner in the header has polled the block.
     pub(super) block: NonNull<dyn AnyBlock + 'd>,
 }
 
@@ -47,12 +47,12 @@ pub(super) enum BodyPoll {
     Failed,
 }
 
-/// A block. It has no functions, because this is used only to drop it.
+/// A block without its type. It can only be dropped.
 pub(super) trait AnyBlock {}
 
 impl<B> AnyBlock for B {}
 
-/// What a driver was created with, besides its body and its block.
+/// The [`DriverParts`](super::driver::DriverParts) of a driver, without their types.
 pub(super) trait AnyParts {
     fn header(&self) -> &Header;
 
@@ -68,7 +68,7 @@ pub(super) trait AnyParts {
 
 /// The [`AnyParts`] of a driver whose body returns `O`.
 pub(super) trait PartsOf<O>: AnyParts {
-    /// Returns the same without the type.
+    /// Returns these parts without the type of the output.
     fn any(&self) -> &dyn AnyParts;
 
     /// Returns the name of the manager, together with the function that formats its error.

@@ -1,5 +1,4 @@
-//! The content of a frame: the header, and the slot. What the slot holds is recorded in the header, where it needs no
-//! additional memory.
+//! The content of a frame: the header, and the slot. The header stores the kind of the slot, in a byte that would be padding.
 
 use core::cell::UnsafeCell;
 use core::mem::ManuallyDrop;
@@ -81,8 +80,8 @@ impl<C, V, W, Jump, Return> FrameCell<C, V, W, Jump, Return> {
     /// Copies the content of the slot.
     #[inline]
     fn read(&self) -> Content<C, V, W, Jump, Return> {
-        // SAFETY: no other code uses the slot now: no reference to it leaves this module, and by fact 3 one thread at a time uses
-        // it.
+        // SAFETY: no other code uses the slot now. No reference to it leaves this module. The type is not `Sync`, and the
+        // `TaskLocalCell` around it is used by one thread at a time (fact 3).
         unsafe { self.content.get().read() }
     }
 

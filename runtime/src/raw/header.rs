@@ -95,7 +95,7 @@ pub(super) enum Flag {
     Leaving = 1 << 7,
 }
 
-/// What the slot of a frame holds: a variant of [`Slot`](super::frame_cell::Slot).
+/// The variant of a [`Slot`](super::frame_cell::Slot), without its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SlotKind {
     Nothing,
@@ -130,7 +130,7 @@ pub(crate) struct Header {
     /// The position of the marker in its body, combined with the routes of the managers around it.
     pub(super) route: Cell<Route>,
     flags: Cell<u8>,
-    /// What the slot of the frame holds. Only [`FrameCell`](super::frame_cell::FrameCell) changes it.
+    /// The kind of the slot of the frame. Only [`FrameCell`](super::frame_cell::FrameCell) sets it.
     pub(super) slot: Cell<SlotKind>,
 }
 

@@ -1,4 +1,4 @@
-//! What a driver was created with, besides its body and its block.
+//! The fields of a driver except its body and its block.
 
 use core::marker::PhantomData;
 
@@ -12,7 +12,7 @@ use crate::raw::yield_point::Enclosing;
 use crate::rescue::Show;
 use crate::scope_types::Scope;
 
-/// What a driver was created with, besides its body and its block. It is not changed while the driver is live.
+/// The fields of a driver except its body and its block. They do not change while the driver is live.
 #[expect(missing_debug_implementations, reason = "hidden from users")]
 pub struct DriverParts<'h, N, S: Scope, W, Literal> {
     /// Borrowed for as long as the driver lives.
